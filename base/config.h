@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /etc/derp/derp.conf, shared by the three programs so that each refuses what another would.
+ * Every option is one row of the table in config.c and one paragraph of derp.conf(5).
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/net.h"
+
+#define CONFIG_PATH          "/etc/derp/derp.conf"
+#define CONFIG_MAX_LISTEN    16
+#define CONFIG_MAX_SOURCES   8
+#define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
+
+struct config_endpoints {
+    struct endpoint list[CONFIG_MAX_LISTEN];
+    size_t count; /* 0: off */
+};
+
+enum config_source { CONFIG_SOURCE_ACME, CONFIG_SOURCE_FILES, CONFIG_SOURCE_SELF_SIGNED };
+
+enum config_challenge {
+    CONFIG_CHALLENGE_TLS_ALPN_01,
+    CONFIG_CHALLENGE_HTTP_01,
+    CONFIG_CHALLENGE_DNS_01,
+};
+
+enum config_allow { CONFIG_ALLOW_ANYONE, CONFIG_ALLOW_TAILSCALED, CONFIG_ALLOW_URL,
+                    CONFIG_ALLOW_KEYS };
+
+struct config_allow_source {
+    enum config_allow kind;
+    char *where; /* path or URL; NULL for anyone */
+};
+
+/* Strings are owned by the config; NULL means not set. */
+struct config {
+    /* [relay] */
+    char *domain; /* lower case, no trailing dot */
+    struct config_endpoints listen;
+    struct config_endpoints stun;
+    struct config_endpoints http;
+    struct config_endpoints metrics; /* at most one */
+    unsigned workers;                /* 0: auto, one per core */
+    uint64_t uplink;                 /* bits per second, 0: off */
+    char *state_dir;
+    char *mesh_key_file;
+    char *mesh_with; /* as written; split by the mesh code */
+    /* [certificate] */
+    enum config_source source;
+    char *cert_dir;
+    char *chain;
+    char *key;
+    /* [acme] */
+    char *acme_directory;
+    char *acme_ca_file;
+    char *acme_email;
+    enum config_challenge challenge;
+    char *acme_profile;
+    /* [dns] */
+    char *dns_root_hints;
+    char *dns_trust_anchor;
+    struct endpoint dns_resolver; /* family AF_UNSPEC: recurse ourselves */
+    /* [admission] */
+    struct config_allow_source allow[CONFIG_MAX_SOURCES];
+    size_t allow_count; /* 0: anyone */
+    bool fail_open;
+};
+
+/* All defaults of the contract, no domain. */
+void config_init(struct config *c);
+
+/*
+ * Reads and checks text against the table and across options (files needs chain and key, a
+ * domain is required for acme, listen must not be off). Errors name file and line ("derp.conf:12: …").
+ * c must be initialised or freed; on failure it holds defaults.
+ */
+bool config_parse(const char *name, const char *text, struct config *c, struct fault *f);
+
+/* config_parse of a file's content (at most 64 KiB). */
+bool config_load(const char *path, struct config *c, struct fault *f);
+
+/* Frees the strings; c may be initialised again. */
+void config_free(struct config *c);
+
+#endif

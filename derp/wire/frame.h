@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DERP frames: one type byte, four length bytes (big-endian), payload. Pure. Frame names and
+ * numbers are Tailscale's (derp/derp.go). */
+#ifndef DERP_WIRE_FRAME_H
+#define DERP_WIRE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "derp/wire/key.h"
+
+enum frame_type {
+    FRAME_SERVER_KEY = 0x01,
+    FRAME_CLIENT_INFO = 0x02,
+    FRAME_SERVER_INFO = 0x03,
+    FRAME_SEND_PACKET = 0x04,
+    FRAME_RECV_PACKET = 0x05,
+    FRAME_KEEP_ALIVE = 0x06,
+    FRAME_NOTE_PREFERRED = 0x07,
+    FRAME_PEER_GONE = 0x08,
+    FRAME_PEER_PRESENT = 0x09,
+    FRAME_FORWARD_PACKET = 0x0a,
+    FRAME_WATCH_CONNS = 0x10,
+    FRAME_CLOSE_PEER = 0x11,
+    FRAME_PING = 0x12,
+    FRAME_PONG = 0x13,
+    FRAME_HEALTH = 0x14,
+    FRAME_RESTARTING = 0x15,
+};
+
+enum peer_gone_reason { PEER_GONE_DISCONNECTED = 0, PEER_GONE_NOT_HERE = 1 };
+
+#define FRAME_HEADER_LEN 5
+#define FRAME_PACKET_MAX 65536                    /* one relayed packet */
+#define FRAME_UNKNOWN_MAX (FRAME_PACKET_MAX + KEY_LEN) /* longest payload that is read over */
+
+/* The payload points into the bytes given to frame_decode. */
+struct frame {
+    uint8_t type;
+    size_t len; /* of the payload */
+    const uint8_t *payload;
+};
+
+enum frame_result {
+    FRAME_OK,         /* *frame is whole; *used bytes are consumed */
+    FRAME_INCOMPLETE, /* more bytes are needed; nothing is consumed */
+    FRAME_TOO_LONG,   /* the header announces more than limit allows for its type */
+};
+
+/*
+ * Reads one frame from src[0..n). The announced length is judged by
+ * frame_limit(type) before it is waited for. *need (if given) gets the whole size of the frame,
+ * header included, once its header is there, FRAME_HEADER_LEN before.
+ */
+enum frame_result frame_decode(const uint8_t *src, size_t n, struct frame *frame, size_t *used,
+                               size_t *need);
+
+/* Longest payload accepted from a client for a type (known: its exact bound, derper's). */
+size_t frame_limit(uint8_t type);
+
+/* Writes the 5 header bytes. */
+void frame_put_header(uint8_t out[static FRAME_HEADER_LEN], enum frame_type type, size_t len);
+
+/* Views into a decoded frame; false when its length is wrong for the type. */
+bool frame_read_send_packet(const struct frame *f, struct node_key *dst, const uint8_t **packet,
+                            size_t *len);
+bool frame_read_note_preferred(const struct frame *f, bool *home);
+bool frame_read_ping(const struct frame *f, uint8_t data[static 8]);
+
+/* A whole frame each, header included, into out; the size is the constant's. */
+#define FRAME_PEER_GONE_LEN (FRAME_HEADER_LEN + KEY_LEN + 1)
+#define FRAME_PONG_LEN (FRAME_HEADER_LEN + 8)
+#define FRAME_RESTARTING_LEN (FRAME_HEADER_LEN + 8)
+void frame_write_peer_gone(uint8_t out[static FRAME_PEER_GONE_LEN], const struct node_key *key,
+                           enum peer_gone_reason reason);
+void frame_write_pong(uint8_t out[static FRAME_PONG_LEN], const uint8_t data[static 8]);
+void frame_write_restarting(uint8_t out[static FRAME_RESTARTING_LEN], uint32_t reconnect_in_ms,
+                            uint32_t try_for_ms);
+
+/* Does a packet look like Tailscale's disco (magic 54 53 f0 9f 92 ac, at least 62 bytes)? */
+bool packet_is_disco(const uint8_t *packet, size_t len);
+
+#endif

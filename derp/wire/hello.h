@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The login: ServerKey, ClientInfo, ServerInfo. Pure but for libsodium's NaCl boxes and jansson. */
+#ifndef DERP_WIRE_HELLO_H
+#define DERP_WIRE_HELLO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "derp/wire/frame.h"
+#include "derp/wire/key.h"
+
+#define HELLO_PROTOCOL_VERSION 2
+#define HELLO_CLIENT_INFO_MIN 56            /* key + nonce */
+#define HELLO_CLIENT_INFO_MAX (256 * 1024)  /* payload, derper's bound */
+#define HELLO_APP_NAME_MAX 32
+
+/* ServerKey frame: magic and key. */
+#define HELLO_SERVER_KEY_LEN (FRAME_HEADER_LEN + 8 + KEY_LEN)
+void hello_write_server_key(uint8_t out[static HELLO_SERVER_KEY_LEN], const struct node_key *key);
+/* Client side: payload of a ServerKey frame; up to 1 KiB of future bytes is tolerated. */
+bool hello_read_server_key(const uint8_t *payload, size_t n, struct node_key *key);
+
+/* What a client says of itself. */
+struct client_info {
+    struct node_key key;
+    bool has_mesh_key; /* false too for 64 zeros */
+    uint8_t mesh_key[KEY_LEN];
+    int64_t version;
+    bool can_ack_pings;
+    bool is_prober;
+    char app_name[HELLO_APP_NAME_MAX + 1];
+};
+
+/*
+ * Opens and reads a ClientInfo payload with the server's key pair. Refused, with a reason: wrong
+ * size, zero key, a box that does not open, JSON that derper would refuse (see docs/PROTOCOL.md),
+ * a malformed mesh key, an app name that is too long or not printable ASCII.
+ */
+bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypair *server,
+                            struct client_info *info, struct fault *f);
+/* Client side: appends a whole ClientInfo frame to out. nonce: 24 random bytes. */
+bool hello_write_client_info(struct buf *out, const struct client_info *info,
+                             const struct keypair *client, const struct node_key *server,
+                             const uint8_t nonce[static 24]);
+
+/* Server side: appends a whole ServerInfo frame ({"version":2}) to out. */
+bool hello_write_server_info(struct buf *out, const struct keypair *server,
+                             const struct node_key *client, const uint8_t nonce[static 24]);
+/* Client side: opens a ServerInfo payload; *version gets its version. */
+bool hello_read_server_info(const uint8_t *payload, size_t n, const struct keypair *client,
+                            const struct node_key *server, int64_t *version, struct fault *f);
+
+#endif
