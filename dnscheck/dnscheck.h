@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is this domain ours, and may the CA issue for it? Asks the DNS as the CA will: by full recursion
+ * from the root with DNSSEC, nothing taken from a cache, nothing kept in one. Reads only; the
+ * answer is findings (ids below), each with what was found, what was expected and the fix.
+ *
+ *     struct dnscheck_options o = {.domain = "derp.demo.com", .ca_names = names, .ca_count = 1};
+ *     struct dnscheck_own own;
+ *     struct dnscheck_result r;
+ *     dnscheck_own(&o, &own, &all);
+ *     dnscheck_domain(&o, &own, &r, &all);
+ */
+#ifndef DNSCHECK_DNSCHECK_H
+#define DNSCHECK_DNSCHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/finding.h"
+#include "base/net.h"
+#include "dnscheck/address.h"
+
+#define DNSCHECK_TIMEOUT_MS 15000
+#define DNSCHECK_NAME_MAX   256 /* a printed name and its terminator */
+#define DNSCHECK_CHAIN_MAX  8   /* CNAMEs remembered for messages */
+#define DNSCHECK_TTL_GOOD   600 /* seconds; advised while things still change */
+
+/* Zero is a sensible value of every field but domain. Strings must outlive the calls. */
+struct dnscheck_options {
+    const char *domain; /* any case, a trailing dot is allowed; checked by the caller with
+                           text_is_hostname (otherwise dns.name is found) */
+
+    /* [dns] of the config. */
+    const char *root_hints;   /* file of NS and A/AAAA records; NULL: the public root */
+    const char *trust_anchor; /* file of DS or DNSKEY records; NULL: the public root's, or no
+                                 validation when root_hints is set */
+    struct endpoint resolver; /* ask this server instead of recursing; AF_UNSPEC: recurse. Without
+                                 trust_anchor its answers are believed, said as a warning */
+
+    /* Own addresses. */
+    struct endpoint ip4; /* --ip4, --ip6; AF_UNSPEC: whatever the interfaces have */
+    struct endpoint ip6;
+    bool no_ipv6;      /* the relay serves no IPv6: any AAAA record is stray */
+    bool own_optional; /* no public address on the interfaces is a warning instead of a failure:
+                          for derp-acme, which is not told of --ip4 */
+
+    /* CAA, RFC 8659. */
+    const char *const *ca_names; /* issuer names the CA accepts ("letsencrypt.org"; the directory's
+                                    caaIdentities) */
+    size_t ca_count;             /* 0: unknown; then only a CAA set that forbids everyone fails */
+    const char *challenge;       /* "tls-alpn-01", for validationmethods; NULL: not compared */
+    const char *account_uri;     /* for accounturi; NULL: not known yet, then a record with one
+                                    warns instead of failing (RFC 8657) */
+
+    int timeout_ms;           /* whole check; 0: DNSCHECK_TIMEOUT_MS */
+    const volatile int *stop; /* non-zero ends the check within 100 ms; may be NULL */
+};
+
+/* This server's public addresses as far as they can be known. */
+struct dnscheck_own {
+    struct address_pair public; /* given ones, otherwise the interfaces' public ones */
+    struct address_pair found;  /* everything on the interfaces */
+    bool known4; /* public.ip4 can be compared against: false when the interfaces have only
+                    addresses that the internet cannot see and none was given, or are unreadable */
+    bool known6; /* the same; having no IPv6 at all is knowledge too */
+};
+
+struct dnscheck_result {
+    struct address_set a; /* what the domain points to */
+    struct address_set aaaa;
+    uint32_t ttl; /* smallest of the A and AAAA answers (CNAMEs included), seconds; 0 if none */
+    bool secure;  /* the addresses were validated by DNSSEC */
+    char chain[DNSCHECK_CHAIN_MAX][DNSCHECK_NAME_MAX]; /* names the CNAMEs lead through, in order */
+    size_t chain_count;
+    bool ready;       /* nothing failed: the CA would reach this server and may issue */
+    bool pending;     /* something failed that a change in the DNS will cure: worth waiting for */
+    bool interrupted; /* *stop was set; no verdict */
+};
+
+/*
+ * Finds own addresses. Findings: one address.* of
+ *   address.ok, address.given (ok), address.private, address.cgnat, address.missing (fail, or warn
+ *   with own_optional or for a special address named by --ip4), address.unknown (warn: interfaces
+ *   cannot be read).
+ */
+void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, struct findings *all);
+
+/*
+ * Checks the domain against own. Takes at most timeout_ms. One thing wrong gives one failure:
+ *   dns.name            not a host name
+ *   dns.hints           root hints or trust anchor file missing, empty or malformed
+ *   dns.unreachable     no name server answered at all; dns.timeout: the domain's did not
+ *   dns.servfail        the domain's servers are broken, lame or refuse
+ *   dns.bogus           DNSSEC validation failed
+ *   dns.nxdomain        the domain does not exist
+ *   dns.a.missing       it exists without an A record (warn on a server without IPv4)
+ *   dns.a.mismatch      it points to somebody else's server
+ *   dns.a.extra         one of several A records is not ours
+ *   dns.aaaa.stray      an AAAA record is not ours (the CA tries IPv6 first)
+ *   dns.caa.forbidden, dns.caa.servfail
+ * and, when these allow it, warnings
+ *   dns.a.unchecked     own address unknown (own.known4 is false)
+ *   dns.caa.unchecked   no CA name given (skip), or accounturi not comparable yet
+ *   dns.dnssec.off      answers were not validated: root hints or resolver without trust anchor
+ *   dns.ttl             the record's TTL is above DNSCHECK_TTL_GOOD (ok with the TTL otherwise)
+ * and dns.ok, dns.caa.ok. dns.interrupted (skip) after *stop.
+ */
+void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own *own,
+                     struct dnscheck_result *r, struct findings *all);
+
+/* True when o has valid, readable root hints and trust anchor files (a usage error otherwise). */
+bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f);
+
+#endif
