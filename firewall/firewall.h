@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's firewall, through ufw: what is there, what has to change, the change itself, and
+ * the proof that it does what it should. Public header of the library.
+ *
+ *     firewall_inspect   reads, changes nothing          preflight, check, doctor
+ *     firewall_plan      pure                             "Plan", --dry-run
+ *     firewall_apply     the only function that changes   after the person agreed
+ *     firewall_verify    pure, over a fresh inspection    proof, status, doctor
+ *
+ * Wanted, always: deny incoming, allow outgoing, every SSH port in use, the relay's TCP port,
+ * the STUN port, and the --allow list. Nobody is locked out: when somebody is logged in over SSH
+ * and no SSH port can be found, inspection fails with firewall.ssh.unknown.
+ *
+ * Findings (ids are stable; fix is set wherever something is to be done):
+ *   firewall.ok             ok    ufw is active, everything wanted is proven in both families
+ *   firewall.ready          ok    nothing stands in the way of the plan
+ *   firewall.ssh.ports      ok    the SSH ports and where each was seen
+ *   firewall.ssh.none       ok/warn  no SSH server found and nobody logged in over SSH
+ *   firewall.ssh.unknown    fail  somebody is logged in over SSH, no port found
+ *   firewall.ufw.missing    warn  not installed, apt can install it / fail: apt cannot
+ *   firewall.ufw.conflict   fail  installing ufw would remove other packages (named)
+ *   firewall.ufw.unreadable fail  ufw's own state could not be read or understood
+ *   firewall.foreign.firewalld | .nftables | .iptables | .persistent   fail
+ *   firewall.rule.denied    fail  an earlier deny/reject rule of the owner hits a needed port
+ *   firewall.rule.limited   warn  an existing limit rule on the relay's or the STUN port
+ *   firewall.ipv6.off       fail with a public IPv6 address, warn without
+ *   firewall.others         warn  public listeners that will be closed (see state->others)
+ *   firewall.docker         warn  published container ports bypass ufw
+ *   firewall.forward        warn  the server forwards packets, ufw will drop those
+ *   firewall.policy         fail  (verify) default policies are not as wanted
+ *   firewall.readback       fail  (verify) a wanted port does not reach ACCEPT in the kernel
+ *   firewall.boot           fail  (verify) ufw will not be started at the next boot
+ *   firewall.pending        warn  an earlier run left a change unconfirmed
+ *   firewall.apply          fail  a command failed; what it said
+ *   firewall.restored       warn  (apply) the former rules are back
+ *   firewall.restore        fail  (apply) restoring failed; what to do by hand
+ */
+#ifndef FIREWALL_FIREWALL_H
+#define FIREWALL_FIREWALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/finding.h"
+#include "firewall/ports.h"
+
+#define FIREWALL_STATE_DIR "/var/lib/derp-setup"
+
+/* "9090/tcp". */
+struct firewall_port {
+    enum ports_proto proto;
+    uint16_t port;
+};
+
+/* Reads "9090/tcp" or "53/udp" (1..65535); false with a reason on anything else. */
+bool firewall_port_parse(const char *text, struct firewall_port *port, struct fault *f);
+
+/* Everything the caller decides. Zero-initialise; pointers are borrowed. */
+struct firewall_options {
+    uint16_t relay_port;               /* TCP; 0 means 443 */
+    uint16_t stun_port;                /* UDP; 0 means 3478 */
+    bool no_stun;                      /* the relay runs without STUN */
+    const struct firewall_port *allow; /* --allow, and port 80 where http-01 is used */
+    size_t allow_count;
+    const uint16_t *ssh_ports; /* --ssh-port */
+    size_t ssh_count;
+    bool close_others;        /* --close-others: the person agreed to firewall.others */
+    const char *state_dir;    /* NULL: FIREWALL_STATE_DIR; root's, 0700, must exist for apply */
+    const volatile int *stop; /* non-zero: end early (Ctrl-C); NULL: never */
+};
+
+/* Where an SSH port was seen; a port may have several. */
+enum firewall_ssh_source {
+    FIREWALL_SSH_LISTENER = 1,     /* an sshd listens on it now */
+    FIREWALL_SSH_SOCKET = 2,       /* systemd's ssh.socket listens on it, or will */
+    FIREWALL_SSH_CONFIG = 4,       /* sshd -T: listens on it after a restart or reboot */
+    FIREWALL_SSH_CONNECTION = 8,   /* the connection this very program was started over */
+    FIREWALL_SSH_ENVIRONMENT = 16, /* SSH_CONNECTION */
+    FIREWALL_SSH_OPTION = 32,      /* --ssh-port */
+};
+
+struct firewall_ssh_port {
+    uint16_t port;
+    unsigned sources; /* bits of enum firewall_ssh_source */
+};
+
+struct firewall_facts; /* what was read from ufw, the kernel and apt; private */
+
+/* What is there. Filled by firewall_inspect, freed by firewall_state_free. */
+struct firewall_state {
+    bool ufw_installed;
+    bool ufw_active;
+    bool ufw_at_boot;              /* ENABLED=yes, and the unit enabled where systemd runs */
+    bool ssh_session;              /* somebody is logged in over SSH */
+    struct firewall_ssh_port *ssh; /* sorted by port */
+    size_t ssh_count;
+    struct ports_list others; /* public listeners that can be reached now and will be closed:
+                                 under --yes the caller stops when count > 0 and neither
+                                 close_others nor an --allow covers them */
+    struct firewall_facts *facts;
+};
+
+/*
+ * Reads everything and changes nothing (/run/sshd is made for `sshd -T` and removed again).
+ * Each problem is one finding; a SEVERITY_FAIL among them means that firewall_apply must not be
+ * called. When ufw is not installed, apt is asked by simulation, if need be with package lists
+ * fetched into a temporary folder.
+ * Returns false when it was stopped or could not read enough to plan (a finding says so).
+ * state is overwritten; free it in both cases.
+ */
+bool firewall_inspect(const struct firewall_options *o, struct firewall_state *state,
+                      struct findings *all);
+void firewall_state_free(struct firewall_state *state);
+
+enum firewall_step_kind {
+    FIREWALL_STEP_INSTALL, /* apt-get install ufw */
+    FIREWALL_STEP_ALLOW,   /* one rule */
+    FIREWALL_STEP_DEFAULT, /* one default policy */
+    FIREWALL_STEP_ENABLE,  /* ufw --force enable */
+    FIREWALL_STEP_BOOT,    /* systemctl enable ufw */
+};
+
+struct firewall_step {
+    enum firewall_step_kind kind;
+    char *text;  /* for people: "allow 22/tcp (SSH)" */
+    char **argv; /* the exact command, NULL-terminated */
+};
+
+/* Count 0: everything is as wanted already. */
+struct firewall_plan {
+    struct firewall_step *steps;
+    size_t count;
+    char *summary; /* one line: "allow 22/tcp, 443/tcp, 3478/udp; deny other incoming" */
+};
+
+/* Pure: the steps from state to what is wanted. Free with firewall_plan_free. */
+void firewall_plan(const struct firewall_options *o, const struct firewall_state *state,
+                   struct firewall_plan *plan);
+void firewall_plan_free(struct firewall_plan *plan);
+
+/* One change, told before it is made, so that a journal can undo exactly what was done. */
+struct firewall_change {
+    const char *what;   /* "package", "rule", "default", "enable", "boot" */
+    const char *detail; /* "ufw allow 443/tcp comment 'derp-relay: TLS'" */
+    const char *undo;   /* the command that takes it back; "" when there is none */
+};
+
+struct firewall_hooks {
+    void (*progress)(void *arg, const char *text);                                /* may be NULL */
+    bool (*journal)(void *arg, const struct firewall_change *c, struct fault *f); /* may be NULL;
+                                                           false stops and restores */
+    void *arg;
+};
+
+enum firewall_outcome {
+    FIREWALL_UNCHANGED,   /* the plan was empty and the proof holds */
+    FIREWALL_CHANGED,     /* done and proven */
+    FIREWALL_UNAVAILABLE, /* ufw could not be installed; nothing changed: exit 3 */
+    FIREWALL_REFUSED,     /* not started, a finding says why; nothing changed: exit 5 */
+    FIREWALL_RESTORED,    /* failed or not proven; the former rules are back: exit 5 */
+    FIREWALL_INTERRUPTED, /* *stop was set; the former rules are back: exit 130 */
+    FIREWALL_BROKEN,      /* failed, and so did restoring: exit 5, the finding says what to do */
+};
+
+/*
+ * Carries the plan out: takes the lock state_dir/fw.lock, keeps a copy of /etc/ufw and
+ * /etc/default/ufw in state_dir/fw, marks the change pending (state_dir/fw-pending), adds rules
+ * while ufw is inactive (SSH first), sets the policies that differ, enables, reads everything
+ * back and proves it; then removes the marker. An active ufw is never reloaded.
+ * On failure or stop the copy and the former state are restored.
+ */
+enum firewall_outcome firewall_apply(const struct firewall_options *o,
+                                     const struct firewall_plan *plan,
+                                     const struct firewall_hooks *hooks, struct findings *all);
+
+/*
+ * Pure: does this state do what is wanted? Active, started at boot, deny incoming and allow
+ * outgoing, and a new packet to each wanted port reaches ACCEPT first, in both families.
+ * One firewall.ok, or a finding for each thing that is not so.
+ */
+bool firewall_verify(const struct firewall_options *o, const struct firewall_state *state,
+                     struct findings *all);
+
+/* True when an earlier run was cut off in the middle of a change. */
+bool firewall_pending(const struct firewall_options *o);
+
+/*
+ * Settles a pending change: kept when firewall_verify holds for the state as it is, otherwise the
+ * former rules are restored. FIREWALL_UNCHANGED when nothing was pending, FIREWALL_CHANGED when
+ * kept, FIREWALL_RESTORED, FIREWALL_BROKEN.
+ */
+enum firewall_outcome firewall_settle(const struct firewall_options *o, struct findings *all);
+
+/* Restores the former rules unconditionally, when a change is pending. Outcomes as above. */
+enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all);
+
+/* A stable word for logs and JSON: "changed", "restored", … */
+const char *firewall_outcome_name(enum firewall_outcome outcome);
+
+#endif
