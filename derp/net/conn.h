@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A TCP connection, with TLS or plain, on a loop. It reads once per turn into the thread's
+ * scratch, hands plaintext upward as views, pulls plaintext to send from its owner, and seals it
+ * only when it can be written. It knows nothing of HTTP or DERP.
+ */
+#ifndef DERP_NET_CONN_H
+#define DERP_NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net.h"
+#include "derp/net/loop.h"
+#include "derp/net/tls.h"
+
+struct conn;
+
+/* Buffers that all connections of one thread share while they are being served. */
+struct conn_scratch;
+struct conn_scratch *conn_scratch_new(void);
+void conn_scratch_free(struct conn_scratch *s);
+
+enum conn_end {
+    CONN_END_LOCAL,     /* the owner asked for it */
+    CONN_END_PEER,      /* closed by the peer, in order */
+    CONN_END_RESET,     /* cut: reset, or end of stream without close_notify */
+    CONN_END_TLS,       /* TLS failed */
+    CONN_END_STALLED,   /* the peer took nothing for the write timeout */
+    CONN_END_CHALLENGE, /* an acme-tls/1 handshake, which ends after itself */
+};
+const char *conn_end_name(enum conn_end end);
+
+/* Upward calls; the owner may call conn_close in any of them. */
+struct conn_events {
+    /* Connected and, with TLS, handshake finished. */
+    void (*on_ready)(void *owner);
+    /*
+     * n bytes of plaintext at data, valid during the call. Returns how many were used; the rest is
+     * kept and comes again at the front of the next call, once at least *want bytes are there
+     * (set by the callee when known; default: one more).
+     */
+    size_t (*on_data)(void *owner, const uint8_t *data, size_t n, size_t *want);
+    /* Writes up to room bytes to send into out and returns how many; 0: nothing waits. */
+    size_t (*on_fill)(void *owner, uint8_t *out, size_t room);
+    /* All that was filled has been given to the kernel. May be NULL. */
+    void (*on_drained)(void *owner);
+    /* The deadline set by conn_deadline passed. */
+    void (*on_deadline)(void *owner);
+    /* Last call: the connection is gone. reason is words for a debug line, may be "". */
+    void (*on_end)(void *owner, enum conn_end end, const char *reason);
+};
+
+struct conn_options {
+    struct loop *loop;
+    struct conn_scratch *scratch;
+    struct tls_context *tls;  /* NULL: plain TCP */
+    const char *connect_name; /* client side with TLS: name for SNI and verification */
+    int write_timeout_ms;     /* a peer that takes nothing for so long is closed */
+    size_t keep_max;          /* most plaintext kept for on_data while a unit is incomplete */
+};
+
+/* Takes over an accepted socket (non-blocking, close-on-exec). events must outlive it. */
+struct conn *conn_accept(const struct conn_options *opt, int fd, const struct conn_events *events,
+                         void *owner);
+
+/* Starts to connect. NULL with errno when the socket could not even be made; later failures come
+ * by on_end. */
+struct conn *conn_connect(const struct conn_options *opt, const struct endpoint *to,
+                          const struct conn_events *events, void *owner);
+
+/* Something waits in the owner: pulls it by on_fill and writes it, now. */
+void conn_flush(struct conn *c);
+
+/* True while bytes wait for the kernel to take them: on_fill will be called by itself later. */
+bool conn_is_blocked(const struct conn *c);
+
+/* Calls on_deadline after so many milliseconds; replaces the earlier one; < 0: none. */
+void conn_deadline(struct conn *c, int64_t after_ms);
+
+/* Sends what waits and close_notify, then ends with CONN_END_LOCAL within within_ms. on_data is
+ * not called any more. */
+void conn_finish(struct conn *c, int64_t within_ms);
+
+/* Ends at once: on_end(CONN_END_LOCAL) is called before this returns (unless it has been). */
+void conn_close(struct conn *c);
+
+/* TLS state for tls_describe and tls_peer; NULL when plain. Socket, for options. */
+const struct tls *conn_tls(const struct conn *c);
+int conn_fd(const struct conn *c);
+
+#endif
