@@ -31,8 +31,8 @@ enum frame_type {
 
 enum peer_gone_reason { PEER_GONE_DISCONNECTED = 0, PEER_GONE_NOT_HERE = 1 };
 
-#define FRAME_HEADER_LEN 5
-#define FRAME_PACKET_MAX 65536                    /* one relayed packet */
+#define FRAME_HEADER_LEN  5
+#define FRAME_PACKET_MAX  65536                        /* one relayed packet */
 #define FRAME_UNKNOWN_MAX (FRAME_PACKET_MAX + KEY_LEN) /* longest payload that is read over */
 
 /* The payload points into the bytes given to frame_decode. */
@@ -56,7 +56,12 @@ enum frame_result {
 enum frame_result frame_decode(const uint8_t *src, size_t n, struct frame *frame, size_t *used,
                                size_t *need);
 
-/* Longest payload accepted from a client for a type (known: its exact bound, derper's). */
+/* The header alone: false with fewer than FRAME_HEADER_LEN bytes. Lets a login refuse a wrong
+ * first frame before its payload is waited for. */
+bool frame_peek(const uint8_t *src, size_t n, uint8_t *type, size_t *len);
+
+/* Longest payload accepted from a client for a type (known: its exact bound, derper's).
+ * ClientInfo has the bound of the login; a later one is read over up to FRAME_UNKNOWN_MAX. */
 size_t frame_limit(uint8_t type);
 
 /* Writes the 5 header bytes. */
@@ -66,11 +71,17 @@ void frame_put_header(uint8_t out[static FRAME_HEADER_LEN], enum frame_type type
 bool frame_read_send_packet(const struct frame *f, struct node_key *dst, const uint8_t **packet,
                             size_t *len);
 bool frame_read_note_preferred(const struct frame *f, bool *home);
-bool frame_read_ping(const struct frame *f, uint8_t data[static 8]);
+bool frame_read_ping(const struct frame *f, uint8_t data[static 8]); /* Pong too */
+
+/* Client side. A PeerGone without a reason (older servers) means disconnected. */
+bool frame_read_recv_packet(const struct frame *f, struct node_key *src, const uint8_t **packet,
+                            size_t *len);
+bool frame_read_peer_gone(const struct frame *f, struct node_key *key, uint8_t *reason);
+bool frame_read_restarting(const struct frame *f, uint32_t *reconnect_in_ms, uint32_t *try_for_ms);
 
 /* A whole frame each, header included, into out; the size is the constant's. */
-#define FRAME_PEER_GONE_LEN (FRAME_HEADER_LEN + KEY_LEN + 1)
-#define FRAME_PONG_LEN (FRAME_HEADER_LEN + 8)
+#define FRAME_PEER_GONE_LEN  (FRAME_HEADER_LEN + KEY_LEN + 1)
+#define FRAME_PONG_LEN       (FRAME_HEADER_LEN + 8)
 #define FRAME_RESTARTING_LEN (FRAME_HEADER_LEN + 8)
 void frame_write_peer_gone(uint8_t out[static FRAME_PEER_GONE_LEN], const struct node_key *key,
                            enum peer_gone_reason reason);

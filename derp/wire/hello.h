@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The login: ServerKey, ClientInfo, ServerInfo. Pure but for libsodium's NaCl boxes and jansson. */
+/* The login: ServerKey, ClientInfo, ServerInfo. Pure but for libsodium's NaCl boxes (main has
+ * called sodium_init()) and jansson. */
 #ifndef DERP_WIRE_HELLO_H
 #define DERP_WIRE_HELLO_H
 

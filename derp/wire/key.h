@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Curve25519 node keys and their texts ("nodekey:<hex>", "privkey:<hex>"). Pure. */
+/* Curve25519 node keys and their texts ("nodekey:<hex>", "privkey:<hex>"). Pure; main has called
+ * sodium_init(). */
 #ifndef DERP_WIRE_KEY_H
 #define DERP_WIRE_KEY_H
 
@@ -38,12 +39,14 @@ bool node_key_parse(const char *text, struct node_key *k);
 void keypair_from_seed(const uint8_t seed[static KEY_LEN], struct keypair *pair);
 void keypair_wipe(struct keypair *pair);
 
-/* derper's key file: JSON {"PrivateKey":"privkey:<64 hex>"}; other members are ignored. */
+/* derper's key file: JSON {"PrivateKey":"privkey:<64 hex>"}; other members are ignored. A zero key
+ * is refused. */
 bool keypair_parse_file(const char *text, size_t n, struct keypair *pair, struct fault *f);
 /* The same file's content with a newline; free() after wiping it (mem_wipe). */
 char *keypair_print_file(const struct keypair *pair);
 
-/* 64 hex digits with white space around them: a mesh key file. */
+/* 64 hex digits with white space around them: a mesh key file. Zeros alone are refused: on the
+ * wire they mean "no mesh key". */
 bool mesh_key_parse(const char *text, size_t n, uint8_t key[static KEY_LEN], struct fault *f);
 
 #endif
