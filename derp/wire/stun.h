@@ -9,17 +9,17 @@
 
 #include "base/net.h"
 
-#define STUN_TXID_LEN 12
-#define STUN_REQUEST_MAX 1500 /* longer requests are not read */
-#define STUN_REQUEST_LEN 40   /* what stun_write_request makes */
+#define STUN_TXID_LEN     12
+#define STUN_REQUEST_MAX  1500 /* longer requests are not read */
+#define STUN_REQUEST_LEN  40   /* what stun_write_request makes */
 #define STUN_RESPONSE_MAX 44
 
 enum stun_verdict {
-    STUN_REQUEST,         /* a Tailscale client's binding request: answer it */
-    STUN_NOT_STUN,        /* no magic cookie, too short */
-    STUN_NOT_BINDING,     /* another message type */
-    STUN_MALFORMED,       /* an attribute exceeds the message */
-    STUN_WRONG_SOFTWARE,  /* no SOFTWARE "tailnode" */
+    STUN_REQUEST,          /* a Tailscale client's binding request: answer it */
+    STUN_NOT_STUN,         /* no magic cookie, too short */
+    STUN_NOT_BINDING,      /* another message type */
+    STUN_MALFORMED,        /* an attribute exceeds the message */
+    STUN_WRONG_SOFTWARE,   /* no SOFTWARE "tailnode" */
     STUN_WRONG_FINGERPRINT /* missing, not last, or wrong */
 };
 
