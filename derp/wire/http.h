@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_HEAD_MAX 8192 /* bytes of a head */
+#define HTTP_HEAD_MAX    8192 /* bytes of a head */
 #define HTTP_HEADERS_MAX 64
 
 /* A part of the head; not terminated. */
@@ -23,9 +23,9 @@ struct http_header {
 
 struct http_request {
     struct http_span method;
-    struct http_span path; /* of origin-form or absolute-form, without query and fragment */
+    struct http_span path;  /* of origin-form or absolute-form, without query and fragment */
     struct http_span query; /* without '?', empty when none */
-    int minor;             /* 0 or 1 of HTTP/1.x */
+    int minor;              /* 0 or 1 of HTTP/1.x */
     size_t header_count;
     struct http_header headers[HTTP_HEADERS_MAX];
 };
@@ -49,8 +49,7 @@ enum http_result {
 enum http_result http_read_request(const char *p, size_t n, struct http_request *r, size_t *used);
 
 /* Client side: reads one response head. */
-enum http_result http_read_response(const char *p, size_t n, struct http_response *r,
-                                    size_t *used);
+enum http_result http_read_response(const char *p, size_t n, struct http_response *r, size_t *used);
 
 /* Value of the first header of that name (any case); p == NULL when absent. */
 struct http_span http_header(const struct http_request *r, const char *name);
@@ -60,6 +59,8 @@ struct http_span http_response_header(const struct http_response *r, const char 
 bool http_span_is(struct http_span s, const char *text);
 /* True when the comma-separated list in s has this token (any case). */
 bool http_span_has_token(struct http_span s, const char *token);
+/* The same over all headers of that name. */
+bool http_has_token(const struct http_request *r, const char *name, const char *token);
 
 /* The body length a request announces: 0 without; false for Transfer-Encoding, a bad or repeated
  * Content-Length. */
