@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 
 void buf_init(struct buf *b, size_t max)
 {
-    *b = (struct buf){.max = max};
+    /* One less than everything, so that ceiling + terminator never overflows. */
+    *b = (struct buf){.max = max < SIZE_MAX ? max : SIZE_MAX - 1};
 }
 
 /* Grows to hold len + n bytes and a terminator; false past the ceiling. */
