@@ -14,9 +14,9 @@
 #include "derp/wire/key.h"
 
 #define HELLO_PROTOCOL_VERSION 2
-#define HELLO_CLIENT_INFO_MIN 56            /* key + nonce */
-#define HELLO_CLIENT_INFO_MAX (256 * 1024)  /* payload, derper's bound */
-#define HELLO_APP_NAME_MAX 32
+#define HELLO_CLIENT_INFO_MIN  56           /* key + nonce */
+#define HELLO_CLIENT_INFO_MAX  (256 * 1024) /* payload, derper's bound */
+#define HELLO_APP_NAME_MAX     32
 
 /* ServerKey frame: magic and key. */
 #define HELLO_SERVER_KEY_LEN (FRAME_HEADER_LEN + 8 + KEY_LEN)
@@ -42,6 +42,10 @@ struct client_info {
  */
 bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypair *server,
                             struct client_info *info, struct fault *f);
+/* The JSON inside alone, into info's members but the key. Read as Go's encoding/json does: names in
+ * any case, the last of duplicates wins, unknown members are skipped, null leaves a member as it
+ * is, invalid UTF-8 becomes U+FFFD. Stricter: nesting up to 2048 levels, numbers that fit. */
+bool hello_parse_client_info(const char *text, size_t n, struct client_info *info, struct fault *f);
 /* Client side: appends a whole ClientInfo frame to out. nonce: 24 random bytes. */
 bool hello_write_client_info(struct buf *out, const struct client_info *info,
                              const struct keypair *client, const struct node_key *server,
