@@ -159,16 +159,22 @@ static json_t *parse_json(const char *text, size_t n, struct fault *f)
         at += copy_unit(text + at, n - at, &clean);
     root = json_loadb(buf_text(&clean), clean.len, JSON_DECODE_ANY, &error);
     buf_wipe(&clean);
-    if (!root)
-        fault_set(f, "not JSON: %s (byte %d)", error.text, error.position);
+    if (!root) {
+        char shown[2 * sizeof(error.text)]; /* jansson quotes the peer's text */
+
+        text_printable(error.text, strlen(error.text), shown, sizeof(shown));
+        fault_set(f, "not JSON: %s (byte %d)", shown, error.position);
+    }
     return root;
 }
 
 static bool read_mesh_key(const json_t *value, struct client_info *info)
 {
-    if (!json_is_string(value) || json_string_length(value) != 2 * (size_t)KEY_LEN ||
-        !text_unhex(json_string_value(value), info->mesh_key, KEY_LEN))
+    char *hex = (char *)(uintptr_t)json_string_value(value); /* ours to wipe */
+
+    if (!hex || !text_unhex(hex, info->mesh_key, KEY_LEN))
         return false;
+    mem_wipe(hex, strlen(hex));
     info->has_mesh_key = sodium_is_zero(info->mesh_key, KEY_LEN) == 0;
     return true;
 }
