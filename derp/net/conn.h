@@ -32,7 +32,10 @@ enum conn_end {
 };
 const char *conn_end_name(enum conn_end end);
 
-/* Upward calls; the owner may call conn_close in any of them. */
+/*
+ * Upward calls; the owner may call any function below in any of them. After conn_close or a
+ * failure only on_end follows.
+ */
 struct conn_events {
     /* Connected and, with TLS, handshake finished. */
     void (*on_ready)(void *owner);
@@ -48,7 +51,7 @@ struct conn_events {
     void (*on_drained)(void *owner);
     /* The deadline set by conn_deadline passed. */
     void (*on_deadline)(void *owner);
-    /* Last call: the connection is gone. reason is words for a debug line, may be "". */
+    /* Last call: the connection is gone. reason is words for a log line, may be "". */
     void (*on_end)(void *owner, enum conn_end end, const char *reason);
 };
 
@@ -79,12 +82,15 @@ bool conn_is_blocked(const struct conn *c);
 /* Calls on_deadline after so many milliseconds; replaces the earlier one; < 0: none. */
 void conn_deadline(struct conn *c, int64_t after_ms);
 
-/* Sends what waits and close_notify, then ends with CONN_END_LOCAL within within_ms. on_data is
- * not called any more. */
+/* Sends what waits and close_notify, lets the peer read it, then ends with CONN_END_LOCAL, within
+ * within_ms at the latest. on_data and on_deadline are not called any more. */
 void conn_finish(struct conn *c, int64_t within_ms);
 
-/* Ends at once: on_end(CONN_END_LOCAL) is called before this returns (unless it has been). */
-void conn_close(struct conn *c);
+/*
+ * Ends with what is in flight dropped. on_end follows before this returns, or, from within an
+ * upward call of this connection, right after that call has returned. why is for on_end.
+ */
+void conn_close(struct conn *c, enum conn_end why, const char *reason);
 
 /* TLS state for tls_describe and tls_peer; NULL when plain. Socket, for options. */
 const struct tls *conn_tls(const struct conn *c);

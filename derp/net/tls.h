@@ -35,7 +35,7 @@ struct tls_io {
     size_t out_cap; /* at least TLS_OUT_ROOM more than out_len before every call */
 };
 
-#define TLS_RECORD_MAX 16384                 /* plaintext of one record */
+#define TLS_RECORD_MAX 16384                   /* plaintext of one record */
 #define TLS_OUT_ROOM   (TLS_RECORD_MAX + 8192) /* room for one record or one handshake flight */
 
 struct tls_server_options {
