@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A DNS of its own: a root server, one for top-level domains, one for demo.com, a resolver.
+
+The first three are the real chain of delegations that a recursive resolver walks from root_hints;
+the "resolver" of the hosts simply has all zones, which is enough for programs that ask for names.
+"""
+
+import subprocess
+
+from .network import (CA, CA6, RESOLVER, RESOLVER6, ROOT_DNS, ROOT_DNS6, TLD_DNS, TLD_DNS6,
+                      ZONE_DNS, ZONE_DNS6)
+from .shell import wait_for
+
+_SOA = "@ 600 IN SOA ns.tld.test. hostmaster.tld.test. 1 1800 900 604800 60\n"
+
+ZONES = {
+    "root": ("", f"""$ORIGIN .
+{_SOA}. 86400 IN NS ns.root.test.
+test. 86400 IN NS ns.tld.test.
+com. 86400 IN NS ns.tld.test.
+ns.root.test. 86400 IN A {ROOT_DNS}
+ns.root.test. 86400 IN AAAA {ROOT_DNS6}
+ns.tld.test. 86400 IN A {TLD_DNS}
+ns.tld.test. 86400 IN AAAA {TLD_DNS6}
+"""),
+    "com": ("com", f"""$ORIGIN com.
+{_SOA}@ 86400 IN NS ns.tld.test.
+demo 86400 IN NS ns1.demo.com.
+ns1.demo 86400 IN A {ZONE_DNS}
+ns1.demo 86400 IN AAAA {ZONE_DNS6}
+"""),
+    "test": ("test", f"""$ORIGIN test.
+{_SOA}@ 86400 IN NS ns.tld.test.
+ns.root 86400 IN A {ROOT_DNS}
+ns.root 86400 IN AAAA {ROOT_DNS6}
+ns.tld 86400 IN A {TLD_DNS}
+ns.tld 86400 IN AAAA {TLD_DNS6}
+ca 600 IN A {CA}
+ca 600 IN AAAA {CA6}
+"""),
+}
+
+ROOT_HINTS = f""". 3600000 IN NS ns.root.test.
+ns.root.test. 3600000 IN A {ROOT_DNS}
+ns.root.test. 3600000 IN AAAA {ROOT_DNS6}
+"""
+
+# name: (addresses it listens on, zones it has)
+_SERVERS = {
+    "root": ((ROOT_DNS, ROOT_DNS6), ("root",)),
+    "tld": ((TLD_DNS, TLD_DNS6), ("com", "test")),
+    "zone": ((ZONE_DNS, ZONE_DNS6), ("demo",)),
+    "resolver": ((RESOLVER, RESOLVER6), ("root", "com", "test", "demo")),
+}
+
+
+class Dns:
+    """nsd four times on the internet host; demo.com's records can be changed while it runs."""
+
+    def __init__(self, inet, folder, records):
+        self._inet, self._folder, self._running = inet, folder, {}
+        folder.mkdir()
+        (folder / "root.hints").write_text(ROOT_HINTS)
+        for name, (_, text) in ZONES.items():
+            (folder / f"{name}.zone").write_text(text)
+        self._write(records)
+        for name in _SERVERS:
+            self._start(name)
+        for name in _SERVERS:
+            self._wait(name)
+
+    def _write(self, records):
+        text = f"$ORIGIN demo.com.\n{_SOA}@ 86400 IN NS ns1\nns1 86400 IN A {ZONE_DNS}\n"
+        text += f"ns1 86400 IN AAAA {ZONE_DNS6}\n" + "".join(r + "\n" for r in records)
+        (self._folder / "demo.zone").write_text(text)
+
+    def _start(self, name):
+        addresses, zones = _SERVERS[name]
+        conf = self._folder / f"{name}.conf"
+        lines = ["server:", "username: root", 'chroot: ""', f"zonesdir: {self._folder}",
+                 'pidfile: ""', f"zonelistfile: {self._folder}/{name}.list",
+                 f"xfrdfile: {self._folder}/{name}.xfrd", f"xfrdir: {self._folder}",
+                 "server-count: 1", "rrl-ratelimit: 0", "verbosity: 0",
+                 *(f"ip-address: {a}" for a in addresses), "remote-control:", "control-enable: no"]
+        for zone in zones:
+            origin = ZONES[zone][0] if zone in ZONES else "demo.com"
+            lines += ["zone:", f'name: "{origin or "."}"', f"zonefile: {zone}.zone"]
+        conf.write_text("\n".join(lines) + "\n")
+        log = open(self._folder / f"{name}.log", "w")
+        self._running[name] = self._inet.start("nsd", "-d", "-c", conf, stdout=log,
+                                               stderr=subprocess.STDOUT)
+
+    def _wait(self, name):
+        (address, _), zones = _SERVERS[name]
+        origin = ZONES[zones[-1]][0] if zones[-1] in ZONES else "demo.com"
+
+        def answers():
+            assert self._running[name].poll() is None, \
+                (self._folder / f"{name}.log").read_text()
+            r = self._inet.run("dig", "+short", "+time=1", "+tries=1", f"@{address}",
+                               (origin or ".") + "", "SOA", check=False)
+            return "hostmaster" in r.out
+        wait_for(f"DNS server {name}", 10, answers)
+
+    def stop(self, name="zone"):
+        """Takes one of root, tld, zone, resolver down: queries to it are refused by ICMP."""
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait(10)
+
+    def start(self, name="zone"):
+        self._start(name)
+        self._wait(name)
+
+    def set(self, *records):
+        """Replaces the records of demo.com, written as in a zone file ("derp 600 IN A …")."""
+        self._write(records)
+        for name in ("zone", "resolver"):
+            if name in self._running:
+                self.stop(name)
+            self.start(name)
