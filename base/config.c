@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* To add an option: a field in config.h, a row in the table below, a paragraph in derp.conf(5). */
+#include "base/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/settings.h"
+#include "base/text.h"
+
+#define CONFIG_MAX_BYTES (64 * 1024)
+#define MAX_WORKERS      64
+
+/* --- Parsers of single values ------------------------------------------------------------------
+ */
+
+#define SHOWN 120 /* how much of a bad value an error repeats */
+
+static bool bad_value(struct fault *f, const char *expected, const char *value)
+{
+    char shown[SHOWN];
+    text_printable(value, strlen(value), shown, sizeof shown);
+    return fault_set(f, "expected %s, found \"%s\"", expected, shown);
+}
+
+/* Cuts the next word off *rest; NULL when there is none. Changes the text in place. */
+static char *next_word(char **rest)
+{
+    char *word = *rest + strspn(*rest, " \t");
+    if (*word == '\0')
+        return NULL;
+    char *end = word + strcspn(word, " \t");
+    *rest = *end ? end + 1 : end;
+    *end = '\0';
+    return word;
+}
+
+static bool parse_domain(const char *value, void *target, struct fault *f)
+{
+    const char *why;
+    char lower[256];
+    if (!value[0])
+        return setting_string(value, target, f);
+    if (!text_is_hostname(value, &why)) {
+        char shown[SHOWN];
+        text_printable(value, strlen(value), shown, sizeof shown);
+        return fault_set(f, "\"%s\" is not a host name: %s", shown, why);
+    }
+    text_lower(value, lower, sizeof lower);
+    return setting_string(lower, target, f);
+}
+
+static bool add_endpoint(const char *word, uint16_t port, struct config_endpoints *list,
+                         struct fault *f)
+{
+    struct endpoint one;
+    if (!endpoint_parse(word, port, &one))
+        return bad_value(f, "addresses such as 0.0.0.0:443 or [::]:443", word);
+    if (list->count == CONFIG_MAX_LISTEN)
+        return fault_set(f, "more than %d addresses", CONFIG_MAX_LISTEN);
+    for (size_t i = 0; i < list->count; i++) {
+        /* Port 0 is "any free one", so that the same address may stand twice. */
+        if (endpoint_port(&one) != 0 && memcmp(&one, &list->list[i], sizeof one) == 0)
+            return fault_set(f, "%s is listed twice", word);
+    }
+    list->list[list->count++] = one;
+    return true;
+}
+
+/* "off", or addresses separated by white space. */
+static bool parse_endpoints(const char *value, uint16_t port, struct config_endpoints *target,
+                            struct fault *f)
+{
+    struct config_endpoints list = {.count = 0};
+    if (!value[0])
+        return fault_set(f, "expected addresses, or off");
+    if (strcmp(value, "off") != 0) {
+        char *copy = mem_strdup(value);
+        char *rest = copy;
+        char *word;
+        bool ok = true;
+        while (ok && (word = next_word(&rest)))
+            ok = add_endpoint(word, port, &list, f);
+        free(copy);
+        if (!ok)
+            return false;
+    }
+    *target = list;
+    return true;
+}
+
+static bool parse_listen(const char *value, void *target, struct fault *f)
+{
+    struct config_endpoints *list = target;
+    if (!value[0] || strcmp(value, "off") == 0)
+        return fault_set(f, "a relay listens somewhere; write for example 0.0.0.0:443 [::]:443");
+    return parse_endpoints(value, 443, list, f);
+}
+
+static bool parse_stun(const char *value, void *target, struct fault *f)
+{
+    return parse_endpoints(value, 3478, target, f);
+}
+
+static bool parse_http(const char *value, void *target, struct fault *f)
+{
+    return parse_endpoints(value, 80, target, f);
+}
+
+static bool parse_metrics(const char *value, void *target, struct fault *f)
+{
+    struct config_endpoints list;
+    if (!parse_endpoints(value, 3340, &list, f))
+        return false;
+    if (list.count > 1)
+        return fault_set(f, "one address at most");
+    if (list.count == 1 && !endpoint_is_loopback(&list.list[0]))
+        return fault_set(f,
+                         "%s is not a loopback address; metrics and status have no login, so "
+                         "they are served on this host only: write 127.0.0.1:3340, or off",
+                         value);
+    *(struct config_endpoints *)target = list;
+    return true;
+}
+
+static bool parse_workers(const char *value, void *target, struct fault *f)
+{
+    uint64_t n = 0;
+    if (strcmp(value, "auto") != 0 && !text_number(value, 1, MAX_WORKERS, &n))
+        return bad_value(f, "auto or a number from 1 to 64", value);
+    *(unsigned *)target = (unsigned)n;
+    return true;
+}
+
+/* A folder that the programs cannot do without. */
+static bool parse_folder(const char *value, void *target, struct fault *f)
+{
+    if (!value[0])
+        return fault_set(f, "expected the path of a folder");
+    return setting_path(value, target, f);
+}
+
+/* The position of value among words (NULL-terminated), which is the enum's value. */
+static bool parse_choice(const char *value, const char *const words[], const char *expected,
+                         unsigned *choice, struct fault *f)
+{
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *choice = i;
+            return true;
+        }
+    }
+    return bad_value(f, expected, value);
+}
+
+static bool parse_source(const char *value, void *target, struct fault *f)
+{
+    static const char *const words[] = {"acme", "files", "self-signed", NULL};
+    unsigned choice = 0;
+    if (!parse_choice(value, words, "acme, files or self-signed", &choice, f))
+        return false;
+    *(enum config_source *)target = (enum config_source)choice;
+    return true;
+}
+
+static bool parse_challenge(const char *value, void *target, struct fault *f)
+{
+    static const char *const words[] = {"tls-alpn-01", "http-01", "dns-01", NULL};
+    unsigned choice = 0;
+    if (!parse_choice(value, words, "tls-alpn-01, http-01 or dns-01", &choice, f))
+        return false;
+    *(enum config_challenge *)target = (enum config_challenge)choice;
+    return true;
+}
+
+/* What may stand in a URL unescaped (RFC 3986 2), and a host after the scheme. */
+static bool url_is_sound(const char *url, const char *scheme)
+{
+    for (const char *p = url; *p; p++) {
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p))
+            return false;
+    }
+    return text_starts(url, scheme) && url[strlen(scheme)] != '\0' && url[strlen(scheme)] != '/';
+}
+
+static bool parse_directory(const char *value, void *target, struct fault *f)
+{
+    if (!value[0])
+        return setting_string(CONFIG_ACME_DIRECTORY, target, f);
+    if (text_starts(value, "http://"))
+        return fault_set(f,
+                         "an ACME directory is reached by https:// only: over http:// anybody on "
+                         "the way could answer as the CA");
+    if (!url_is_sound(value, "https://"))
+        return bad_value(f, "a URL that begins with https://", value);
+    return setting_string(value, target, f);
+}
+
+static bool parse_email(const char *value, void *target, struct fault *f)
+{
+    const char *at = strchr(value, '@');
+    if (value[0] &&
+        (!at || at == value || !text_is_hostname(at + 1, NULL) || strpbrk(value, " \t,;:<>\"?")))
+        return bad_value(f, "one address such as admin@example.com", value);
+    return setting_string(value, target, f);
+}
+
+static bool parse_profile(const char *value, void *target, struct fault *f)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-_.";
+    if (value[strspn(value, allowed)] != '\0')
+        return bad_value(f, "the name of a profile that the CA offers", value);
+    return setting_string(value, target, f);
+}
+
+static bool parse_resolver(const char *value, void *target, struct fault *f)
+{
+    struct endpoint *e = target;
+    if (!value[0]) {
+        memset(e, 0, sizeof *e);
+        return true;
+    }
+    if (!endpoint_parse(value, 53, e) || endpoint_port(e) == 0)
+        return bad_value(f, "an address such as 192.0.2.53 or [2001:db8::53]:5353", value);
+    return true;
+}
+
+/* --- Admission ---------------------------------------------------------------------------------
+ */
+
+/* https, or http that does not leave this host. */
+static bool check_admission_url(const char *url, struct fault *f)
+{
+    static const char *const local[] = {"127.0.0.1", "[::1]", "localhost"};
+    if (url_is_sound(url, "https://"))
+        return true;
+    if (!url_is_sound(url, "http://"))
+        return bad_value(f, "url:https://…", url);
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
+        const char *host = url + strlen("http://");
+        size_t n = strlen(local[i]);
+        if (text_starts(host, local[i]) && (host[n] == '\0' || host[n] == ':' || host[n] == '/'))
+            return true;
+    }
+    return fault_set(f, "url: over http:// anybody on the way could admit clients; use https:// "
+                        "(http:// is for 127.0.0.1, [::1] and localhost)");
+}
+
+static bool parse_allow_word(const char *word, struct config_allow_source *one, struct fault *f)
+{
+    static const struct {
+        const char *prefix;
+        enum config_allow kind;
+    } kinds[] = {
+        {"tailscaled:", CONFIG_ALLOW_TAILSCALED},
+        {"url:", CONFIG_ALLOW_URL},
+        {"keys:", CONFIG_ALLOW_KEYS},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (!text_starts(word, kinds[i].prefix))
+            continue;
+        const char *where = word + strlen(kinds[i].prefix);
+        if (!where[0])
+            return fault_set(f, "%s needs a %s after the colon", word,
+                             kinds[i].kind == CONFIG_ALLOW_URL ? "URL" : "path");
+        if (kinds[i].kind == CONFIG_ALLOW_URL && !check_admission_url(where, f))
+            return false;
+        *one = (struct config_allow_source){kinds[i].kind, mem_strdup(where)};
+        return true;
+    }
+    return bad_value(f, "anyone, or any of tailscaled:/path url:https://… keys:/path", word);
+}
+
+static bool add_allow(struct config *c, const char *word, struct fault *f)
+{
+    if (c->allow_count == CONFIG_MAX_SOURCES)
+        return fault_set(f, "more than %d sources", CONFIG_MAX_SOURCES);
+    if (!parse_allow_word(word, &c->allow[c->allow_count], f))
+        return false;
+    c->allow_count++;
+    return true;
+}
+
+/* The row's offset is 0: it fills two fields of the config. */
+static bool parse_allow(const char *value, void *target, struct fault *f)
+{
+    struct config *c = target;
+    if (strcmp(value, "anyone") == 0)
+        return true;
+    if (!value[0])
+        return fault_set(f, "it is empty; write anyone, or who may use the relay: "
+                            "tailscaled:/path url:https://… keys:/path");
+
+    char *copy = mem_strdup(value);
+    char *rest = copy;
+    char *word;
+    bool ok = true;
+    while (ok && (word = next_word(&rest))) {
+        if (strcmp(word, "anyone") == 0)
+            ok = fault_set(f, "anyone stands alone: with it the other sources would mean nothing");
+        else
+            ok = add_allow(c, word, f);
+    }
+    free(copy);
+    return ok;
+}
+
+/* --- The table ---------------------------------------------------------------------------------
+ */
+
+#define ROW(section, key, parse, field)                                                            \
+    {                                                                                              \
+        section, key, parse, offsetof(struct config, field)                                        \
+    }
+
+/* Rows of a section stand together (settings.c lists the sections by that). */
+static const struct setting table[] = {
+    ROW("relay", "domain", parse_domain, domain),
+    ROW("relay", "listen", parse_listen, listen),
+    ROW("relay", "stun", parse_stun, stun),
+    ROW("relay", "http", parse_http, http),
+    ROW("relay", "metrics", parse_metrics, metrics),
+    ROW("relay", "workers", parse_workers, workers),
+    ROW("relay", "uplink", setting_rate, uplink),
+    ROW("relay", "state-dir", parse_folder, state_dir),
+    ROW("relay", "mesh-key-file", setting_path, mesh_key_file),
+    ROW("relay", "mesh-with", setting_string, mesh_with),
+    ROW("certificate", "source", parse_source, source),
+    ROW("certificate", "dir", parse_folder, cert_dir),
+    ROW("certificate", "chain", setting_path, chain),
+    ROW("certificate", "key", setting_path, key),
+    ROW("acme", "directory", parse_directory, acme_directory),
+    ROW("acme", "ca-file", setting_path, acme_ca_file),
+    ROW("acme", "email", parse_email, acme_email),
+    ROW("acme", "challenge", parse_challenge, challenge),
+    ROW("acme", "profile", parse_profile, acme_profile),
+    ROW("dns", "root-hints", setting_path, dns_root_hints),
+    ROW("dns", "trust-anchor", setting_path, dns_trust_anchor),
+    ROW("dns", "resolver", parse_resolver, dns_resolver),
+    {"admission", "allow", parse_allow, 0},
+    ROW("admission", "fail-open", setting_bool, fail_open),
+};
+
+#define TABLE_ROWS (sizeof table / sizeof *table)
+
+static void default_endpoints(struct config_endpoints *list, const char *value, uint16_t port)
+{
+    parse_endpoints(value, port, list, NULL);
+}
+
+void config_init(struct config *c)
+{
+    *c = (struct config){
+        .source = CONFIG_SOURCE_ACME,
+        .challenge = CONFIG_CHALLENGE_TLS_ALPN_01,
+        .state_dir = mem_strdup("/var/lib/derp"),
+        .cert_dir = mem_strdup("/var/lib/derp-acme"),
+        .acme_directory = mem_strdup(CONFIG_ACME_DIRECTORY),
+    };
+    default_endpoints(&c->listen, "0.0.0.0 [::]", 443);
+    default_endpoints(&c->stun, "0.0.0.0 [::]", 3478);
+    default_endpoints(&c->metrics, "127.0.0.1", 3340);
+}
+
+void config_free(struct config *c)
+{
+    char *const strings[] = {
+        c->domain,           c->state_dir,  c->mesh_key_file, c->mesh_with,
+        c->cert_dir,         c->chain,      c->key,           c->acme_directory,
+        c->acme_ca_file,     c->acme_email, c->acme_profile,  c->dns_root_hints,
+        c->dns_trust_anchor,
+    };
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
+        free(strings[i]);
+    for (size_t i = 0; i < c->allow_count; i++)
+        free(c->allow[i].where);
+    *c = (struct config){0};
+}
+
+/* --- The whole ---------------------------------------------------------------------------------
+ */
+
+/* What one line alone cannot tell. */
+static bool check_together(const char *name, const struct config *c, struct fault *f)
+{
+    if (c->source == CONFIG_SOURCE_ACME && !c->domain)
+        return fault_set(f,
+                         "%s: source = acme needs a domain in [relay]; without a name of your "
+                         "own use source = files or self-signed",
+                         name);
+    if (c->source == CONFIG_SOURCE_FILES && (!c->chain || !c->key))
+        return fault_set(f,
+                         "%s: source = files needs chain and key in [certificate]; %s is missing",
+                         name, !c->chain ? "chain" : "key");
+    if (c->mesh_with && !c->mesh_key_file)
+        return fault_set(f,
+                         "%s: mesh-with needs mesh-key-file, the key that the region's nodes "
+                         "share",
+                         name);
+    return true;
+}
+
+bool config_parse(const char *name, const char *text, struct config *c, struct fault *f)
+{
+    config_free(c);
+    config_init(c);
+    if (settings_read(name, text, table, TABLE_ROWS, c, f) && check_together(name, c, f))
+        return true;
+    config_free(c);
+    config_init(c);
+    return false;
+}
+
+bool config_load(const char *path, struct config *c, struct fault *f)
+{
+    struct buf text;
+    bool ok = false;
+    buf_init(&text, CONFIG_MAX_BYTES);
+    if (!file_read(path, &text, f))
+        goto out;
+    if (memchr(buf_text(&text), '\0', text.len)) {
+        fault_set(f, "%s: it has a NUL byte, so it is not a text file", path);
+        goto out;
+    }
+    ok = config_parse(path, buf_text(&text), c, f);
+out:
+    if (!ok) {
+        config_free(c);
+        config_init(c);
+    }
+    buf_free(&text);
+    return ok;
+}
