@@ -358,6 +358,13 @@ static void peer_is_done(struct conn *c, enum tls_result why, struct tls_io *io)
         end(c, CONN_END_TLS, tls_reason(c->tls));
 }
 
+/* Sends what opening left in the output (an answer to KeyUpdate): upward calls reuse the buffer. */
+static void send_answers(struct conn *c, struct tls_io *io)
+{
+    send_out(c, io->out, io->out_len);
+    io->out_len = 0;
+}
+
 /* Opens and delivers all of the input. */
 static void take_data(struct conn *c, struct tls_io *io)
 {
@@ -374,15 +381,14 @@ static void take_data(struct conn *c, struct tls_io *io)
         r = open_some(c, io, p, room, &n);
         if (r == TLS_OK && kept) {
             c->keep.len += n;
+            send_answers(c, io);
             deliver_kept(c);
         } else if (r == TLS_OK) {
             filled += n;
         }
         if (!kept && (r != TLS_OK || filled == PLAIN_MAX)) {
-            if (io->out_len > 0 && r == TLS_AGAIN) { /* an answer to KeyUpdate */
-                send_out(c, io->out, io->out_len);
-                io->out_len = 0;
-            }
+            if (r != TLS_FAILED)
+                send_answers(c, io);
             deliver(c, c->scratch->plain, filled);
             filled = 0;
         }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A listening TCP socket. Running out of descriptors pauses it for a second instead of spinning. */
+#ifndef DERP_NET_LISTENER_H
+#define DERP_NET_LISTENER_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/net.h"
+#include "derp/net/loop.h"
+
+struct listener;
+
+/* Binds and listens; *at gets the real port when it was 0. NULL with a reason otherwise. */
+struct listener *listener_open(struct endpoint *at, struct fault *f);
+
+/* Accepts on a loop; on_accept owns the descriptor (non-blocking, close-on-exec, TCP_NODELAY). */
+void listener_start(struct listener *l, struct loop *loop,
+                    void (*on_accept)(void *arg, int fd, const struct endpoint *peer), void *arg);
+
+/* Stops accepting; connections already accepted live on. */
+void listener_close(struct listener *l);
+
+#endif
