@@ -35,7 +35,11 @@ bool fault_errno(struct fault *f, const char *format, ...)
 
     /* The reason matters more than the end of a long sentence before it. */
     char reason[96];
-    snprintf(reason, sizeof reason, ": %s", strerrordesc_np(error) ? strerrordesc_np(error) : "?");
+    const char *words = strerrordesc_np(error);
+    if (words)
+        snprintf(reason, sizeof reason, ": %s", words);
+    else
+        snprintf(reason, sizeof reason, ": error %d", error);
     size_t room = sizeof f->text - strlen(reason) - 1;
     snprintf(f->text, sizeof f->text, "%.*s%s", (int)room, text, reason);
     return false;
