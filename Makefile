@@ -160,4 +160,4 @@ clean: ## Remove everything that was built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
