@@ -179,15 +179,20 @@ static bool read_mesh_key(const json_t *value, struct client_info *info)
     return true;
 }
 
+static bool is_app_name(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if (*c < ' ' || *c > '~')
+            return false;
+    return strlen(name) <= HELLO_APP_NAME_MAX;
+}
+
 static bool read_app_name(const json_t *value, struct client_info *info)
 {
     const char *name = json_string_value(value);
 
-    if (!name || strlen(name) > HELLO_APP_NAME_MAX)
+    if (!name || !is_app_name(name))
         return false;
-    for (const char *c = name; *c; c++)
-        if (*c < ' ' || *c > '~')
-            return false;
     memcpy(info->app_name, name, strlen(name) + 1);
     return true;
 }
@@ -302,13 +307,14 @@ bool hello_write_client_info(struct buf *out, const struct client_info *info,
                              const struct keypair *client, const struct node_key *server,
                              const uint8_t nonce[static NONCE_LEN])
 {
-    char *text = print_client_info(info);
     size_t before = out->len;
     uint8_t head[FRAME_HEADER_LEN];
+    char *text;
     bool ok;
 
-    if (!text)
-        return false; /* an app name that is not UTF-8 */
+    if (!is_app_name(info->app_name))
+        return false;
+    text = print_client_info(info);
     frame_put_header(head, FRAME_CLIENT_INFO, KEY_LEN + NONCE_LEN + MAC_LEN + strlen(text));
     ok = buf_append(out, head, sizeof(head)) &&
          buf_append(out, client->public_key.bytes, KEY_LEN) &&

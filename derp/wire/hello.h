@@ -46,7 +46,8 @@ bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypa
  * any case, the last of duplicates wins, unknown members are skipped, null leaves a member as it
  * is, invalid UTF-8 becomes U+FFFD. Stricter: nesting up to 2048 levels, numbers that fit. */
 bool hello_parse_client_info(const char *text, size_t n, struct client_info *info, struct fault *f);
-/* Client side: appends a whole ClientInfo frame to out. nonce: 24 random bytes. */
+/* Client side: appends a whole ClientInfo frame to out. nonce: 24 random bytes. False when out is
+ * full, the server's key is no point of the curve, or the app name is not printable ASCII. */
 bool hello_write_client_info(struct buf *out, const struct client_info *info,
                              const struct keypair *client, const struct node_key *server,
                              const uint8_t nonce[static 24]);
