@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP heads, both directions. What is whole must have been incomplete one byte before. */
+#include <stdlib.h>
+
+#include "derp/wire/http.h"
+
+static void check(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void inside(const uint8_t *data, size_t used, struct http_span s)
+{
+    const char *base = (const char *)data;
+
+    check(s.p >= base && s.p + s.n <= base + used);
+}
+
+static void check_headers(const uint8_t *data, size_t used, const struct http_header *headers,
+                          size_t count)
+{
+    check(count <= HTTP_HEADERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        check(headers[i].name.n > 0);
+        inside(data, used, headers[i].name);
+        inside(data, used, headers[i].value);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static struct http_request request;
+    static struct http_response response;
+    const char *text = (const char *)data;
+    uint64_t length;
+    size_t used = 0;
+
+    if (http_read_request(text, n, &request, &used) == HTTP_OK) {
+        check(used > 0 && used <= n && used <= HTTP_HEAD_MAX);
+        check_headers(data, used, request.headers, request.header_count);
+        check(request.path.n > 0);
+        inside(data, used, request.method);
+        http_has_token(&request, "Connection", "upgrade");
+        http_body_length(&request, &length);
+        check(http_read_request(text, used - 1, &request, &used) == HTTP_INCOMPLETE);
+    }
+    if (http_read_response(text, n, &response, &used) == HTTP_OK) {
+        check(used > 0 && used <= n && used <= HTTP_HEAD_MAX);
+        check(response.status >= 100 && response.status <= 999);
+        check_headers(data, used, response.headers, response.header_count);
+        http_response_header(&response, "Upgrade");
+        check(http_read_response(text, used - 1, &response, &used) == HTTP_INCOMPLETE);
+    }
+    return 0;
+}
