@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Breaking text into lines of a terminal. Pure. */
+#ifndef INSTALLER_WRAP_H
+#define INSTALLER_WRAP_H
+
+#include <stdio.h>
+
+/*
+ * Writes text to out, broken at spaces so that no line is wider than width columns (0: never
+ * broken). The first line starts at column used; further lines are indented by indent. Words
+ * longer than a line are not broken: commands and URLs must stay whole. Ends with a newline.
+ */
+void wrap_print(FILE *out, const char *text, int width, int used, int indent);
+
+/* Columns that a UTF-8 text takes, counting one per character. */
+int wrap_columns(const char *text, size_t n);
+
+#endif

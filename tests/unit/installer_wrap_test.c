@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/wrap.c"
+
+#include "tests/unit/unit.h"
+
+static void assert_wrap(const char *text, int width, int used, int indent, const char *wanted)
+{
+    char *result = NULL;
+    size_t n;
+    FILE *out = open_memstream(&result, &n);
+    wrap_print(out, text, width, used, indent);
+    fclose(out);
+    assert_string_equal(result, wanted);
+    free(result);
+}
+
+static void test_wrap(void **state)
+{
+    (void)state;
+    assert_wrap("one two three", 0, 4, 4, "one two three\n");
+    assert_wrap("one two three", 13, 4, 4, "one two\n    three\n");
+    assert_wrap("one two three", 11, 4, 2, "one two\n  three\n");
+    assert_wrap("a-word-longer-than-the-line b", 10, 2, 2, "a-word-longer-than-the-line\n  b\n");
+    assert_wrap("", 10, 2, 2, "\n");
+    assert_wrap("a  \n b", 10, 0, 0, "a b\n");
+    assert_wrap("\xc3\xa4\xc3\xb6 \xc3\xbc", 4, 0, 0, "\xc3\xa4\xc3\xb6 \xc3\xbc\n");
+}
+
+static void test_columns(void **state)
+{
+    (void)state;
+    assert_int_equal(wrap_columns("abc", 3), 3);
+    assert_int_equal(wrap_columns("\xe2\x9c\x93 ok", 6), 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_columns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
