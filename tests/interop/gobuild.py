@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the Go programs of the interop tests into build/interop.
+
+    gobuild.py [derptalk] [derpask] [derper] [cases]
+
+Without names it builds the first two. Prints the path of each program. Exit status 77 and a reason
+on standard error where there is no Go to build them with.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+OUT = pathlib.Path(os.environ.get("INTEROP_OUT") or HERE.parents[1] / "build" / "interop")
+
+# Name: what `go` is asked to build. "test" makes a test binary.
+PROGRAMS = {
+    "derptalk": ["build", "./cmd/derptalk"],
+    "derpask": ["build", "./cmd/derpask"],
+    "derper": ["build", "tailscale.com/cmd/derper"],
+    "cases": ["test", "-c", "./cases"],
+}
+# From this version on, `go` fetches the toolchain that go.mod asks for by itself.
+OLDEST_GO = (1, 21)
+
+
+class NoGo(Exception):
+    """There is no Go here that can build the programs; says why."""
+
+
+class BuildFailed(Exception):
+    """Go is there, but the build failed; carries its output."""
+
+
+def go_version(go):
+    """The version of a go program as (major, minor), or None if it does not run."""
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    try:
+        done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env=env,
+                              cwd="/", timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.match(r"go(\d+)\.(\d+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def find_go():
+    """Path of the newest Go that is new enough; raises NoGo."""
+    places = [shutil.which("go"), "/usr/local/go/bin/go"]
+    places += sorted(map(str, pathlib.Path("/usr/lib").glob("go-*/bin/go")))
+    seen = {p: go_version(p) for p in places if p and os.access(p, os.X_OK)}
+    usable = {p: v for p, v in seen.items() if v}
+    if not usable:
+        raise NoGo("no Go here (install golang-go 1.21 or newer)")
+    best = max(usable, key=usable.get)
+    if usable[best] < OLDEST_GO:
+        raise NoGo("Go %d.%d is too old: 1.21 or newer fetches the toolchain it needs"
+                   % usable[best])
+    return best
+
+
+def environment():
+    """Static programs, the toolchain that go.mod names, one package at a time."""
+    env = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="auto", GOFLAGS="-buildvcs=false -p=1",
+               GOWORK="off")
+    env.setdefault("HOME", "/root")
+    return env
+
+
+def build(*names):
+    """Builds programs and returns their paths. Go's own cache makes a second time quick."""
+    go = find_go()
+    OUT.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name in names:
+        verb, *rest = PROGRAMS[name]
+        command = [go, verb, "-trimpath", "-ldflags", "-s -w", "-o", str(OUT / name), *rest]
+        done = subprocess.run(command, cwd=HERE, env=environment(), capture_output=True, text=True)
+        if done.returncode != 0:
+            reason = done.stderr.strip()
+            if re.search(r"(download|dial tcp|proxyconnect|lookup) .*|toolchain not available", reason):
+                raise NoGo("Go cannot fetch what it needs: " + reason.splitlines()[-1])
+            raise BuildFailed("%s\n%s" % (" ".join(command), reason))
+        paths.append(OUT / name)
+    return paths
+
+
+def main(names):
+    unknown = [n for n in names if n not in PROGRAMS]
+    if unknown:
+        print("gobuild: unknown program %s: there are %s" % (unknown[0], ", ".join(PROGRAMS)),
+              file=sys.stderr)
+        return 2
+    try:
+        for path in build(*(names or ["derptalk", "derpask"])):
+            print(path)
+    except NoGo as e:
+        print("gobuild: skipped:", e, file=sys.stderr)
+        return 77
+    except BuildFailed as e:
+        print("gobuild:", e, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
