@@ -5,11 +5,12 @@ The first three are the real chain of delegations that a recursive resolver walk
 the "resolver" of the hosts simply has all zones, which is enough for programs that ask for names.
 """
 
-import subprocess
+import os
+import signal
 
 from .network import (CA, CA6, RESOLVER, RESOLVER6, ROOT_DNS, ROOT_DNS6, TLD_DNS, TLD_DNS6,
                       ZONE_DNS, ZONE_DNS6)
-from .shell import wait_for
+from .shell import Failed, wait_for
 
 _SOA = "@ 600 IN SOA ns.tld.test. hostmaster.tld.test. 1 1800 900 604800 60\n"
 
@@ -65,52 +66,59 @@ class Dns:
             (folder / f"{name}.zone").write_text(text)
         self._write(records)
         for name in _SERVERS:
-            self._start(name)
+            self._launch(name)
         for name in _SERVERS:
-            self._wait(name)
+            self._await(name)
 
     def _write(self, records):
         text = f"$ORIGIN demo.com.\n{_SOA}@ 86400 IN NS ns1\nns1 86400 IN A {ZONE_DNS}\n"
         text += f"ns1 86400 IN AAAA {ZONE_DNS6}\n" + "".join(r + "\n" for r in records)
         (self._folder / "demo.zone").write_text(text)
 
-    def _start(self, name):
+    def _configure(self, name):
         addresses, zones = _SERVERS[name]
-        conf = self._folder / f"{name}.conf"
         lines = ["server:", "username: root", 'chroot: ""', f"zonesdir: {self._folder}",
                  'pidfile: ""', f"zonelistfile: {self._folder}/{name}.list",
                  f"xfrdfile: {self._folder}/{name}.xfrd", f"xfrdir: {self._folder}",
-                 "server-count: 1", "rrl-ratelimit: 0", "verbosity: 0",
+                 "server-count: 1", "rrl-ratelimit: 0", "verbosity: 1", 'database: ""',
                  *(f"ip-address: {a}" for a in addresses), "remote-control:", "control-enable: no"]
         for zone in zones:
-            origin = ZONES[zone][0] if zone in ZONES else "demo.com"
-            lines += ["zone:", f'name: "{origin or "."}"', f"zonefile: {zone}.zone"]
+            lines += ["zone:", f'name: "{_origin(zone) or "."}"', f"zonefile: {zone}.zone"]
+        conf = self._folder / f"{name}.conf"
         conf.write_text("\n".join(lines) + "\n")
-        log = open(self._folder / f"{name}.log", "w")
-        self._running[name] = self._inet.start("nsd", "-d", "-c", conf, stdout=log,
-                                               stderr=subprocess.STDOUT)
+        return conf
 
-    def _wait(self, name):
+    def _launch(self, name):
+        with open(self._folder / f"{name}.log", "a") as log:
+            self._running[name] = self._inet.start("nsd", "-d", "-c", self._configure(name),
+                                                   stdout=log, stderr=log, start_new_session=True)
+
+    def _answers(self, name):
         (address, _), zones = _SERVERS[name]
-        origin = ZONES[zones[-1]][0] if zones[-1] in ZONES else "demo.com"
+        r = self._inet.run("dig", "+short", "+time=1", "+tries=1", f"@{address}",
+                           _origin(zones[-1]) or ".", "SOA", check=False)
+        return "hostmaster" in r.out
 
-        def answers():
-            assert self._running[name].poll() is None, \
-                (self._folder / f"{name}.log").read_text()
-            r = self._inet.run("dig", "+short", "+time=1", "+tries=1", f"@{address}",
-                               (origin or ".") + "", "SOA", check=False)
-            return "hostmaster" in r.out
-        wait_for(f"DNS server {name}", 10, answers)
+    def _await(self, name):
+        def up():
+            if self._running[name].poll() is not None:
+                raise Failed(f"DNS server {name} ended:\n"
+                             + (self._folder / f"{name}.log").read_text())
+            return self._answers(name)
+        wait_for(f"DNS server {name}", 10, up)
 
     def stop(self, name="zone"):
         """Takes one of root, tld, zone, resolver down: queries to it are refused by ICMP."""
         process = self._running.pop(name)
-        process.terminate()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         process.wait(10)
 
     def start(self, name="zone"):
-        self._start(name)
-        self._wait(name)
+        self._launch(name)
+        self._await(name)
 
     def set(self, *records):
         """Replaces the records of demo.com, written as in a zone file ("derp 600 IN A …")."""
@@ -119,3 +127,7 @@ class Dns:
             if name in self._running:
                 self.stop(name)
             self.start(name)
+
+
+def _origin(zone):
+    return ZONES[zone][0] if zone in ZONES else "demo.com"

@@ -82,7 +82,11 @@ class Server:
         leader = self._leader()
         if leader is None:
             return None
-        r = run("nsenter", "-t", leader, "-a", "systemctl", "is-system-running", check=False)
+        try:
+            r = run("nsenter", "-t", leader, "-a", "systemctl", "is-system-running", check=False,
+                    timeout=2)
+        except Failed:  # a systemd on its way down may not answer any more
+            return None
         return leader if r.out.strip() in ("running", "degraded") else None
 
     def wait_booted(self, other_than=None):
