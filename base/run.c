@@ -379,6 +379,10 @@ static void watch(struct job *job)
         if (fds[0].revents)
             read_report(job);
     }
+    /* No report: the keeper was killed, by us or by somebody else. What it kept goes too; as long
+     * as it is not waited for, its number stands for this group only. */
+    if (!job->reported)
+        kill(-job->keeper, SIGKILL);
     while (waitpid(job->keeper, NULL, 0) < 0 && errno == EINTR)
         ;
     /* What was written before the end is in the pipes; a process left in the background may hold
