@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* derpd: a DERP relay and STUN server. This file is its table of contents: options, the order in
+ * which things start, and the reverse order in which they stop. */
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "derp/net/listener.h"
+#include "derp/net/loop.h"
+#include "derp/ops/admin.h"
+#include "derp/ops/certificate.h"
+#include "derp/ops/keyfile.h"
+#include "derp/ops/notify.h"
+#include "derp/relay/relay.h"
+
+#define DRAIN_MS        3000
+#define OWN_DESCRIPTORS 64 /* listeners, loops, files: not for connections */
+
+struct daemon {
+    const char *config_path;
+    struct config *config;
+    struct keypair server_key;
+    struct loop *loop;
+    struct relay *relay;
+    unsigned workers;
+    struct certificate_watch *certificate;
+    struct listener *listeners[2 * CONFIG_MAX_LISTEN];
+    size_t listener_count;
+    struct admin *admin;
+    struct loop_signal term, interrupt, hangup;
+    struct loop_wake drained;
+    bool stopping;
+    time_t started;
+    uint64_t reloads_ok;
+    uint64_t reloads_failed;
+};
+
+struct options {
+    const char *config_path;
+    bool check;
+};
+
+static const char usage[] = "usage: derpd [--config FILE] [--check] [--version] [--help]\n"
+                            "\n"
+                            "  -c, --config FILE  read FILE instead of " CONFIG_PATH "\n"
+                            "      --check        test the config and what it names, then exit\n"
+                            "  -v, --verbose      log each connection\n"
+                            "  -V, --version      print the version\n"
+                            "  -h, --help         print this\n"
+                            "\n"
+                            "Runs in the foreground. SIGHUP reloads, SIGTERM drains and ends. See "
+                            "derpd(8), derp.conf(5).\n";
+
+/* Returns -1 to go on, an exit code otherwise. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    enum log_level level = LOG_LEVEL_INFO;
+    int c;
+
+    *o = (struct options){.config_path = CONFIG_PATH};
+    while ((c = getopt_long(argc, argv, "c:vVh", longs, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->config_path = optarg;
+            break;
+        case 't':
+            o->check = true;
+            break;
+        case 'v':
+            level = LOG_LEVEL_DEBUG;
+            break;
+        case 'V':
+            puts("derpd " DERP_RELAY_VERSION);
+            return 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "derpd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+        return 2;
+    }
+    log_open("derpd", level);
+    return -1;
+}
+
+/* Options that the file format knows and this version does not serve. Who may use the relay is
+ * never guessed: such a config does not start. */
+static bool check_supported(const struct config *c, struct fault *f)
+{
+    if (c->allow_count > 0 && c->allow[0].kind != CONFIG_ALLOW_ANYONE)
+        return fault_set(f, "admission: this version knows only \"allow = anyone\"");
+    if (c->mesh_with != NULL || c->mesh_key_file != NULL)
+        return fault_set(f, "mesh-with and mesh-key-file: this version has no mesh");
+    if (c->uplink > 0)
+        log_warning("uplink is set, but this version does not shape traffic yet");
+    return true;
+}
+
+static bool load_config(const char *path, struct config *c, struct fault *f)
+{
+    config_init(c);
+    return config_load(path, c, f) && check_supported(c, f);
+}
+
+static int check(const char *path)
+{
+    struct config c;
+    struct fault f;
+    bool ok = load_config(path, &c, &f) && certificate_check(&c, &f);
+
+    if (ok)
+        printf("%s: ok\n", path);
+    else
+        fprintf(stderr, "derpd: %s\n", f.text);
+    config_free(&c);
+    return ok ? 0 : 1;
+}
+
+/* --- Start ---------------------------------------------------------------------------------- */
+
+static unsigned worker_count(const struct config *c)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (c->workers > 0)
+        return c->workers;
+    return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+}
+
+/* As many descriptors as we may have; what is left after our own is for connections. */
+static size_t max_connections(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 960;
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlim_t had = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            limit.rlim_cur = had;
+    }
+    return limit.rlim_cur > 2 * OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS
+                                                : limit.rlim_cur / 2;
+}
+
+static bool start_relay(struct daemon *d, struct fault *f)
+{
+    struct relay_options opt = {
+        .workers = d->workers = worker_count(d->config),
+        .server_key = d->server_key,
+        .domain = d->config->domain,
+        .stun = d->config->stun.list,
+        .stun_count = d->config->stun.count,
+        .max_connections = max_connections(),
+    };
+    char text[ENDPOINT_TEXT];
+
+    d->relay = relay_new(&opt, f);
+    keypair_wipe(&opt.server_key);
+    if (d->relay == NULL)
+        return false;
+    for (size_t i = 0; i < opt.stun_count; i++)
+        log_info("listening on %s/udp for STUN", endpoint_print(&opt.stun[i], text));
+    return true;
+}
+
+static void accepted_tls(void *arg, int fd, const struct endpoint *peer)
+{
+    struct daemon *d = arg;
+
+    relay_accept(d->relay, fd, peer, RELAY_PORT_TLS);
+}
+
+static void accepted_http(void *arg, int fd, const struct endpoint *peer)
+{
+    struct daemon *d = arg;
+
+    relay_accept(d->relay, fd, peer, RELAY_PORT_HTTP);
+}
+
+static bool listen_on(struct daemon *d, struct config_endpoints *e, const char *what,
+                      void (*accepted)(void *arg, int fd, const struct endpoint *peer),
+                      struct fault *f)
+{
+    char text[ENDPOINT_TEXT];
+
+    for (size_t i = 0; i < e->count; i++) {
+        struct listener *l = listener_open(&e->list[i], f);
+        if (l == NULL)
+            return false;
+        d->listeners[d->listener_count++] = l;
+        listener_start(l, d->loop, accepted, d);
+        log_info("listening on %s/tcp for %s", endpoint_print(&e->list[i], text), what);
+    }
+    return true;
+}
+
+static void collect(void *arg, struct report *r)
+{
+    struct daemon *d = arg;
+
+    r->domain = d->config->domain;
+    r->server_key = d->server_key.public_key;
+    r->now = clock_wall();
+    r->started = d->started;
+    r->workers = d->workers;
+    r->reloads_ok = d->reloads_ok;
+    r->reloads_failed = d->reloads_failed;
+    certificate_watch_status(d->certificate, &r->certificate);
+    relay_gauges(d->relay, &r->gauges);
+    relay_counters(d->relay, r->counters);
+}
+
+static bool start_admin(struct daemon *d, struct fault *f)
+{
+    struct endpoint *at = &d->config->metrics.list[0];
+    char text[ENDPOINT_TEXT];
+
+    if (d->config->metrics.count == 0)
+        return true;
+    d->admin = admin_new(at, d->loop, collect, d, f);
+    if (d->admin != NULL)
+        log_info("listening on %s/tcp for metrics", endpoint_print(at, text));
+    return d->admin != NULL;
+}
+
+/* --- Signals -------------------------------------------------------------------------------- */
+
+static void on_drained(void *arg)
+{
+    struct daemon *d = arg;
+
+    loop_wake_send(&d->drained); /* comes from a worker's thread */
+}
+
+static void on_drained_here(void *arg)
+{
+    struct daemon *d = arg;
+
+    loop_stop(d->loop);
+}
+
+static void close_listeners(struct daemon *d)
+{
+    while (d->listener_count > 0)
+        listener_close(d->listeners[--d->listener_count]);
+}
+
+static void on_stop(void *arg)
+{
+    struct daemon *d = arg;
+
+    if (d->stopping) { /* asked twice: at once */
+        loop_stop(d->loop);
+        return;
+    }
+    d->stopping = true;
+    log_info("draining: clients are told to come back");
+    notify_stopping();
+    relay_set_ready(d->relay, false);
+    close_listeners(d);
+    relay_drain(d->relay, DRAIN_MS, on_drained, d);
+}
+
+static bool same_endpoints(const struct config_endpoints *a, const struct config_endpoints *b)
+{
+    return a->count == b->count && memcmp(a->list, b->list, a->count * sizeof a->list[0]) == 0;
+}
+
+/* What cannot change while connections live is said, not silently ignored. */
+static void warn_about_restart(const struct config *was, const struct config *now)
+{
+    if (!same_endpoints(&was->listen, &now->listen) || !same_endpoints(&was->stun, &now->stun) ||
+        !same_endpoints(&was->http, &now->http) || !same_endpoints(&was->metrics, &now->metrics) ||
+        was->workers != now->workers || strcmp(was->state_dir, now->state_dir) != 0)
+        log_warning(
+            "listen, stun, http, metrics, workers and state-dir change with a restart only: "
+            "systemctl restart derpd");
+}
+
+static void on_hangup(void *arg)
+{
+    struct daemon *d = arg;
+    struct config *fresh = mem_alloc(1, sizeof *fresh);
+    struct config *old = d->config;
+    struct fault f;
+
+    notify_reloading();
+    if (load_config(d->config_path, fresh, &f)) {
+        warn_about_restart(old, fresh);
+        d->config = fresh;
+        certificate_watch_config(d->certificate, fresh);
+        fresh = old;
+        d->reloads_ok++;
+        log_info("config reloaded");
+    } else {
+        d->reloads_failed++;
+        log_error("the new config is refused, the old one stays: %s", f.text);
+        certificate_watch_reload(d->certificate);
+    }
+    config_free(fresh);
+    free(fresh);
+    notify_ready();
+}
+
+static void watch_signals(struct daemon *d)
+{
+    loop_signal_init(&d->term, d->loop, SIGTERM, on_stop, d);
+    loop_signal_init(&d->interrupt, d->loop, SIGINT, on_stop, d);
+    loop_signal_init(&d->hangup, d->loop, SIGHUP, on_hangup, d);
+    loop_wake_init(&d->drained, d->loop, on_drained_here, d);
+}
+
+static bool is_alive(void *arg)
+{
+    struct daemon *d = arg;
+
+    return relay_is_alive(d->relay);
+}
+
+static bool start(struct daemon *d, struct fault *f)
+{
+    d->started = clock_wall();
+    if (!keyfile_load(d->config->state_dir, &d->server_key, f))
+        return false;
+    d->loop = loop_new();
+    watch_signals(d);
+    if (!start_relay(d, f))
+        return false;
+    d->certificate =
+        certificate_watch_new(d->config, d->relay, &d->server_key.public_key, d->loop, f);
+    if (d->certificate == NULL)
+        return false;
+    if (!listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
+        !listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
+        return false;
+    notify_watchdog(d->loop, is_alive, d);
+    notify_ready();
+    return true;
+}
+
+static void stop(struct daemon *d)
+{
+    notify_watchdog_stop();
+    admin_free(d->admin);
+    close_listeners(d);
+    certificate_watch_free(d->certificate);
+    relay_free(d->relay);
+    if (d->loop != NULL)
+        loop_wake_stop(&d->drained);
+    loop_free(d->loop);
+    keypair_wipe(&d->server_key);
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon d = {0};
+    struct options o;
+    struct fault f;
+    int code = parse_options(argc, argv, &o);
+
+    if (code >= 0)
+        return code;
+    if (sodium_init() < 0) {
+        log_error("libsodium cannot start: no random numbers");
+        return 1;
+    }
+    if (o.check)
+        return check(o.config_path);
+    signal(SIGPIPE, SIG_IGN);
+    d.config_path = o.config_path;
+    d.config = mem_alloc(1, sizeof *d.config);
+    if (!load_config(o.config_path, d.config, &f) || !start(&d, &f)) {
+        log_error("%s", f.text);
+        code = 1;
+    } else {
+        loop_run(d.loop);
+        code = 0;
+    }
+    stop(&d);
+    config_free(d.config);
+    free(d.config);
+    if (code == 0)
+        log_info("stopped");
+    return code;
+}

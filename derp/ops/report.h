@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The relay's numbers as texts: Prometheus exposition and JSON. Pure: a snapshot in, text out. */
+#ifndef DERP_OPS_REPORT_H
+#define DERP_OPS_REPORT_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "derp/ops/certificate.h"
+#include "derp/relay/relay.h"
+
+struct report {
+    const char *domain; /* may be NULL */
+    struct node_key server_key;
+    time_t now;
+    time_t started;
+    unsigned workers;
+    uint64_t reloads_ok; /* of the config */
+    uint64_t reloads_failed;
+    struct certificate_status certificate;
+    struct relay_gauges gauges;
+    uint64_t counters[COUNTERS];
+};
+
+/* Prometheus text format 0.0.4. */
+void report_metrics(const struct report *r, struct buf *out);
+
+/* One JSON object; see derpd(8) for its members. */
+void report_status(const struct report *r, struct buf *out);
+
+#endif

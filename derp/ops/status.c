@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "derp/ops/report.h"
+
+static json_t *number(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+static json_t *certificate(const struct report *r)
+{
+    const struct certificate_status *c = &r->certificate;
+    char from[CLOCK_TEXT], until[CLOCK_TEXT], pin[65];
+
+    text_hex(c->info.sha256, sizeof c->info.sha256, pin);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "state",
+                     certificate_state_name(c->state), "subject", c->info.subject, "issuer",
+                     c->info.issuer, "notBefore", clock_print(c->info.not_before, from), "notAfter",
+                     clock_print(c->info.not_after, until), "daysLeft",
+                     (json_int_t)((c->info.not_after - r->now) / 86400), "sha256", pin, "reloads",
+                     (json_int_t)c->reloads, "refused", (json_int_t)c->refused, "problem",
+                     c->problem);
+}
+
+static json_t *packets(const struct report *r)
+{
+    const uint64_t *n = r->counters;
+    uint64_t dropped_disco = n[COUNTER_DROP_UNKNOWN_DISCO] + n[COUNTER_DROP_GONE_DISCO] +
+                             n[COUNTER_DROP_HEAD_DISCO] + n[COUNTER_DROP_TAIL_DISCO];
+    uint64_t dropped_other = n[COUNTER_DROP_UNKNOWN_OTHER] + n[COUNTER_DROP_GONE_OTHER] +
+                             n[COUNTER_DROP_HEAD_OTHER] + n[COUNTER_DROP_TAIL_OTHER];
+
+    /* disco is the broker's work (helping clients find a direct path), other is relayed traffic */
+    return json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o}}", "disco", "received",
+                     number(n[COUNTER_IN_DISCO]), "sent", number(n[COUNTER_OUT_DISCO]), "dropped",
+                     number(dropped_disco), "other", "received", number(n[COUNTER_IN_OTHER]),
+                     "sent", number(n[COUNTER_OUT_OTHER]), "sentBytes",
+                     number(n[COUNTER_OUT_OTHER_BYTES]), "dropped", number(dropped_other));
+}
+
+void report_status(const struct report *r, struct buf *out)
+{
+    char key[NODE_KEY_TEXT];
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}}",
+        "schema", 1, "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
+        node_key_print(&r->server_key, key), "uptimeSeconds", (json_int_t)(r->now - r->started),
+        "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections", "open",
+        number(r->gauges.connections), "loggedIn", number(r->gauges.clients), "home",
+        number(r->gauges.home), "keys", number(r->gauges.keys), "contestedKeys",
+        number(r->gauges.contested), "packets", packets(r), "stun", "answered",
+        number(r->counters[COUNTER_STUN_OK]), "silentWhileNotReady",
+        number(r->counters[COUNTER_STUN_SILENT]));
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
+
+    if (text != NULL)
+        buf_printf(out, "%s\n", text);
+    free(text);
+    json_decref(root);
+}

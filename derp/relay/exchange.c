@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Frames of logged-in sessions: packets from one to another, and what clients say to us. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "derp/relay/internal.h"
+
+#define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
+#define NOT_HERE_EVERY 1000
+#define PING_MIN       8
+#define PING_MAX       1000
+
+/* --- Counting ------------------------------------------------------------------------------- */
+
+/* In the counter table a row for disco is followed by its row for other. */
+static enum counter_id by_kind(enum counter_id disco, enum packet_kind kind)
+{
+    return kind == PACKET_DISCO ? disco : disco + 1;
+}
+
+void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p)
+{
+    if (p->kind != PACKET_CONTROL)
+        count(&w->counters, by_kind(disco_reason, p->kind), 1);
+}
+
+/* --- Packets -------------------------------------------------------------------------------- */
+
+static struct destination *destination_of(struct session *s, const struct node_key *dst)
+{
+    struct registry *r = s->worker->relay->registry;
+    struct destination *d;
+
+    if (s->destinations == NULL)
+        s->destinations = mem_alloc(DESTINATIONS, sizeof *s->destinations);
+    d = &s->destinations[dst->bytes[0] % DESTINATIONS];
+    if (d->handle != 0 && d->version == registry_version(r, dst) && node_key_equal(&d->key, dst))
+        return d;
+    d->key = *dst;
+    d->handle = registry_route(r, &s->member, dst, &d->version);
+    return d;
+}
+
+/* Packets of `packet_kind` bytes long were taken in or queued. */
+static void count_packet(struct worker *w, enum counter_id disco, enum counter_id disco_bytes,
+                         enum packet_kind kind, size_t n)
+{
+    count(&w->counters, by_kind(disco, kind), 1);
+    count(&w->counters, by_kind(disco_bytes, kind), n);
+}
+
+static void not_here(struct session *s, const struct node_key *dst)
+{
+    int64_t now = loop_now_ms(s->worker->loop);
+    uint8_t frame[FRAME_PEER_GONE_LEN];
+
+    while (s->not_here_tokens < NOT_HERE_BURST && now - s->not_here_ms >= NOT_HERE_EVERY) {
+        s->not_here_tokens++;
+        s->not_here_ms += NOT_HERE_EVERY;
+    }
+    if (s->not_here_tokens == NOT_HERE_BURST)
+        s->not_here_ms = now;
+    if (s->not_here_tokens == 0)
+        return;
+    s->not_here_tokens--;
+    frame_write_peer_gone(frame, dst, PEER_GONE_NOT_HERE);
+    session_push_bytes(s, frame, sizeof frame);
+    count(&s->worker->counters, COUNTER_PEER_GONE_NOT_HERE, 1);
+}
+
+/* SendPacket of the sender becomes a RecvPacket for the destination: the one copy. */
+static void relay_packet(struct session *s, const struct node_key *dst, const uint8_t *payload,
+                         size_t n)
+{
+    struct worker *w = s->worker;
+    enum packet_kind kind = packet_is_disco(payload, n) ? PACKET_DISCO : PACKET_OTHER;
+    const struct destination *d = destination_of(s, dst);
+    struct packet *p;
+
+    count_packet(w, COUNTER_IN_DISCO, COUNTER_IN_DISCO_BYTES, kind, n);
+    if (d->handle == 0) {
+        count(&w->counters, by_kind(COUNTER_DROP_UNKNOWN_DISCO, kind), 1);
+        if (kind == PACKET_DISCO)
+            not_here(s, dst);
+        return;
+    }
+    p = packet_new(w->pool, FRAME_HEADER_LEN + KEY_LEN + n, kind);
+    frame_put_header(p->data, FRAME_RECV_PACKET, KEY_LEN + n);
+    memcpy(p->data + FRAME_HEADER_LEN, s->member.key.bytes, KEY_LEN);
+    memcpy(p->data + FRAME_HEADER_LEN + KEY_LEN, payload, n);
+    worker_send(w, d->handle, p);
+}
+
+/* A packet or control frame arrives for one of this worker's sessions. Consumes p. */
+void exchange_deliver(struct session *s, struct packet *p)
+{
+    if (s->state != SESSION_DERP) {
+        count_drop(s->worker, COUNTER_DROP_GONE_DISCO, p);
+        packet_free(s->worker->pool, p);
+        return;
+    }
+    if (p->kind != PACKET_CONTROL)
+        count_packet(s->worker, COUNTER_OUT_DISCO, COUNTER_OUT_DISCO_BYTES, p->kind,
+                     p->len - FRAME_HEADER_LEN - KEY_LEN);
+    session_push(s, p);
+}
+
+/* --- Other frames --------------------------------------------------------------------------- */
+
+static void take_ping(struct session *s, const struct frame *f)
+{
+    uint8_t data[8], frame[FRAME_PONG_LEN];
+
+    if (f->len < PING_MIN || f->len > PING_MAX || !frame_read_ping(f, data)) {
+        session_protocol_error(s, "a ping of wrong length");
+        return;
+    }
+    /* One pong at a time: a flood of pings must not become a flood of pongs. */
+    if (s->pong_waits) {
+        count(&s->worker->counters, COUNTER_PING_SKIPPED, 1);
+        return;
+    }
+    s->pong_waits = true;
+    frame_write_pong(frame, data);
+    session_push_bytes(s, frame, sizeof frame);
+    count(&s->worker->counters, COUNTER_PING, 1);
+}
+
+static void take_note_preferred(struct session *s, const struct frame *f)
+{
+    bool home;
+
+    if (!frame_read_note_preferred(f, &home)) {
+        session_protocol_error(s, "a NotePreferred of wrong length");
+        return;
+    }
+    if (home != s->is_home) {
+        if (home)
+            atomic_fetch_add_explicit(&s->worker->home, 1, memory_order_relaxed);
+        else
+            atomic_fetch_sub_explicit(&s->worker->home, 1, memory_order_relaxed);
+    }
+    s->is_home = home;
+}
+
+static void take_frame(struct session *s, const struct frame *f)
+{
+    const uint8_t *payload;
+    struct node_key dst;
+    size_t n;
+
+    switch (f->type) {
+    case FRAME_SEND_PACKET:
+        if (frame_read_send_packet(f, &dst, &payload, &n))
+            relay_packet(s, &dst, payload, n);
+        else
+            session_protocol_error(s, "a SendPacket of wrong length");
+        return;
+    case FRAME_PING:
+        take_ping(s, f);
+        return;
+    case FRAME_NOTE_PREFERRED:
+        take_note_preferred(s, f);
+        return;
+    case FRAME_FORWARD_PACKET:
+    case FRAME_WATCH_CONNS:
+    case FRAME_CLOSE_PEER:
+        session_protocol_error(s, "a mesh frame from a client that is no mesh peer");
+        return;
+    default:
+        count(&s->worker->counters, COUNTER_UNKNOWN_FRAME, 1);
+    }
+}
+
+size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want)
+{
+    struct registry *r = s->worker->relay->registry;
+    size_t used = 0;
+
+    /* "Last writer is active": any frame counts, once per turn. */
+    if (atomic_load_explicit(&s->member.contested, memory_order_relaxed))
+        registry_wrote(r, &s->member);
+    while (s->state == SESSION_DERP && used < n) {
+        struct frame f;
+        size_t step;
+        enum frame_result result = frame_decode(data + used, n - used, &f, &step, want);
+
+        if (result == FRAME_INCOMPLETE)
+            return used;
+        if (result == FRAME_TOO_LONG) {
+            session_protocol_error(s, "a frame longer than its type allows");
+            return n;
+        }
+        take_frame(s, &f);
+        used += step;
+    }
+    return s->state == SESSION_DERP ? used : n;
+}
+
+/* --- Leaving -------------------------------------------------------------------------------- */
+
+/* The last connection of a key is gone: everyone who heard from it is told, once. */
+static void tell_peer_gone(struct worker *w, const struct node_key *key,
+                           const struct handle_set *audience)
+{
+    for (size_t i = 0; i < audience->capacity; i++) {
+        struct packet *p;
+        if (audience->slots[i] == 0)
+            continue;
+        p = packet_new(w->pool, FRAME_PEER_GONE_LEN, PACKET_CONTROL);
+        frame_write_peer_gone(p->data, key, PEER_GONE_DISCONNECTED);
+        count(&w->counters, COUNTER_PEER_GONE_LEFT, 1);
+        worker_send(w, audience->slots[i], p);
+    }
+}
+
+void exchange_left(struct session *s)
+{
+    struct handle_set audience;
+
+    registry_remove(s->worker->relay->registry, &s->member, &audience);
+    tell_peer_gone(s->worker, &s->member.key, &audience);
+    handle_set_free(&audience);
+}

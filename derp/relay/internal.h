@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share; nothing outside it includes this. */
+#ifndef DERP_RELAY_INTERNAL_H
+#define DERP_RELAY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "derp/net/conn.h"
+#include "derp/net/datagram.h"
+#include "derp/net/loop.h"
+#include "derp/relay/counters.h"
+#include "derp/relay/handle.h"
+#include "derp/relay/outbox.h"
+#include "derp/relay/packet.h"
+#include "derp/relay/registry.h"
+#include "derp/relay/relay.h"
+#include "derp/wire/frame.h"
+
+/* derper's deadlines. */
+#define HANDSHAKE_TIMEOUT_MS 30000
+#define HEAD_TIMEOUT_MS      30000
+#define LOGIN_TIMEOUT_MS     10000
+#define WRITE_TIMEOUT_MS     2000
+#define KEEP_ALIVE_MS        60000
+#define KEEP_ALIVE_JITTER_MS 5000
+#define FINISH_MS            2000
+
+#define PRELOGIN_MAX 2048               /* connections of a worker that are not logged in */
+#define MAILBOX_MAX  (16 * 1024 * 1024) /* packet bytes that wait for a worker */
+#define FLUSH_EARLY  (96 * 1024)        /* a queue this long is written before the turn ends */
+#define SLOT_CHUNK   1024               /* sessions per chunk of the slot table */
+#define SLOT_CHUNKS  (HANDLE_SLOTS_MAX / SLOT_CHUNK)
+#define DESTINATIONS 8 /* destinations that a sender remembers */
+
+struct session;
+struct worker;
+
+/* A place for a session. The generation is read by other threads; it changes when one ends. */
+struct slot {
+    _Atomic uint32_t generation;
+    struct session *session; /* owner thread only; NULL: free */
+    uint32_t next_free;
+};
+
+/* Messages that are not packets. */
+struct mail_accept {
+    struct mail mail;
+    int fd;
+    enum relay_port port;
+    struct endpoint peer;
+};
+
+struct mail_context {
+    struct mail mail;
+    struct tls_context *tls;
+};
+
+struct mail_call {
+    struct mail mail;
+    void (*fn)(struct worker *w, int64_t arg);
+    int64_t arg;
+};
+
+/* Mail collected during a turn for one other worker. */
+struct outgoing {
+    struct mail *head;
+    struct mail *tail;
+    size_t bytes;
+};
+
+struct worker {
+    struct relay *relay;
+    unsigned index;
+    pthread_t thread;
+    bool thread_started;
+    struct loop *loop;
+    struct conn_scratch *scratch;
+    struct packet_pool *pool;
+    struct tls_context *tls;
+    struct datagram **stun;
+
+    /* mailbox: filled by others, emptied by us */
+    struct loop_wake wake;
+    pthread_mutex_t mail_lock;
+    struct mail *mail_head;
+    struct mail *mail_tail;
+    atomic_size_t mail_bytes;
+    struct outgoing *outgoing; /* one per worker */
+
+    /* sessions */
+    struct slot *_Atomic *chunks;
+    uint32_t slots_made;
+    uint32_t first_free;      /* UINT32_MAX: none */
+    struct session *dirty;    /* to be flushed at the end of the turn */
+    struct session *prelogin; /* not logged in, oldest first */
+    unsigned prelogin_count;
+    bool draining;
+    struct loop_timer drain; /* bounds draining */
+
+    atomic_uint_fast64_t connections;
+    atomic_uint_fast64_t clients;
+    atomic_uint_fast64_t home;
+    atomic_uint_fast64_t turns; /* for the watchdog */
+    uint64_t turns_seen;        /* main thread */
+    struct counters counters;
+};
+
+struct relay {
+    struct keypair server_key;
+    char *domain; /* may be NULL */
+    struct registry *registry;
+    struct worker *workers;
+    unsigned worker_count;
+    size_t max_connections;
+    atomic_bool ready;
+    atomic_uint running; /* workers whose thread has not ended */
+    void (*on_drained)(void *arg);
+    void *on_drained_arg;
+};
+
+enum session_state {
+    SESSION_HANDSHAKE, /* TLS */
+    SESSION_HTTP,      /* waits for a request head */
+    SESSION_LOGIN,     /* ServerKey sent, waits for ClientInfo */
+    SESSION_DERP,      /* logged in */
+    SESSION_FINISHING, /* last bytes are on their way */
+};
+
+/* Where a destination was found; good while its shard's version stays. */
+struct destination {
+    struct node_key key;
+    handle_t handle;
+    uint64_t version;
+};
+
+struct session {
+    struct worker *worker;
+    struct conn *conn;
+    handle_t handle;
+    enum session_state state;
+    enum relay_port port;
+    struct endpoint peer;
+    struct outbox outbox;
+    struct registry_member member;    /* key and handle, once logged in */
+    struct destination *destinations; /* DESTINATIONS of them, from the first packet on */
+    struct session *dirty_prev, *dirty_next;
+    struct session *prelogin_prev, *prelogin_next;
+    bool is_dirty;
+    bool is_prelogin;
+    bool is_home;
+    bool pong_waits; /* a pong is in the outbox: further pings are skipped */
+    uint8_t not_here_tokens;
+    int64_t not_here_ms; /* when a token was last added */
+};
+
+/* worker.c */
+void worker_post(struct worker *to, struct mail *m);
+void worker_send(struct worker *from, handle_t to, struct packet *p);
+struct session *worker_find(struct worker *w, handle_t h);
+bool worker_handle_alive(void *relay, handle_t h);
+handle_t worker_take_slot(struct worker *w, struct session *s);
+void worker_free_slot(struct worker *w, handle_t h);
+
+/* session.c: life, HTTP and login */
+void session_new(struct worker *w, int fd, enum relay_port port, const struct endpoint *peer);
+void session_mark_dirty(struct session *s);
+void session_push(struct session *s, struct packet *p);
+void session_push_bytes(struct session *s, const void *bytes, size_t n);
+void session_protocol_error(struct session *s, const char *what);
+void session_finish(struct session *s);
+void session_restarting(struct session *s, int64_t bound_ms);
+
+/* exchange.c: frames of logged-in sessions */
+size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
+void exchange_deliver(struct session *s, struct packet *p);
+void exchange_left(struct session *s);
+
+/* Counts a packet that will not arrive; disco_reason: the reason's counter for disco packets. */
+void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p);
+
+#endif

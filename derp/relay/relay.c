@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derp/relay/relay.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "derp/relay/internal.h"
+#include "derp/relay/worker.h"
+
+struct relay *relay_new(const struct relay_options *opt, struct fault *f)
+{
+    struct relay *r = mem_alloc(1, sizeof *r);
+    bool ok = true;
+
+    r->server_key = opt->server_key;
+    r->domain = mem_strdup(opt->domain);
+    r->max_connections = opt->max_connections;
+    r->worker_count = opt->workers;
+    r->workers = mem_alloc(opt->workers, sizeof *r->workers);
+    r->registry = registry_new(worker_handle_alive, r);
+    for (unsigned i = 0; ok && i < opt->workers; i++)
+        ok = worker_init(&r->workers[i], r, i, opt, f);
+    for (unsigned i = 0; ok && i < opt->workers; i++) {
+        atomic_fetch_add(&r->running, 1);
+        ok = worker_start(&r->workers[i], f);
+    }
+    if (ok)
+        return r;
+    relay_free(r);
+    return NULL;
+}
+
+static void post_call(struct worker *w, void (*fn)(struct worker *w, int64_t arg), int64_t arg)
+{
+    struct mail_call *c = mem_alloc(1, sizeof *c);
+
+    c->mail.kind = MAIL_CALL;
+    c->fn = fn;
+    c->arg = arg;
+    worker_post(w, &c->mail);
+}
+
+bool relay_set_identity(struct relay *r, const struct identity *id,
+                        const struct tls_server_options *opt, struct fault *f)
+{
+    struct tls_context **made = mem_alloc(r->worker_count, sizeof(struct tls_context *));
+    bool ok = true;
+
+    /* All contexts first: either every worker changes over or none does. */
+    for (unsigned i = 0; ok && i < r->worker_count; i++) {
+        made[i] = tls_context_server(id, opt, f);
+        ok = made[i] != NULL;
+    }
+    for (unsigned i = 0; i < r->worker_count; i++) {
+        struct mail_context *m;
+        if (!ok) {
+            tls_context_free(made[i]);
+            continue;
+        }
+        m = mem_alloc(1, sizeof *m);
+        m->mail.kind = MAIL_CONTEXT;
+        m->tls = made[i];
+        worker_post(&r->workers[i], &m->mail);
+    }
+    free(made);
+    return ok;
+}
+
+void relay_set_ready(struct relay *r, bool ready)
+{
+    atomic_store(&r->ready, ready);
+}
+
+static uint64_t total(const struct relay *r, size_t offset)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < r->worker_count; i++) {
+        const char *w = (const char *)&r->workers[i];
+        sum += atomic_load_explicit((const atomic_uint_fast64_t *)(const void *)(w + offset),
+                                    memory_order_relaxed);
+    }
+    return sum;
+}
+
+void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum relay_port port)
+{
+    static struct log_kind kind;
+    struct worker *best = &r->workers[0];
+    struct mail_accept *m;
+
+    if (total(r, offsetof(struct worker, connections)) >= r->max_connections) {
+        log_limited(&kind, LOG_LEVEL_WARNING, "%zu connections are open: new ones are refused",
+                    r->max_connections);
+        close(fd);
+        return;
+    }
+    for (unsigned i = 1; i < r->worker_count; i++)
+        if (atomic_load(&r->workers[i].connections) < atomic_load(&best->connections))
+            best = &r->workers[i];
+    atomic_fetch_add(&best->connections, 1);
+    m = mem_alloc(1, sizeof *m);
+    m->mail.kind = MAIL_ACCEPT;
+    m->fd = fd;
+    m->port = port;
+    m->peer = *peer;
+    worker_post(best, &m->mail);
+}
+
+void relay_counters(struct relay *r, uint64_t totals[static COUNTERS])
+{
+    for (int id = 0; id < COUNTERS; id++) {
+        totals[id] = 0;
+        for (unsigned i = 0; i < r->worker_count; i++)
+            totals[id] +=
+                atomic_load_explicit(&r->workers[i].counters.value[id], memory_order_relaxed);
+    }
+}
+
+void relay_gauges(struct relay *r, struct relay_gauges *g)
+{
+    g->connections = total(r, offsetof(struct worker, connections));
+    g->clients = total(r, offsetof(struct worker, clients));
+    g->home = total(r, offsetof(struct worker, home));
+    g->queued_bytes = 0;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        g->queued_bytes += atomic_load(&r->workers[i].mail_bytes);
+    registry_count(r->registry, &g->keys, &g->contested);
+}
+
+static void nothing(struct worker *w, int64_t arg)
+{
+    (void)w;
+    (void)arg;
+}
+
+bool relay_is_alive(struct relay *r)
+{
+    bool alive = true;
+
+    for (unsigned i = 0; i < r->worker_count; i++) {
+        struct worker *w = &r->workers[i];
+        uint64_t turns = atomic_load(&w->turns);
+
+        if (turns == w->turns_seen && turns != 0)
+            alive = false;
+        w->turns_seen = turns;
+        post_call(w, nothing, 0); /* an idle worker turns only when it has something to do */
+    }
+    return alive;
+}
+
+void relay_drain(struct relay *r, int64_t bound_ms, void (*on_done)(void *arg), void *arg)
+{
+    r->on_drained = on_done;
+    r->on_drained_arg = arg;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        post_call(&r->workers[i], worker_drain, bound_ms);
+}
+
+void relay_free(struct relay *r)
+{
+    if (r == NULL)
+        return;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        if (r->workers[i].thread_started)
+            post_call(&r->workers[i], worker_stop, 0);
+    for (unsigned i = 0; i < r->worker_count; i++)
+        if (r->workers[i].thread_started)
+            pthread_join(r->workers[i].thread, NULL);
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_destroy(&r->workers[i]);
+    registry_free(r->registry);
+    keypair_wipe(&r->server_key);
+    free(r->workers);
+    free(r->domain);
+    free(r);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The relay: worker threads that serve DERP over TLS and STUN over UDP. Everything here is called
+ * from the main thread, which accepts connections, owns the certificate and reads the numbers.
+ */
+#ifndef DERP_RELAY_RELAY_H
+#define DERP_RELAY_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/net.h"
+#include "derp/net/identity.h"
+#include "derp/net/tls.h"
+#include "derp/relay/counters.h"
+#include "derp/wire/key.h"
+
+struct relay;
+
+struct relay_options {
+    unsigned workers; /* 1..64 threads */
+    struct keypair server_key;
+    const char *domain;    /* for redirects from port 80; may be NULL */
+    struct endpoint *stun; /* addresses; real ports are written back where they were 0 */
+    size_t stun_count;
+    size_t max_connections; /* of all workers; the newest is refused beyond it */
+};
+
+/* Binds the STUN sockets and starts the threads. NULL with a reason otherwise. */
+struct relay *relay_new(const struct relay_options *opt, struct fault *f);
+
+/* New connections are served with this certificate from now on; running ones keep theirs. */
+bool relay_set_identity(struct relay *r, const struct identity *id,
+                        const struct tls_server_options *opt, struct fault *f);
+
+/* May clients choose this relay? While not, STUN stays silent. False at start. */
+void relay_set_ready(struct relay *r, bool ready);
+
+/* Where a connection was accepted. */
+enum relay_port { RELAY_PORT_TLS, RELAY_PORT_HTTP };
+
+/* Hands an accepted socket to the least loaded worker. */
+void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum relay_port port);
+
+/* Sum of all workers' counters into totals[COUNTERS]. */
+void relay_counters(struct relay *r, uint64_t totals[static COUNTERS]);
+
+struct relay_gauges {
+    uint64_t connections;  /* open TCP connections */
+    uint64_t clients;      /* logged in */
+    uint64_t home;         /* logged in and this is their home relay */
+    uint64_t keys;         /* distinct keys logged in */
+    uint64_t contested;    /* keys held by several connections */
+    uint64_t queued_bytes; /* in mailboxes between workers */
+};
+void relay_gauges(struct relay *r, struct relay_gauges *g);
+
+/* True when every worker has turned its loop since the last call: the watchdog's question. */
+bool relay_is_alive(struct relay *r);
+
+/* Tells all clients that the relay restarts, lets their queues drain, closes everything and ends
+ * the threads, within bound_ms. on_done is called on a worker's thread when all have ended. */
+void relay_drain(struct relay *r, int64_t bound_ms, void (*on_done)(void *arg), void *arg);
+
+/* Joins the threads (ending them at once if they still run) and frees all. */
+void relay_free(struct relay *r);
+
+#endif

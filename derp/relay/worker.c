@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread with its loop, its sessions and its mailbox. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "derp/relay/internal.h"
+#include "derp/relay/worker.h"
+#include "derp/wire/stun.h"
+
+#define NO_SLOT UINT32_MAX
+
+/* --- Slots ---------------------------------------------------------------------------------- */
+
+static struct slot *slot_at(const struct worker *w, uint32_t index)
+{
+    struct slot *chunk = atomic_load_explicit(&w->chunks[index / SLOT_CHUNK], memory_order_acquire);
+
+    return chunk == NULL ? NULL : &chunk[index % SLOT_CHUNK];
+}
+
+static void add_chunk(struct worker *w)
+{
+    struct slot *chunk = mem_alloc(SLOT_CHUNK, sizeof *chunk);
+    uint32_t base = w->slots_made;
+
+    for (uint32_t i = SLOT_CHUNK; i-- > 0;) {
+        atomic_init(&chunk[i].generation, 1);
+        chunk[i].next_free = w->first_free;
+        w->first_free = base + i;
+    }
+    w->slots_made += SLOT_CHUNK;
+    atomic_store_explicit(&w->chunks[base / SLOT_CHUNK], chunk, memory_order_release);
+}
+
+handle_t worker_take_slot(struct worker *w, struct session *s)
+{
+    struct slot *slot;
+    uint32_t index;
+
+    if (w->first_free == NO_SLOT)
+        add_chunk(w);
+    index = w->first_free;
+    slot = slot_at(w, index);
+    w->first_free = slot->next_free;
+    slot->session = s;
+    return handle_make(w->index, index,
+                       atomic_load_explicit(&slot->generation, memory_order_relaxed));
+}
+
+void worker_free_slot(struct worker *w, handle_t h)
+{
+    struct slot *slot = slot_at(w, handle_slot(h));
+    uint32_t next = handle_generation(h) + 1;
+
+    slot->session = NULL;
+    atomic_store_explicit(&slot->generation, next == 0 ? 1 : next, memory_order_relaxed);
+    slot->next_free = w->first_free;
+    w->first_free = handle_slot(h);
+}
+
+struct session *worker_find(struct worker *w, handle_t h)
+{
+    struct slot *slot = slot_at(w, handle_slot(h));
+
+    if (slot == NULL || slot->session == NULL ||
+        atomic_load_explicit(&slot->generation, memory_order_relaxed) != handle_generation(h))
+        return NULL;
+    return slot->session;
+}
+
+bool worker_handle_alive(void *relay, handle_t h)
+{
+    const struct relay *r = relay;
+    const struct slot *slot = slot_at(&r->workers[handle_worker(h)], handle_slot(h));
+
+    return slot != NULL &&
+           atomic_load_explicit(&slot->generation, memory_order_relaxed) == handle_generation(h);
+}
+
+/* --- Mail ----------------------------------------------------------------------------------- */
+
+static void mailbox_append(struct worker *to, struct mail *head, struct mail *tail)
+{
+    bool was_empty;
+
+    pthread_mutex_lock(&to->mail_lock);
+    was_empty = to->mail_head == NULL;
+    if (was_empty)
+        to->mail_head = head;
+    else
+        to->mail_tail->next = head;
+    to->mail_tail = tail;
+    pthread_mutex_unlock(&to->mail_lock);
+    if (was_empty)
+        loop_wake_send(&to->wake);
+}
+
+void worker_post(struct worker *to, struct mail *m)
+{
+    m->next = NULL;
+    mailbox_append(to, m, m);
+}
+
+/* Sends a packet to a session of any worker. Consumes p. */
+void worker_send(struct worker *from, handle_t to, struct packet *p)
+{
+    struct worker *w = &from->relay->workers[handle_worker(to)];
+    struct outgoing *out = &from->outgoing[w->index];
+
+    if (w == from) {
+        struct session *s = worker_find(w, to);
+        if (s != NULL) {
+            exchange_deliver(s, p);
+            return;
+        }
+        count_drop(from, COUNTER_DROP_GONE_DISCO, p);
+        packet_free(from->pool, p);
+        return;
+    }
+    if (p->kind != PACKET_CONTROL &&
+        atomic_load_explicit(&w->mail_bytes, memory_order_relaxed) + out->bytes > MAILBOX_MAX) {
+        count_drop(from, COUNTER_DROP_TAIL_DISCO, p);
+        packet_free(from->pool, p);
+        return;
+    }
+    p->mail.to = to;
+    p->mail.next = NULL;
+    if (out->head == NULL)
+        out->head = &p->mail;
+    else
+        out->tail->next = &p->mail;
+    out->tail = &p->mail;
+    out->bytes += p->len;
+}
+
+static void send_outgoing(struct worker *w)
+{
+    for (unsigned i = 0; i < w->relay->worker_count; i++) {
+        struct outgoing *out = &w->outgoing[i];
+        if (out->head == NULL)
+            continue;
+        atomic_fetch_add_explicit(&w->relay->workers[i].mail_bytes, out->bytes,
+                                  memory_order_relaxed);
+        mailbox_append(&w->relay->workers[i], out->head, out->tail);
+        *out = (struct outgoing){0};
+    }
+}
+
+static void open_packet(struct worker *w, struct packet *p)
+{
+    struct session *s = worker_find(w, p->mail.to);
+
+    atomic_fetch_sub_explicit(&w->mail_bytes, p->len, memory_order_relaxed);
+    if (s != NULL) {
+        exchange_deliver(s, p);
+        return;
+    }
+    count_drop(w, COUNTER_DROP_GONE_DISCO, p);
+    packet_free(w->pool, p);
+}
+
+static void open_mail(struct worker *w, struct mail *m)
+{
+    if (m->kind == MAIL_PACKET) {
+        open_packet(w, (struct packet *)m);
+        return;
+    }
+    if (m->kind == MAIL_ACCEPT) {
+        struct mail_accept *a = (struct mail_accept *)m;
+        session_new(w, a->fd, a->port, &a->peer);
+    } else if (m->kind == MAIL_CONTEXT) {
+        tls_context_free(w->tls);
+        w->tls = ((struct mail_context *)m)->tls;
+    } else {
+        struct mail_call *c = (struct mail_call *)m;
+        c->fn(w, c->arg);
+    }
+    free(m);
+}
+
+static void on_wake(void *arg)
+{
+    struct worker *w = arg;
+    struct mail *m;
+
+    pthread_mutex_lock(&w->mail_lock);
+    m = w->mail_head;
+    w->mail_head = w->mail_tail = NULL;
+    pthread_mutex_unlock(&w->mail_lock);
+    while (m != NULL) {
+        struct mail *next = m->next;
+        open_mail(w, m);
+        m = next;
+    }
+}
+
+/* --- STUN ----------------------------------------------------------------------------------- */
+
+static enum counter_id stun_counter(enum stun_verdict v)
+{
+    switch (v) {
+    case STUN_REQUEST:
+        return COUNTER_STUN_OK;
+    case STUN_NOT_BINDING:
+        return COUNTER_STUN_NOT_BINDING;
+    case STUN_MALFORMED:
+        return COUNTER_STUN_MALFORMED;
+    case STUN_WRONG_SOFTWARE:
+        return COUNTER_STUN_SOFTWARE;
+    case STUN_WRONG_FINGERPRINT:
+        return COUNTER_STUN_FINGERPRINT;
+    default:
+        return COUNTER_STUN_NOT_STUN;
+    }
+}
+
+static size_t answer_stun(void *arg, const uint8_t *data, size_t n, const struct endpoint *from,
+                          uint8_t out[static DATAGRAM_ANSWER_MAX])
+{
+    struct worker *w = arg;
+    uint8_t txid[STUN_TXID_LEN];
+    enum stun_verdict v = stun_read_request(data, n, txid);
+
+    if (v == STUN_REQUEST && !atomic_load_explicit(&w->relay->ready, memory_order_relaxed)) {
+        count(&w->counters, COUNTER_STUN_SILENT, 1);
+        return 0;
+    }
+    count(&w->counters, stun_counter(v), 1);
+    return v == STUN_REQUEST ? stun_write_response(out, txid, from) : 0;
+}
+
+static void stun_unsent(void *arg, unsigned n)
+{
+    struct worker *w = arg;
+
+    count(&w->counters, COUNTER_STUN_UNSENT, n);
+}
+
+/* --- Turns ---------------------------------------------------------------------------------- */
+
+static void end_if_drained(struct worker *w)
+{
+    if (w->draining && atomic_load_explicit(&w->connections, memory_order_relaxed) == 0)
+        loop_stop(w->loop);
+}
+
+/* Every connection that got something to send during the turn is written once, here. */
+static void on_turn_end(void *arg)
+{
+    struct worker *w = arg;
+
+    while (w->dirty != NULL) {
+        struct session *s = w->dirty;
+        DL_DELETE2(w->dirty, s, dirty_prev, dirty_next);
+        s->is_dirty = false;
+        conn_flush(s->conn); /* may end the session */
+    }
+    send_outgoing(w);
+    count_turn(w);
+    end_if_drained(w);
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *w = arg;
+    struct relay *r = w->relay;
+
+    loop_run(w->loop);
+    if (atomic_fetch_sub(&r->running, 1) == 1 && r->on_drained != NULL)
+        r->on_drained(r->on_drained_arg);
+    return NULL;
+}
+
+bool worker_init(struct worker *w, struct relay *r, unsigned index, const struct relay_options *opt,
+                 struct fault *f)
+{
+    w->relay = r;
+    w->index = index;
+    w->first_free = NO_SLOT;
+    w->loop = loop_new();
+    w->scratch = conn_scratch_new();
+    w->pool = packet_pool_new();
+    w->chunks = mem_alloc(SLOT_CHUNKS, sizeof *w->chunks);
+    w->outgoing = mem_alloc(opt->workers, sizeof *w->outgoing);
+    w->stun = mem_alloc(opt->stun_count + 1, sizeof *w->stun);
+    pthread_mutex_init(&w->mail_lock, NULL);
+    loop_wake_init(&w->wake, w->loop, on_wake, w);
+    loop_on_turn_end(w->loop, on_turn_end, w);
+    for (size_t i = 0; i < opt->stun_count; i++) {
+        w->stun[i] = datagram_open(&opt->stun[i], f);
+        if (w->stun[i] == NULL)
+            return false;
+        datagram_start(w->stun[i], w->loop, answer_stun, stun_unsent, w);
+    }
+    return true;
+}
+
+bool worker_start(struct worker *w, struct fault *f)
+{
+    char name[16];
+
+    if (pthread_create(&w->thread, NULL, run_worker, w) != 0)
+        return fault_errno(f, "cannot start a worker thread");
+    w->thread_started = true;
+    snprintf(name, sizeof name, "derpd-%u", w->index);
+    pthread_setname_np(w->thread, name);
+    return true;
+}
+
+/* --- The end -------------------------------------------------------------------------------- */
+
+static void close_sessions(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->slots_made; i++) {
+        struct session *s = slot_at(w, i)->session;
+        if (s != NULL)
+            conn_close(s->conn, CONN_END_LOCAL, "shutdown");
+    }
+}
+
+static void drain_is_over(void *arg)
+{
+    struct worker *w = arg;
+
+    close_sessions(w);
+    loop_stop(w->loop);
+}
+
+void worker_drain(struct worker *w, int64_t bound_ms)
+{
+    w->draining = true;
+    loop_timer_init(&w->drain, w->loop, drain_is_over, w);
+    loop_timer_set(&w->drain, bound_ms);
+    for (uint32_t i = 0; i < w->slots_made; i++) {
+        struct session *s = slot_at(w, i)->session;
+        if (s != NULL)
+            session_restarting(s, bound_ms);
+    }
+    end_if_drained(w);
+}
+
+void worker_stop(struct worker *w, int64_t unused)
+{
+    (void)unused;
+    drain_is_over(w);
+}
+
+static void discard_mail(struct mail *m)
+{
+    if (m->kind == MAIL_ACCEPT)
+        close(((struct mail_accept *)m)->fd);
+    else if (m->kind == MAIL_CONTEXT)
+        tls_context_free(((struct mail_context *)m)->tls);
+    free(m);
+}
+
+static void discard_list(struct mail *m)
+{
+    while (m != NULL) {
+        struct mail *next = m->next;
+        discard_mail(m);
+        m = next;
+    }
+}
+
+void worker_destroy(struct worker *w)
+{
+    if (w->loop == NULL)
+        return;
+    close_sessions(w);
+    discard_list(w->mail_head);
+    for (unsigned i = 0; i < w->relay->worker_count; i++)
+        discard_list(w->outgoing[i].head); /* the others may be gone already */
+    for (size_t i = 0; w->stun != NULL && w->stun[i] != NULL; i++)
+        datagram_close(w->stun[i]);
+    for (uint32_t i = 0; i < w->slots_made; i += SLOT_CHUNK)
+        free(slot_at(w, i));
+    loop_wake_stop(&w->wake);
+    tls_context_free(w->tls);
+    packet_pool_free(w->pool);
+    conn_scratch_free(w->scratch);
+    pthread_mutex_destroy(&w->mail_lock);
+    free(w->chunks);
+    free(w->outgoing);
+    free(w->stun);
+    loop_free(w->loop);
+    w->loop = NULL;
+}
