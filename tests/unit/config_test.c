@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/config.c"
+
+#include "tests/unit/unit.h"
+
+static struct config c;
+
+static int forget(void **state)
+{
+    (void)state;
+    config_free(&c);
+    return 0;
+}
+
+static void reads(const char *text)
+{
+    struct fault f = {.text = ""};
+    if (!config_parse("derp.conf", text, &c, &f))
+        fail_msg("%s", f.text);
+}
+
+static void refuses(const char *text, const char *reason)
+{
+    struct fault f = {.text = "no reason"};
+    if (config_parse("derp.conf", text, &c, &f))
+        fail_msg("accepted: %s", text);
+    if (!strstr(f.text, reason))
+        fail_msg("\"%s\" is not in \"%s\"", reason, f.text);
+    assert_non_null(c.state_dir); /* defaults again */
+    assert_null(c.domain);
+}
+
+static void assert_endpoints(const struct config_endpoints *list, const char *expected)
+{
+    char text[2000] = "";
+    for (size_t i = 0; i < list->count; i++) {
+        char one[ENDPOINT_TEXT];
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "",
+                 endpoint_print(&list->list[i], one));
+    }
+    assert_string_equal(text, expected);
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    reads("[relay]\ndomain = derp.demo.com\n");
+    assert_string_equal(c.domain, "derp.demo.com");
+    assert_endpoints(&c.listen, "0.0.0.0:443 [::]:443");
+    assert_endpoints(&c.stun, "0.0.0.0:3478 [::]:3478");
+    assert_endpoints(&c.http, "");
+    assert_endpoints(&c.metrics, "127.0.0.1:3340");
+    assert_int_equal(c.workers, 0);
+    assert_int_equal(c.uplink, 0);
+    assert_string_equal(c.state_dir, "/var/lib/derp");
+    assert_null(c.mesh_key_file);
+    assert_null(c.mesh_with);
+    assert_int_equal(c.source, CONFIG_SOURCE_ACME);
+    assert_string_equal(c.cert_dir, "/var/lib/derp-acme");
+    assert_null(c.chain);
+    assert_null(c.key);
+    assert_string_equal(c.acme_directory, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_null(c.acme_ca_file);
+    assert_null(c.acme_email);
+    assert_int_equal(c.challenge, CONFIG_CHALLENGE_TLS_ALPN_01);
+    assert_null(c.acme_profile);
+    assert_null(c.dns_root_hints);
+    assert_null(c.dns_trust_anchor);
+    assert_int_equal(c.dns_resolver.any.sa_family, AF_UNSPEC);
+    assert_int_equal(c.allow_count, 0);
+    assert_false(c.fail_open);
+}
+
+/* Every key of the contract, as a person would write it, comments included. */
+static void everything(void **state)
+{
+    (void)state;
+    reads("[relay]\n"
+          "domain = Derp.Demo.COM.\n"
+          "listen = 0.0.0.0:443 [::]:443 127.0.0.1:8443      # several, any port\n"
+          "stun = off                       # or off\n"
+          "http = 0.0.0.0:80                # generate_204\n"
+          "metrics = off\n"
+          "workers = 2\n"
+          "uplink = 4mbit                   ; e.g. 4mbit\n"
+          "state-dir = ./state\n"
+          "mesh-key-file = /etc/derp/mesh.key\n"
+          "mesh-with = a.demo.com b.demo.com:8443\n"
+          "[certificate]\n"
+          "source = files\n"
+          "dir = ./acme\n"
+          "chain = ./fullchain.pem\n"
+          "key = ./privkey.pem\n"
+          "[acme]\n"
+          "directory = https://203.0.113.1:14000/dir\n"
+          "ca-file = ./pebble.pem\n"
+          "email = admin@demo.com\n"
+          "challenge = http-01\n"
+          "profile = shortlived\n"
+          "[dns]\n"
+          "root-hints = ./hints\n"
+          "trust-anchor = ./anchor\n"
+          "resolver = 203.0.113.53\n"
+          "[admission]\n"
+          "allow = tailscaled:/run/tailscale/tailscaled.sock url:https://admin.demo.com/ok?x=1 "
+          "keys:/etc/derp/keys\n"
+          "fail-open = yes\n");
+    char text[ENDPOINT_TEXT];
+    assert_string_equal(c.domain, "derp.demo.com");
+    assert_endpoints(&c.listen, "0.0.0.0:443 [::]:443 127.0.0.1:8443");
+    assert_endpoints(&c.stun, "");
+    assert_endpoints(&c.http, "0.0.0.0:80");
+    assert_endpoints(&c.metrics, "");
+    assert_int_equal(c.workers, 2);
+    assert_int_equal(c.uplink, 4000000);
+    assert_string_equal(c.state_dir, "./state");
+    assert_string_equal(c.mesh_key_file, "/etc/derp/mesh.key");
+    assert_string_equal(c.mesh_with, "a.demo.com b.demo.com:8443");
+    assert_int_equal(c.source, CONFIG_SOURCE_FILES);
+    assert_string_equal(c.cert_dir, "./acme");
+    assert_string_equal(c.chain, "./fullchain.pem");
+    assert_string_equal(c.key, "./privkey.pem");
+    assert_string_equal(c.acme_directory, "https://203.0.113.1:14000/dir");
+    assert_string_equal(c.acme_ca_file, "./pebble.pem");
+    assert_string_equal(c.acme_email, "admin@demo.com");
+    assert_int_equal(c.challenge, CONFIG_CHALLENGE_HTTP_01);
+    assert_string_equal(c.acme_profile, "shortlived");
+    assert_string_equal(c.dns_root_hints, "./hints");
+    assert_string_equal(c.dns_trust_anchor, "./anchor");
+    assert_string_equal(endpoint_print(&c.dns_resolver, text), "203.0.113.53:53");
+    assert_int_equal(c.allow_count, 3);
+    assert_int_equal(c.allow[0].kind, CONFIG_ALLOW_TAILSCALED);
+    assert_string_equal(c.allow[0].where, "/run/tailscale/tailscaled.sock");
+    assert_int_equal(c.allow[1].kind, CONFIG_ALLOW_URL);
+    assert_string_equal(c.allow[1].where, "https://admin.demo.com/ok?x=1");
+    assert_int_equal(c.allow[2].kind, CONFIG_ALLOW_KEYS);
+    assert_string_equal(c.allow[2].where, "/etc/derp/keys");
+    assert_true(c.fail_open);
+}
+
+/* The contract's own text, empty values and all. */
+static void empty_values_are_defaults(void **state)
+{
+    (void)state;
+    reads("[relay]\ndomain = derp.demo.com\nmesh-key-file =     # 64 hex digits\nmesh-with =\n"
+          "[certificate]\nsource = acme   # or files, or self-signed\nchain =\nkey =\n"
+          "[acme]\ndirectory =\nca-file =\nemail =\nprofile =\n"
+          "[dns]\nroot-hints =\ntrust-anchor =\nresolver =\n"
+          "[admission]\nallow = anyone\nfail-open = no\n");
+    assert_string_equal(c.acme_directory, CONFIG_ACME_DIRECTORY);
+    assert_int_equal(c.dns_resolver.any.sa_family, AF_UNSPEC);
+    assert_int_equal(c.allow_count, 0);
+}
+
+#define RELAY       "[relay]\ndomain = a.example\n"
+#define SELF_SIGNED "[certificate]\nsource = self-signed\n"
+
+static void listen_addresses(void **state)
+{
+    (void)state;
+    reads(RELAY "listen = 127.0.0.1:0 127.0.0.1:0\t[::1]:8443\n");
+    assert_endpoints(&c.listen, "127.0.0.1:0 127.0.0.1:0 [::1]:8443");
+    reads(RELAY "listen = 192.0.2.1\nstun = [::1]\nhttp = 192.0.2.1\nmetrics = [::1]\n");
+    assert_endpoints(&c.listen, "192.0.2.1:443");
+    assert_endpoints(&c.stun, "[::1]:3478");
+    assert_endpoints(&c.http, "192.0.2.1:80");
+    assert_endpoints(&c.metrics, "[::1]:3340");
+
+    refuses(RELAY "listen = off\n", "derp.conf:3: listen: a relay listens somewhere");
+    refuses(RELAY "listen =\n", "derp.conf:3: listen: a relay listens somewhere");
+    refuses(RELAY "listen = 0.0.0.0:443, [::]:443\n", "found \"0.0.0.0:443,\"");
+    refuses(RELAY "listen = 0.0.0.0:443 off\n", "found \"off\"");
+    refuses(RELAY "listen = localhost:443\n", "found \"localhost:443\"");
+    refuses(RELAY "listen = 127.0.0.1:1 127.0.0.1:1\n", "listed twice");
+    refuses(RELAY "listen = 1.1.1.1:1 1.1.1.1:2 1.1.1.1:3 1.1.1.1:4 1.1.1.1:5 1.1.1.1:6 "
+                  "1.1.1.1:7 1.1.1.1:8 1.1.1.1:9 1.1.1.1:10 1.1.1.1:11 1.1.1.1:12 1.1.1.1:13 "
+                  "1.1.1.1:14 1.1.1.1:15 1.1.1.1:16 1.1.1.1:17\n",
+            "more than 16");
+    refuses(RELAY "stun =\n", "derp.conf:3: stun: expected addresses, or off");
+}
+
+static void metrics_stay_on_this_host(void **state)
+{
+    (void)state;
+    refuses(RELAY "metrics = 0.0.0.0:3340\n", "derp.conf:3: metrics: 0.0.0.0:3340 is not a "
+                                              "loopback address");
+    refuses(RELAY "metrics = 127.0.0.1:1 127.0.0.1:2\n", "one address at most");
+    refuses(RELAY "metrics = 203.0.113.10\n", "no login");
+}
+
+static void domains(void **state)
+{
+    (void)state;
+    refuses("[relay]\ndomain = derp\n", "derp.conf:2: domain: \"derp\" is not a host name: it has "
+                                        "one label");
+    refuses("[relay]\ndomain = 203.0.113.10\n", "address");
+    refuses("[relay]\ndomain = https://derp.demo.com\n", "only letters");
+    refuses("", "derp.conf: source = acme needs a domain");
+    refuses("[relay]\ndomain =\n", "needs a domain");
+    reads(SELF_SIGNED);
+    assert_null(c.domain);
+    reads("[certificate]\nsource = files\nchain = a\nkey = b\n");
+    assert_null(c.domain);
+}
+
+static void workers(void **state)
+{
+    (void)state;
+    reads(RELAY "workers = auto\n");
+    assert_int_equal(c.workers, 0);
+    reads(RELAY "workers = 64\n");
+    assert_int_equal(c.workers, 64);
+    refuses(RELAY "workers = 0\n", "auto or a number from 1 to 64");
+    refuses(RELAY "workers = 65\n", "found \"65\"");
+    refuses(RELAY "workers =\n", "workers: expected");
+    refuses(RELAY "uplink = 4\n", "derp.conf:3: uplink: expected a rate");
+}
+
+static void sources(void **state)
+{
+    (void)state;
+    reads(RELAY "[certificate]\nsource = acme\nchain = ignored\nkey = ignored\n");
+    refuses("[certificate]\nsource = files\nkey = b\n", "chain is missing");
+    refuses("[certificate]\nsource = files\nchain = b\nkey =\n", "key is missing");
+    refuses("[certificate]\nsource = letsencrypt\n", "acme, files or self-signed");
+    refuses("[certificate]\ndir =\n", "derp.conf:2: dir: expected the path of a folder");
+    refuses(RELAY "state-dir =\n", "state-dir: expected the path");
+    refuses(RELAY "mesh-with = b.example\n", "mesh-with needs mesh-key-file");
+}
+
+static void acme(void **state)
+{
+    (void)state;
+    refuses(RELAY "[acme]\ndirectory = http://ca.example/dir\n",
+            "derp.conf:4: directory: an ACME directory is reached by https:// only");
+    refuses(RELAY "[acme]\ndirectory = ftp://ca.example/dir\n", "begins with https://");
+    refuses(RELAY "[acme]\ndirectory = https://\n", "begins with https://");
+    refuses(RELAY "[acme]\ndirectory = https:///dir\n", "begins with https://");
+    refuses(RELAY "[acme]\ndirectory = https://ca.example/a b\n", "begins with https://");
+    refuses(RELAY "[acme]\nemail = admin\n", "derp.conf:4: email: expected one address");
+    refuses(RELAY "[acme]\nemail = a@b.example,c@d.example\n", "expected one address");
+    refuses(RELAY "[acme]\nemail = @b.example\n", "expected one address");
+    refuses(RELAY "[acme]\nprofile = a b\n", "name of a profile");
+    refuses(RELAY "[acme]\nchallenge = tls-sni-01\n", "tls-alpn-01, http-01 or dns-01");
+    reads(RELAY "[acme]\nchallenge = dns-01\n");
+    assert_int_equal(c.challenge, CONFIG_CHALLENGE_DNS_01);
+}
+
+static void resolvers(void **state)
+{
+    (void)state;
+    char text[ENDPOINT_TEXT];
+    reads(RELAY "[dns]\nresolver = [2001:db8::53]:5353\n");
+    assert_string_equal(endpoint_print(&c.dns_resolver, text), "[2001:db8::53]:5353");
+    reads(RELAY "[dns]\nresolver = 2001:db8::53\n");
+    assert_string_equal(endpoint_print(&c.dns_resolver, text), "[2001:db8::53]:53");
+    refuses(RELAY "[dns]\nresolver = dns.example\n", "derp.conf:4: resolver: expected an address");
+    refuses(RELAY "[dns]\nresolver = 192.0.2.1:0\n", "expected an address");
+}
+
+static void admission(void **state)
+{
+    (void)state;
+    refuses(RELAY "[admission]\nallow =\n", "derp.conf:4: allow: it is empty");
+    refuses(RELAY "[admission]\nallow = anyone keys:/k\n", "anyone stands alone");
+    refuses(RELAY "[admission]\nallow = keys:/k anyone\n", "anyone stands alone");
+    refuses(RELAY "[admission]\nallow = nobody\n", "found \"nobody\"");
+    refuses(RELAY "[admission]\nallow = keys:\n", "keys: needs a path");
+    refuses(RELAY "[admission]\nallow = url:\n", "url: needs a URL");
+    refuses(RELAY "[admission]\nallow = url:http://a.example/\n", "use https://");
+    refuses(RELAY "[admission]\nallow = url:http://localhost.example/\n", "use https://");
+    refuses(RELAY "[admission]\nallow = url:a.example\n", "found \"a.example\"");
+    refuses(RELAY "[admission]\nallow = keys:1 keys:2 keys:3 keys:4 keys:5 keys:6 keys:7 keys:8 "
+                  "keys:9\n",
+            "more than 8 sources");
+    refuses(RELAY "[admission]\nfail-open = maybe\n", "expected yes or no");
+    reads(RELAY "[admission]\nallow = url:http://127.0.0.1:8080/admit keys:a keys:b\n");
+    assert_int_equal(c.allow_count, 3);
+    assert_string_equal(c.allow[0].where, "http://127.0.0.1:8080/admit");
+    reads(RELAY "[admission]\nallow = url:http://[::1]/\n");
+}
+
+static void parsing_again_starts_from_defaults(void **state)
+{
+    (void)state;
+    reads(RELAY "workers = 3\n[admission]\nallow = keys:/k\nfail-open = yes\n");
+    reads(RELAY);
+    assert_int_equal(c.workers, 0);
+    assert_int_equal(c.allow_count, 0);
+    assert_false(c.fail_open);
+    refuses(RELAY "workers = 3\nnonsense\n", "derp.conf:4: ");
+    assert_int_equal(c.workers, 0);
+}
+
+static void loads_files(void **state)
+{
+    (void)state;
+    char dir[64];
+    char path[128];
+    char expected[256];
+    struct fault f;
+    unit_dir(dir);
+    unit_file(dir, "derp.conf", RELAY, path);
+    assert_true(config_load(path, &c, &f));
+    assert_string_equal(c.domain, "a.example");
+
+    unit_file(dir, "derp.conf", "[relay]\nworkers = many\n", path);
+    assert_false(config_load(path, &c, &f));
+    snprintf(expected, sizeof expected, "%s:2: workers: ", path);
+    assert_non_null(strstr(f.text, expected));
+    assert_non_null(c.state_dir);
+
+    FILE *file = fopen(path, "w");
+    fwrite("[relay]\n\0domain = hidden.example\n", 1, 33, file);
+    fclose(file);
+    assert_false(config_load(path, &c, &f));
+    assert_non_null(strstr(f.text, "NUL"));
+
+    file = fopen(path, "w");
+    for (int i = 0; i < 70000; i++)
+        fputc('\n', file);
+    fclose(file);
+    assert_false(config_load(path, &c, &f));
+    assert_non_null(strstr(f.text, "larger than 65536 bytes"));
+
+    assert_false(config_load("/nonexistent/derp.conf", &c, &f));
+    assert_non_null(strstr(f.text, "cannot open /nonexistent/derp.conf: No such file"));
+    unit_dir_remove(dir);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, forget)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(defaults),
+        TEST(everything),
+        TEST(empty_values_are_defaults),
+        TEST(listen_addresses),
+        TEST(metrics_stay_on_this_host),
+        TEST(domains),
+        TEST(workers),
+        TEST(sources),
+        TEST(acme),
+        TEST(resolvers),
+        TEST(admission),
+        TEST(parsing_again_starts_from_defaults),
+        TEST(loads_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
