@@ -173,7 +173,8 @@ struct identity *identity_load_single(const char *path, struct fault *f)
     return NULL;
 }
 
-/* Subject and issuer CN, serial, dates around now, X.509 v3. */
+/* Subject and issuer CN, serial, dates around now, X.509 v3. The CN is given as it is, since that
+ * of the meta certificate is longer than the 64 characters that OpenSSL would enforce. */
 static X509 *certificate_new(const char *cn, uint64_t serial, int days_back, int days_ahead,
                              EVP_PKEY *key)
 {
@@ -188,8 +189,8 @@ static X509 *certificate_new(const char *cn, uint64_t serial, int days_back, int
         X509_gmtime_adj(X509_getm_notBefore(x), -(long)days_back * DAY_SECONDS) == NULL ||
         X509_time_adj_ex(X509_getm_notAfter(x), days_ahead, 0, NULL) == NULL ||
         X509_set_pubkey(x, key) != 1 ||
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1,
-                                   0) != 1 ||
+        X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING,
+                                   (const unsigned char *)cn, -1, -1, 0) != 1 ||
         X509_set_issuer_name(x, name) != 1) {
         X509_free(x);
         return NULL;
