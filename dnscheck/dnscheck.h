@@ -80,9 +80,10 @@ struct dnscheck_result {
 
 /*
  * Finds own addresses. Findings: one address.* of
- *   address.ok, address.given (ok), address.private, address.cgnat, address.missing (fail, or warn
- *   with own_optional or for a special address named by --ip4), address.unknown (warn: interfaces
- *   cannot be read).
+ *   address.ok, address.given (ok), address.cgnat and address.private (fail; warn with own_optional
+ *   or when --ip4 names it), address.missing (fail: no address at all; warn: no IPv4),
+ *   address.unusable (fail: --ip4 or --ip6 names what no host can have), address.unknown (warn:
+ *   the interfaces cannot be read)
  */
 void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, struct findings *all);
 
