@@ -77,6 +77,8 @@ void journal_free(struct journal *j)
     free(j->domain);
     free(j->settings.ip4);
     free(j->settings.ip6);
+    free(j->settings.map4);
+    free(j->settings.map6);
     free(j->settings.region_code);
     free(j->settings.region_name);
     memset(j, 0, sizeof *j);
@@ -87,19 +89,22 @@ void journal_free(struct journal *j)
 
 static bool read_settings(json_t *from, struct journal_settings *s, struct fault *f)
 {
-    const char *ip4 = NULL, *ip6 = NULL, *code = NULL, *name = NULL;
+    const char *ip4 = NULL, *ip6 = NULL, *map4 = NULL, *map6 = NULL, *code = NULL, *name = NULL;
     int no_ipv6 = 0, no_firewall = 0, id = 0;
     json_error_t e;
     if (!from)
         return true;
-    if (json_unpack_ex(from, &e, 0, "{s?s, s?s, s?b, s?b, s?i, s?s, s?s}", "ip4", &ip4, "ip6", &ip6,
-                       "no_ipv6", &no_ipv6, "no_firewall", &no_firewall, "region_id", &id,
-                       "region_code", &code, "region_name", &name) != 0)
+    if (json_unpack_ex(from, &e, 0, "{s?s, s?s, s?s, s?s, s?b, s?b, s?i, s?s, s?s}", "ip4", &ip4,
+                       "ip6", &ip6, "map4", &map4, "map6", &map6, "no_ipv6", &no_ipv6,
+                       "no_firewall", &no_firewall, "region_id", &id, "region_code", &code,
+                       "region_name", &name) != 0)
         return fault_set(f, "settings: %s", e.text);
     if (id != 0 && (id < 900 || id > 999))
         return fault_set(f, "settings: region_id %d is not in 900..999", id);
     journal_set(&s->ip4, ip4);
     journal_set(&s->ip6, ip6);
+    journal_set(&s->map4, map4);
+    journal_set(&s->map6, map6);
     journal_set(&s->region_code, code);
     journal_set(&s->region_name, name);
     s->no_ipv6 = no_ipv6;
@@ -184,6 +189,8 @@ static json_t *print_settings(const struct journal_settings *s)
     json_t *o = json_object();
     set_text(o, "ip4", s->ip4);
     set_text(o, "ip6", s->ip6);
+    set_text(o, "map4", s->map4);
+    set_text(o, "map6", s->map6);
     json_object_set_new(o, "no_ipv6", json_boolean(s->no_ipv6));
     json_object_set_new(o, "no_firewall", json_boolean(s->no_firewall));
     if (s->region_id)

@@ -31,8 +31,10 @@ struct journal_step {
 
 /* Settings that have no place in derp.conf. Strings are owned; NULL: not given. */
 struct journal_settings {
-    char *ip4;
+    char *ip4; /* --ip4, --ip6 */
     char *ip6;
+    char *map4; /* the addresses of the derpMap, as the last run found them; NULL: none */
+    char *map6;
     bool no_ipv6;
     bool no_firewall; /* --firewall=none */
     unsigned region_id;

@@ -59,8 +59,10 @@ struct options {
     bool no_color;
     const char *log_file;
     /* who and where the server is */
-    struct endpoint ip4; /* AF_UNSPEC: find out */
+    struct endpoint ip4; /* AF_UNSPEC: not given */
     struct endpoint ip6;
+    bool ip4_auto; /* --ip4=auto: forget an address given earlier */
+    bool ip6_auto;
     bool no_ipv6;
     bool wait_dns_given;
     uint64_t wait_dns; /* seconds */

@@ -22,18 +22,20 @@ bool take_log_file(const char *value, struct options *o, struct fault *f)
 static bool take_ip(const char *value, int family, struct endpoint *e, struct fault *f)
 {
     if (!endpoint_parse_ip(value, e) || e->any.sa_family != family)
-        return fault_set(f, "not an %s address", family == AF_INET ? "IPv4" : "IPv6");
+        return fault_set(f, "not an %s address, nor auto", family == AF_INET ? "IPv4" : "IPv6");
     return true;
 }
 
 bool take_ip4(const char *value, struct options *o, struct fault *f)
 {
-    return take_ip(value, AF_INET, &o->ip4, f);
+    o->ip4_auto = strcmp(value, "auto") == 0;
+    return o->ip4_auto || take_ip(value, AF_INET, &o->ip4, f);
 }
 
 bool take_ip6(const char *value, struct options *o, struct fault *f)
 {
-    return take_ip(value, AF_INET6, &o->ip6, f);
+    o->ip6_auto = strcmp(value, "auto") == 0;
+    return o->ip6_auto || take_ip(value, AF_INET6, &o->ip6, f);
 }
 
 bool take_wait_dns(const char *value, struct options *o, struct fault *f)
@@ -214,7 +216,7 @@ bool take_region_name(const char *value, struct options *o, struct fault *f)
 bool take_email(const char *value, struct options *o, struct fault *f)
 {
     const char *at = strchr(value, '@');
-    if (!at || at == value || !at[1] || strchr(at + 1, '@') || !is_plain_word(value) ||
+    if (!at || at == value || !text_is_hostname(at + 1, NULL) || !is_plain_word(value) ||
         strpbrk(value, "#;,<>\"'"))
         return fault_set(f, "not an e-mail address");
     o->email = value;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A CA's ACME directory (RFC 8555 7.1.1), as far as preflight wants to know it. Pure. */
+#ifndef INSTALLER_DIRECTORY_H
+#define INSTALLER_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+
+#define DIRECTORY_MAX_NAMES 16
+
+/* Issuer names that a CAA record may have for this CA (RFC 8659). Strings are owned. */
+struct directory {
+    char *names[DIRECTORY_MAX_NAMES];
+    size_t count;
+};
+
+/*
+ * Reads a directory's JSON; its meta.caaIdentities go into d (overwritten; names that are no host
+ * names are left out). false: not an ACME directory. Free with directory_free in both cases.
+ */
+bool directory_parse(const char *text, struct directory *d, struct fault *f);
+
+/*
+ * What a CA without caaIdentities, or one that cannot be asked, most likely is called: the host
+ * of its URL and the domains above it ("acme-v02.api.letsencrypt.org" … "letsencrypt.org").
+ */
+void directory_guess(const char *url, struct directory *d);
+
+void directory_free(struct directory *d);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/wanted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "installer/confedit.h"
+
+#define TEXT_MAX 2048
+
+enum {
+    EDIT_DOMAIN,
+    EDIT_LISTEN,
+    EDIT_STUN,
+    EDIT_UPLINK,
+    EDIT_DIRECTORY,
+    EDIT_CA_FILE,
+    EDIT_EMAIL,
+    EDIT_ROOT_HINTS,
+    EDIT_TRUST_ANCHOR,
+    EDIT_RESOLVER,
+    EDIT_ALLOW,
+    EDIT_COUNT,
+};
+
+static const struct confedit managed[EDIT_COUNT] = {
+    [EDIT_DOMAIN] = {"relay", "domain", NULL},
+    [EDIT_LISTEN] = {"relay", "listen", NULL},
+    [EDIT_STUN] = {"relay", "stun", NULL},
+    [EDIT_UPLINK] = {"relay", "uplink", NULL},
+    [EDIT_DIRECTORY] = {"acme", "directory", NULL},
+    [EDIT_CA_FILE] = {"acme", "ca-file", NULL},
+    [EDIT_EMAIL] = {"acme", "email", NULL},
+    [EDIT_ROOT_HINTS] = {"dns", "root-hints", NULL},
+    [EDIT_TRUST_ANCHOR] = {"dns", "trust-anchor", NULL},
+    [EDIT_RESOLVER] = {"dns", "resolver", NULL},
+    [EDIT_ALLOW] = {"admission", "allow", NULL},
+};
+
+uint16_t wanted_port(const struct config *c)
+{
+    return c->listen.count ? endpoint_port(&c->listen.list[0]) : 443;
+}
+
+uint16_t wanted_stun_port(const struct config *c)
+{
+    return c->stun.count ? endpoint_port(&c->stun.list[0]) : 0;
+}
+
+static void merge_ip(const struct endpoint *given, bool forget, char **setting)
+{
+    char text[ENDPOINT_TEXT];
+    if (given->any.sa_family != AF_UNSPEC)
+        journal_set(setting, endpoint_print_ip(given, text));
+    else if (forget)
+        journal_set(setting, NULL);
+}
+
+void wanted_settings(const struct options *o, struct journal_settings *s)
+{
+    merge_ip(&o->ip4, o->ip4_auto, &s->ip4);
+    merge_ip(&o->ip6, o->ip6_auto || o->no_ipv6, &s->ip6);
+    if (o->no_ipv6)
+        s->no_ipv6 = true;
+    else if (o->ip6.any.sa_family != AF_UNSPEC || o->ip6_auto)
+        s->no_ipv6 = false;
+    if (o->firewall_given)
+        s->no_firewall = o->firewall == FIREWALL_CHOICE_NONE;
+    if (o->region_id)
+        s->region_id = o->region_id;
+    if (o->region_code)
+        journal_set(&s->region_code, o->region_code);
+    if (o->region_name)
+        journal_set(&s->region_name, o->region_name);
+}
+
+/* --- The edits ---------------------------------------------------------------------------------
+ */
+
+struct listens {
+    char tcp[64];
+    char udp[64];
+};
+
+static void print_listen(char text[static 64], uint16_t port, bool ipv6)
+{
+    if (ipv6)
+        snprintf(text, 64, "0.0.0.0:%u [::]:%u", port, port);
+    else
+        snprintf(text, 64, "0.0.0.0:%u", port);
+}
+
+/* Is any of the endpoints IPv6? */
+static bool has_ipv6(const struct config_endpoints *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].any.sa_family == AF_INET6)
+            return true;
+    return false;
+}
+
+/* Lists are rewritten only for a reason, so that hand-made ones survive. */
+static bool must_rewrite(const struct config_endpoints *old, bool ipv6, bool asked_for_ipv6)
+{
+    return ipv6 ? asked_for_ipv6 && !has_ipv6(old) : has_ipv6(old);
+}
+
+static void edit_listen(const struct options *o, const struct config *old, bool ipv6,
+                        struct listens *text, struct confedit *edits)
+{
+    uint16_t port = o->port ? o->port : wanted_port(old);
+    uint16_t stun = o->stun_port ? o->stun_port : wanted_stun_port(old);
+    bool asked = o->ip6.any.sa_family != AF_UNSPEC || o->ip6_auto;
+    print_listen(text->tcp, port, ipv6);
+    print_listen(text->udp, stun, ipv6);
+    if (port != wanted_port(old) || must_rewrite(&old->listen, ipv6, asked))
+        edits[EDIT_LISTEN].value = text->tcp;
+    if (stun != wanted_stun_port(old) || (stun && must_rewrite(&old->stun, ipv6, asked)))
+        edits[EDIT_STUN].value = text->udp;
+}
+
+static const char *directory_value(const struct options *o, const struct config *old)
+{
+    if (o->staging)
+        return WANTED_STAGING_DIRECTORY;
+    if (o->acme_directory)
+        return o->acme_directory;
+    /* A run without --staging is meant for good. */
+    if (strcmp(old->acme_directory, WANTED_STAGING_DIRECTORY) == 0)
+        return CONFIG_ACME_DIRECTORY;
+    return NULL;
+}
+
+static void collect(const struct options *o, const struct config *old, struct confedit *edits)
+{
+    memcpy(edits, managed, sizeof managed);
+    edits[EDIT_DOMAIN].value = o->domain[0] ? o->domain : NULL;
+    edits[EDIT_UPLINK].value = o->uplink;
+    edits[EDIT_DIRECTORY].value = directory_value(o, old);
+    edits[EDIT_CA_FILE].value = o->acme_ca_file;
+    edits[EDIT_EMAIL].value = o->email;
+    edits[EDIT_ROOT_HINTS].value = o->dns_root_hints;
+    edits[EDIT_TRUST_ANCHOR].value = o->dns_trust_anchor;
+    edits[EDIT_RESOLVER].value = o->dns_resolver;
+    edits[EDIT_ALLOW].value = o->clients;
+}
+
+/* Names the edits that change something, "key old -> new". */
+static void describe(const char *old_text, const struct confedit *edits, struct wanted *w)
+{
+    char old[TEXT_MAX];
+    struct buf b;
+    buf_init(&b, 65536);
+    for (size_t i = 0; i < EDIT_COUNT; i++) {
+        const struct confedit *e = &edits[i];
+        bool had = confedit_get(old_text, e->section, e->key, old, sizeof old);
+        if (!e->value || (had && strcmp(old, e->value) == 0))
+            continue;
+        buf_printf(&b, "%s%s", b.len ? ", " : "", e->key);
+        if (had)
+            buf_printf(&b, " %s ->", *old ? old : "(empty)");
+        buf_printf(&b, " %s", e->value);
+        if (strcmp(e->section, "relay") == 0)
+            w->relay_changed = true;
+    }
+    w->changes = mem_strdup(buf_text(&b));
+    buf_free(&b);
+}
+
+/* `tailscaled` alone means the socket where Debian's and Tailscale's packages put it. */
+#define TAILSCALED_SOCKET "tailscaled:/var/run/tailscale/tailscaled.sock"
+
+bool wanted_make(const struct options *o, const struct journal *j, const char *old_text,
+                 bool kernel_has_ipv6, struct wanted *w, struct fault *f)
+{
+    struct config old;
+    struct confedit edits[EDIT_COUNT];
+    struct listens listens;
+    const char *base = old_text ? old_text : confedit_template();
+    memset(w, 0, sizeof *w);
+    config_init(&w->config);
+    config_init(&old);
+    bool fine = !old_text || config_parse(CONFIG_PATH, old_text, &old, f);
+    if (fine) {
+        w->old_domain = mem_strdup(old.domain);
+        w->domain_changed = old.domain && o->domain[0] && strcmp(old.domain, o->domain) != 0;
+        collect(o, &old, edits);
+        if (o->clients && strcmp(o->clients, "tailscaled") == 0)
+            edits[EDIT_ALLOW].value = TAILSCALED_SOCKET;
+        edit_listen(o, &old, kernel_has_ipv6 && !j->settings.no_ipv6, &listens, edits);
+        describe(base, edits, w);
+        w->text = confedit_apply(base, edits, EDIT_COUNT);
+        fine = config_parse(CONFIG_PATH, w->text, &w->config, f);
+    }
+    config_free(&old);
+    return fine;
+}
+
+void wanted_free(struct wanted *w)
+{
+    free(w->text);
+    free(w->changes);
+    free(w->old_domain);
+    config_free(&w->config);
+    memset(w, 0, sizeof *w);
+}

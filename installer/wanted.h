@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the flags, earlier runs and the config that is there add up to: the config as it should be,
+ * and what differs. A setting that no flag names keeps its value. Pure.
+ */
+#ifndef INSTALLER_WANTED_H
+#define INSTALLER_WANTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/config.h"
+#include "base/fault.h"
+#include "installer/journal.h"
+#include "installer/options.h"
+
+#define WANTED_STAGING_DIRECTORY "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+struct wanted {
+    char *text;           /* the whole config */
+    struct config config; /* the same, parsed */
+    char *changes;        /* "uplink off -> 4mbit, email a@b"; "" when nothing differs */
+    bool relay_changed;   /* something in [relay] differs: derpd has to be restarted for it */
+    bool domain_changed;  /* the config was for another domain, old_domain */
+    char *old_domain;     /* NULL when there was none */
+};
+
+/*
+ * old_text: the present config, NULL when there is none. kernel_has_ipv6: sockets of that family
+ * can be had. false with file and line when the present config is broken, or when the result
+ * would be. Free with wanted_free in both cases.
+ */
+bool wanted_make(const struct options *o, const struct journal *j, const char *old_text,
+                 bool kernel_has_ipv6, struct wanted *w, struct fault *f);
+void wanted_free(struct wanted *w);
+
+/* Merges the flags into the settings that only the journal keeps. */
+void wanted_settings(const struct options *o, struct journal_settings *s);
+
+/* TCP port that clients connect to, UDP port of STUN (0: off). */
+uint16_t wanted_port(const struct config *c);
+uint16_t wanted_stun_port(const struct config *c);
+
+#endif

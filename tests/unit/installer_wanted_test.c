@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/wanted.c"
+
+#include "tests/unit/unit.h"
+
+static struct wanted w;
+static struct fault f;
+static struct journal none;
+
+/* A first run with nothing but the domain. */
+static char *first_text(void)
+{
+    struct options o = {.domain = "derp.demo.com"};
+    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    char *text = mem_strdup(w.text);
+    wanted_free(&w);
+    return text;
+}
+
+static void test_first_run(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "derp.demo.com", .uplink = "4mbit", .email = "a@demo.com"};
+    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_string_equal(w.config.domain, "derp.demo.com");
+    assert_int_equal(w.config.uplink, 4000000);
+    assert_int_equal(w.config.listen.count, 2);
+    assert_non_null(strstr(w.changes, "domain derp.demo.com"));
+    assert_null(w.old_domain);
+    assert_false(w.domain_changed);
+    wanted_free(&w);
+}
+
+static void test_second_run_changes_nothing(void **state)
+{
+    (void)state;
+    char *text = first_text();
+    struct options o = {.domain = "derp.demo.com"};
+    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.text, text);
+    assert_string_equal(w.changes, "");
+    assert_false(w.relay_changed);
+    wanted_free(&w);
+    free(text);
+}
+
+static void test_flags_change_only_what_they_name(void **state)
+{
+    (void)state;
+    const char *old = "[relay]\ndomain = derp.demo.com # ours\nuplink = off\nworkers = 1\n"
+                      "[acme]\nemail = a@demo.com\n";
+    struct options o = {.domain = "derp.demo.com", .uplink = "4mbit"};
+    assert_true(wanted_make(&o, &none, old, true, &w, &f));
+    assert_string_equal(w.text, "[relay]\ndomain = derp.demo.com # ours\nuplink = 4mbit\n"
+                                "workers = 1\n[acme]\nemail = a@demo.com\n");
+    assert_string_equal(w.changes, "uplink off -> 4mbit");
+    assert_true(w.relay_changed);
+    wanted_free(&w);
+    o = (struct options){.domain = "derp.demo.com", .email = "b@demo.com"};
+    assert_true(wanted_make(&o, &none, old, true, &w, &f));
+    assert_string_equal(w.changes, "email a@demo.com -> b@demo.com");
+    assert_false(w.relay_changed);
+    wanted_free(&w);
+}
+
+static void test_other_domain(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "new.demo.com"};
+    char *text = first_text();
+    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_true(w.domain_changed);
+    assert_string_equal(w.old_domain, "derp.demo.com");
+    assert_string_equal(w.config.domain, "new.demo.com");
+    wanted_free(&w);
+    free(text);
+}
+
+static void assert_listen(struct options o, const struct journal *j, const char *old, bool kernel6,
+                          const char *listen, const char *stun)
+{
+    char text[80];
+    snprintf(o.domain, sizeof o.domain, "derp.demo.com");
+    assert_true(wanted_make(&o, j, old, kernel6, &w, &f));
+    if (confedit_get(w.text, "relay", "listen", text, sizeof text))
+        assert_string_equal(text, listen);
+    else
+        assert_null(listen);
+    if (confedit_get(w.text, "relay", "stun", text, sizeof text))
+        assert_string_equal(text, stun);
+    else
+        assert_null(stun);
+    wanted_free(&w);
+}
+
+static void test_listen(void **state)
+{
+    (void)state;
+    struct journal no_ipv6 = {.settings = {.no_ipv6 = true}};
+    struct options plain = {0};
+    struct options ports = {.port = 8443, .stun_port = 3479};
+    struct options ask6 = {.ip6_auto = true};
+    const char *hand = "[relay]\ndomain=derp.demo.com\nlisten = 203.0.113.7:443\nstun = off\n";
+    assert_listen(plain, &none, NULL, true, NULL, NULL);
+    assert_listen(ports, &none, NULL, true, "0.0.0.0:8443 [::]:8443", "0.0.0.0:3479 [::]:3479");
+    assert_listen(plain, &none, NULL, false, "0.0.0.0:443", "0.0.0.0:3478");
+    assert_listen(plain, &no_ipv6, NULL, true, "0.0.0.0:443", "0.0.0.0:3478");
+    assert_listen(plain, &none, hand, true, "203.0.113.7:443", "off");
+    assert_listen(plain, &none, hand, false, "203.0.113.7:443", "off");
+    assert_listen(ask6, &none, hand, true, "0.0.0.0:443 [::]:443", "off");
+}
+
+static void test_staging_comes_and_goes(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "derp.demo.com", .staging = true};
+    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_string_equal(w.config.acme_directory, WANTED_STAGING_DIRECTORY);
+    char *text = mem_strdup(w.text);
+    wanted_free(&w);
+    o.staging = false;
+    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.config.acme_directory, CONFIG_ACME_DIRECTORY);
+    wanted_free(&w);
+    free(text);
+}
+
+static void test_broken_config(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "derp.demo.com"};
+    assert_false(wanted_make(&o, &none, "[relay]\ndomian = x.y\n", true, &w, &f));
+    assert_non_null(strstr(f.text, "derp.conf:2"));
+    wanted_free(&w);
+}
+
+static void test_clients(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "derp.demo.com", .clients = "tailscaled"};
+    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_int_equal(w.config.allow_count, 1);
+    assert_int_equal(w.config.allow[0].kind, CONFIG_ALLOW_TAILSCALED);
+    wanted_free(&w);
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    struct journal j = {0};
+    struct options o = {.no_ipv6 = true, .region_id = 901, .region_code = "fra"};
+    endpoint_parse_ip("203.0.113.7", &o.ip4);
+    wanted_settings(&o, &j.settings);
+    assert_string_equal(j.settings.ip4, "203.0.113.7");
+    assert_true(j.settings.no_ipv6);
+    o = (struct options){0}; /* a later run without flags keeps all of it */
+    wanted_settings(&o, &j.settings);
+    assert_string_equal(j.settings.ip4, "203.0.113.7");
+    assert_true(j.settings.no_ipv6);
+    assert_int_equal(j.settings.region_id, 901);
+    o = (struct options){.ip4_auto = true,
+                         .ip6_auto = true,
+                         .firewall_given = true,
+                         .firewall = FIREWALL_CHOICE_NONE};
+    wanted_settings(&o, &j.settings);
+    assert_null(j.settings.ip4);
+    assert_false(j.settings.no_ipv6);
+    assert_true(j.settings.no_firewall);
+    journal_free(&j);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_run),
+        cmocka_unit_test(test_second_run_changes_nothing),
+        cmocka_unit_test(test_flags_change_only_what_they_name),
+        cmocka_unit_test(test_other_domain),
+        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_staging_comes_and_goes),
+        cmocka_unit_test(test_broken_config),
+        cmocka_unit_test(test_clients),
+        cmocka_unit_test(test_settings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
