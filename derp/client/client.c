@@ -60,7 +60,7 @@ void derp_client_defaults(struct derp_client_options *opt)
 /* --- Ending ---------------------------------------------------------------------------------- */
 
 /* Ends with a reason; the first one counts. */
-static void fail(struct derp_client *c, const char *reason)
+static void end_with(struct derp_client *c, const char *reason)
 {
     if (c->phase == CLIENT_CLOSED)
         return;
@@ -72,7 +72,7 @@ static void fail(struct derp_client *c, const char *reason)
 
 void derp_client_close(struct derp_client *c)
 {
-    fail(c, "closed by us");
+    end_with(c, "closed by us");
 }
 
 /* Where an unexpected end came, in words. */
@@ -214,7 +214,7 @@ static void on_connected(void *owner)
     c->phase = CLIENT_LOGIN;
     conn_deadline(c->conn, c->login_timeout_ms);
     if (!handshake_start(&c->handshake, c->host, &c->keys, &c->info, known, nonce, &c->out)) {
-        fail(c, "the login cannot be made for this server's key");
+        end_with(c, "the login cannot be made for this server's key");
         return;
     }
     flush(c);
@@ -240,7 +240,7 @@ static size_t take_login(struct derp_client *c, const uint8_t *data, size_t n, s
         become_open(c);
         break;
     case HANDSHAKE_FAILED:
-        fail(c, c->fault.text);
+        end_with(c, c->fault.text);
         break;
     }
     return used;
@@ -266,7 +266,7 @@ static size_t take_frames(struct derp_client *c, const uint8_t *data, size_t n, 
         case FRAME_INCOMPLETE:
             return done;
         case FRAME_TOO_LONG:
-            fail(c, "the server sent a frame that is longer than DERP allows");
+            end_with(c, "the server sent a frame that is longer than DERP allows");
             break;
         }
     }
@@ -302,7 +302,7 @@ static void on_deadline(void *owner)
               : c->phase == CLIENT_LOGIN    ? c->login_timeout_ms
                                             : c->idle_timeout_ms,
               waiting_for(c));
-    fail(c, c->fault.text);
+    end_with(c, c->fault.text);
 }
 
 /* --- Making ---------------------------------------------------------------------------------- */

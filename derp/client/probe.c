@@ -99,7 +99,7 @@ static void send_packet(void *arg)
     struct probe *p = arg;
 
     p->sent_ns = clock_mono_ns();
-    p->result->sent++;
+    p->packet[0] = (uint8_t)++p->result->sent; /* so that a late one is told from this one */
     loop_timer_set(&p->resend, RESEND_MS);
     if (!derp_client_send(p->a.client, &p->b.keys.public_key, p->packet, p->packet_len))
         finish(p, "the packet could not be queued: the relay takes no data");
@@ -127,7 +127,7 @@ static void on_ready(void *owner)
 
 static bool is_ours(const struct probe *p, const uint8_t *data, size_t len)
 {
-    return len == p->packet_len && memcmp(data, p->packet, len) == 0;
+    return len == p->packet_len && memcmp(data + 1, p->packet + 1, len - 1) == 0;
 }
 
 static void on_packet(void *owner, const struct node_key *src, const uint8_t *data, size_t len)
@@ -146,6 +146,8 @@ static void on_packet(void *owner, const struct node_key *src, const uint8_t *da
         derp_client_send(s->client, src, data, len);
         return;
     }
+    if (data[0] != p->packet[0])
+        return;
     p->result->rtt_us = micros_since(p->sent_ns);
     p->result->relayed = true;
     finish(p, NULL);
