@@ -108,6 +108,13 @@ unit:
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 endif
 
+# Programs that tests run, from a single file each.
+$(B)/appliance/%: tests/appliance/%.c $(B)/libderp.a $(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(INC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< \
+		$(B)/libderp.a $(B)/libbase.a -pthread $(libs-derpd) $(libs-base)
+
 # --- Fuzzing: one libFuzzer target per parser; tests/fuzz/corpus/NAME holds its seeds -------------
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_TIME ?= 60
