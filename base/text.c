@@ -131,6 +131,11 @@ char *text_base64url(const void *bytes, size_t n)
 
 bool text_unbase64url(const char *s, uint8_t *bytes, size_t cap, size_t *n)
 {
+    /* libsodium 1.0.18 takes some bytes above 0x7f for digits where char is signed. */
+    for (const char *p = s; *p; p++) {
+        if (!is_letter(*p) && !is_digit(*p) && *p != '-' && *p != '_')
+            return false;
+    }
     return sodium_base642bin(bytes, cap, s, strlen(s), NULL, n, NULL,
                              sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
 }

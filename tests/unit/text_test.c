@@ -103,7 +103,7 @@ static void base64url(void **state)
         assert_int_equal(n, strlen(pairs[i][0]));
         assert_memory_equal(back, pairs[i][0], n);
     }
-    static const char *const bad[] = {"Zg==", "Z", "+/8", "Zm 8", "Zm8\n", "Zh"};
+    static const char *const bad[] = {"Zg==", "Z", "+/8", "Zm 8", "Zm8\n", "Zh", "Zm9v\xd9mE"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint8_t back[16];
         size_t n;
