@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "acme/classify.h"
+#include "base/log.h"
+
+static const char *const names[FAILURE_CLASSES] = {
+    [FAILURE_NONE] = "none",
+    [FAILURE_NETWORK] = "network",
+    [FAILURE_OVERLOAD] = "overload",
+    [FAILURE_RATE_LIMIT] = "rate-limit",
+    [FAILURE_PAUSED] = "paused",
+    [FAILURE_TERMS] = "terms",
+    [FAILURE_REACHABILITY] = "reachability",
+    [FAILURE_PREFLIGHT] = "preflight",
+    [FAILURE_CONFIGURATION] = "configuration",
+    [FAILURE_PROTOCOL] = "protocol",
+    [FAILURE_LOCAL] = "local",
+    [FAILURE_CLOCK] = "clock",
+};
+
+bool failure_set(struct failure *f, enum failure_class class, const char *format, ...)
+{
+    /* Through a copy: the arguments may be this failure's own text. */
+    char text[sizeof f->text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+
+    *f = (struct failure){.class = class};
+    memcpy(f->text, text, sizeof text);
+    return false;
+}
+
+bool failure_is(const struct failure *f, const char *type)
+{
+    return strcmp(classify_short(f->type), type) == 0;
+}
+
+void failure_log(const struct failure *f, const char *prefix)
+{
+    /* The log cuts at about 900 bytes; an unpause link of the CA is longer than that. */
+    const size_t chunk = 700;
+    size_t n = strlen(f->text);
+    log_error("%s: %.*s", prefix, (int)chunk, f->text);
+    for (size_t at = chunk; at < n; at += chunk)
+        log_error("  …%.*s", (int)chunk, f->text + at);
+}
+
+const char *failure_name(enum failure_class class)
+{
+    return class < FAILURE_CLASSES ? names[class] : "unknown";
+}
+
+enum failure_class failure_named(const char *name)
+{
+    for (size_t i = 0; i < FAILURE_CLASSES; i++) {
+        if (strcmp(names[i], name) == 0)
+            return (enum failure_class)i;
+    }
+    return FAILURE_CLASSES;
+}

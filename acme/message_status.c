@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/status.h"
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static json_t *when(time_t t)
+{
+    char text[CLOCK_TEXT];
+    return t ? json_string(clock_print(t, text)) : json_null();
+}
+
+static json_t *certificate(const struct status *st)
+{
+    const struct generation *g = &st->installed;
+    if (!g->usable)
+        return json_pack("{s:b, s:s}", "good", 0, "why", g->why.text);
+    return json_pack("{s:b, s:i, s:s, s:s, s:s, s:o, s:o}", "good", st->good, "generation",
+                     (int)g->number, "serial", g->facts.serial, "issuer", g->facts.issuer,
+                     "fingerprint", g->facts.fingerprint, "not_before", when(g->facts.not_before),
+                     "not_after", when(g->facts.not_after));
+}
+
+static json_t *problem(const struct state *s)
+{
+    if (!s->problem)
+        return json_null();
+    return json_pack("{s:s, s:i, s:o, s:s*, s:s}", "class", failure_name(s->class), "failures",
+                     (int)s->failures, "at", when(s->failed_at), "type", s->problem_type, "text",
+                     s->problem);
+}
+
+char *status_json(const struct status *st)
+{
+    const struct state *s = &st->state;
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:s*, s:o}", "schema", 1, "domain",
+        st->config->domain, "directory", st->config->acme_directory, "certificate", certificate(st),
+        "served", status_served_name(st->served), "served_text", st->served_text, "renew_at",
+        when(st->renew_at), "next_try", when(s->next_try), "next", schedule_words(st->next),
+        "phase", phase_name(s->phase), "order", s->order, "problem", problem(s));
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    return text ? text : mem_strdup("{}");
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "acme/account.h"
+#include "acme/authorize.h"
+#include "acme/chain.h"
+#include "acme/csr.h"
+#include "acme/header.h"
+#include "acme/install.h"
+#include "acme/preflight.h"
+#include "base/log.h"
+
+#define ALTERNATES_MAX 5 /* other chains that are looked at */
+#define DOWNLOADS_MAX  5 /* runs that may end with a chain that is of no use */
+
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* --- Beginning -------------------------------------------------------------------------------- */
+
+/* The configured profile when the CA offers it (draft-ietf-acme-profiles 4). */
+static bool choose_profile(const struct session *s, const char **profile, struct failure *fail)
+{
+    const struct directory *d = &s->client.directory;
+    *profile = s->config->acme_profile;
+    if (!*profile)
+        return true;
+    for (size_t i = 0; i < d->profile_count; i++) {
+        if (strcmp(d->profiles[i], *profile) == 0)
+            return true;
+    }
+    if (d->profile_count > 0)
+        return failure_set(fail, FAILURE_CONFIGURATION,
+                           "the CA has no profile %s; see profile in [acme]", *profile);
+    log_warning("the CA has no profiles; %s is left out", *profile);
+    *profile = NULL;
+    return true;
+}
+
+/* PHASE_IDLE: a fresh key, then the phase. */
+static bool begin(struct session *s, struct failure *fail)
+{
+    struct fault why;
+    EVP_PKEY *key = store_new_pending_key(&s->store, &why);
+    if (!key)
+        return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
+    EVP_PKEY_free(key);
+    state_set(&s->state.directory, s->client.url);
+    state_set(&s->state.domain, s->config->domain);
+    state_set(&s->state.profile, s->config->acme_profile);
+    return session_enter(s, PHASE_ORDERING, fail);
+}
+
+/* PHASE_ORDERING: newOrder (RFC 8555 7.4). */
+static bool place(struct session *s, struct failure *fail)
+{
+    struct response r;
+    const char *profile;
+    if (!choose_profile(s, &profile, fail) || !preflight(s, fail))
+        return false;
+    char *payload = message_new_order(s->config->domain, profile);
+    bool ok =
+        client_post(&s->client, s->client.directory.new_order, payload, CLIENT_KID, NULL, &r, fail);
+    if (ok && !r.location)
+        ok = failure_set(fail, FAILURE_PROTOCOL, "the CA does not tell the order's URL");
+    if (ok) {
+        state_set(&s->state.order, r.location);
+        log_info("order %s", s->state.order);
+        ok = session_enter(s, PHASE_AUTHORIZING, fail);
+    }
+    free(payload);
+    response_free(&r);
+    return ok;
+}
+
+/* --- Following the order's status ------------------------------------------------------------- */
+
+static bool for_domain(const struct order *o, const char *domain)
+{
+    for (size_t i = 0; i < o->name_count; i++) {
+        if (strcasecmp(o->names[i], domain) == 0)
+            return o->name_count == 1;
+    }
+    return o->name_count == 0;
+}
+
+static bool fetch(struct session *s, struct response *r, struct order *o, struct failure *fail)
+{
+    struct fault why;
+    *o = (struct order){0};
+    if (!client_post(&s->client, s->state.order, "", CLIENT_KID, NULL, r, fail))
+        return false;
+    if (!message_order(r->body.data, r->body.len, o, &why))
+        return failure_set(fail, FAILURE_PROTOCOL, "%s", why.text);
+    return for_domain(o, s->config->domain) ||
+           failure_set(fail, FAILURE_PROTOCOL, "the CA's order is for other names");
+}
+
+/* An order that failed is given up; the reason is the CA's. */
+static bool dead(struct session *s, const struct order *o, struct failure *fail)
+{
+    struct failure ignored;
+    if (o->error.class != FAILURE_NONE)
+        *fail = o->error;
+    else
+        failure_set(fail, FAILURE_PROTOCOL, "the CA has made the order invalid without a reason");
+    session_drop_order(s, &ignored);
+    return false;
+}
+
+static bool authorize_all(struct session *s, const struct order *o, struct failure *fail)
+{
+    for (size_t i = 0; i < o->authorization_count; i++) {
+        if (!authorize(s, o->authorizations[i], fail))
+            return false;
+    }
+    return true;
+}
+
+/* Sends the CSR. "Not ready" is no failure: the order is looked at again. */
+static bool finalize(struct session *s, const struct order *o, struct failure *fail)
+{
+    struct response r = {0};
+    struct fault why;
+    EVP_PKEY *key = store_pending_key(&s->store, &why);
+    if (!key)
+        key = store_new_pending_key(&s->store, &why);
+    char *csr = key ? csr_make(key, s->config->domain, &why) : NULL;
+    EVP_PKEY_free(key);
+    if (!csr)
+        return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
+    char *payload = message_finalize(csr);
+    log_info("asking for the certificate");
+    bool ok = client_post(&s->client, o->finalize, payload, CLIENT_KID, NULL, &r, fail) ||
+              failure_is(fail, "orderNotReady");
+    free(payload);
+    free(csr);
+    response_free(&r);
+    return ok;
+}
+
+/* One look at the order and what its status asks for. */
+static bool step(struct session *s, const struct order *o, bool *wait, struct failure *fail)
+{
+    *wait = false;
+    switch (o->status) {
+    case MESSAGE_PENDING:
+        *wait = true;
+        return session_enter(s, PHASE_AUTHORIZING, fail) && authorize_all(s, o, fail);
+    case MESSAGE_READY:
+        *wait = true;
+        return session_enter(s, PHASE_FINALIZING, fail) && finalize(s, o, fail);
+    case MESSAGE_PROCESSING:
+        *wait = true;
+        return true;
+    case MESSAGE_VALID:
+        if (!o->certificate)
+            return failure_set(fail, FAILURE_PROTOCOL,
+                               "the CA's order is valid and has no "
+                               "certificate");
+        return session_enter(s, PHASE_DOWNLOADING, fail);
+    default:
+        return dead(s, o, fail);
+    }
+}
+
+/* PHASE_AUTHORIZING and PHASE_FINALIZING: until the certificate is issued. */
+static bool follow(struct session *s, struct failure *fail)
+{
+    struct poll p;
+    bool ok = true, wait = true;
+    poll_begin(&p);
+    while (ok && s->state.phase != PHASE_DOWNLOADING) {
+        struct response r;
+        struct order o;
+        enum phase before = s->state.phase;
+        ok = fetch(s, &r, &o, fail) && step(s, &o, &wait, fail);
+        if (s->state.phase != before)
+            poll_begin(&p);
+        if (ok && wait)
+            ok = poll_wait(&p, &r, "the order", fail);
+        order_free(&o);
+        response_free(&r);
+    }
+    return ok;
+}
+
+/* --- Downloading ------------------------------------------------------------------------------ */
+
+static bool get_chain(struct session *s, const char *url, EVP_PKEY *key, struct buf *pem,
+                      char **links, struct failure *fail)
+{
+    struct response r;
+    bool ok =
+        client_post(&s->client, url, "", CLIENT_KID, "application/pem-certificate-chain", &r, fail);
+    if (ok && links) {
+        *links = r.links;
+        r.links = NULL;
+    }
+    ok = ok && install_check(s, &r.body, key, pem, fail);
+    response_free(&r);
+    return ok;
+}
+
+/* The CA's first chain, or another one it links to when the first does not verify here. */
+static bool get_any_chain(struct session *s, const char *url, EVP_PKEY *key, struct buf *pem,
+                          struct failure *fail)
+{
+    char *links = NULL;
+    bool ok = get_chain(s, url, key, pem, &links, fail);
+    for (size_t i = 0; !ok && links && fail->class == FAILURE_PROTOCOL && i < ALTERNATES_MAX; i++) {
+        struct failure other;
+        char *alternate = header_link(links, "alternate", i);
+        if (!alternate)
+            break;
+        buf_free(pem);
+        ok = header_is_url(alternate) && get_chain(s, alternate, key, pem, NULL, &other);
+        free(alternate);
+    }
+    free(links);
+    return ok;
+}
+
+/* What was issued is of no use without its key; a new order is made, once a run. */
+static bool lost_key(struct session *s, const struct fault *why, struct failure *fail)
+{
+    if (s->restarted)
+        return failure_set(fail, FAILURE_LOCAL, "%s", why->text);
+    s->restarted = true;
+    log_warning("the key of the order is lost (%s); a new order is made", why->text);
+    return session_drop_order(s, fail);
+}
+
+/* PHASE_DOWNLOADING. */
+static bool download(struct session *s, struct failure *fail)
+{
+    struct response r;
+    struct order o;
+    struct buf pem;
+    struct fault why;
+    buf_init(&pem, CHAIN_BYTES_MAX);
+    EVP_PKEY *key = store_pending_key(&s->store, &why);
+    if (!key)
+        return lost_key(s, &why, fail);
+    bool ok = fetch(s, &r, &o, fail);
+    if (ok && o.status != MESSAGE_VALID)
+        ok = session_enter(s, PHASE_AUTHORIZING, fail);
+    else if (ok && o.certificate)
+        ok = get_any_chain(s, o.certificate, key, &pem, fail) &&
+             (store_save_pending_chain(&s->store, &pem, &why) ||
+              failure_set(fail, FAILURE_LOCAL, "%s", why.text)) &&
+             session_enter(s, PHASE_INSTALLING, fail);
+    else if (ok)
+        ok = failure_set(fail, FAILURE_PROTOCOL, "the CA's order has no certificate");
+    EVP_PKEY_free(key);
+    buf_free(&pem);
+    order_free(&o);
+    response_free(&r);
+    return ok;
+}
+
+/* --- Driving ---------------------------------------------------------------------------------- */
+
+/* Phases that talk to the CA need the directory and the account. */
+static bool online(struct session *s, struct failure *fail)
+{
+    if (s->client.kid)
+        return true;
+    return client_directory(&s->client, fail) && account_ready(s, fail);
+}
+
+static bool advance(struct session *s, struct failure *fail)
+{
+    enum phase phase = s->state.phase;
+    if (phase < PHASE_INSTALLING && !online(s, fail))
+        return false;
+    switch (phase) {
+    case PHASE_IDLE:
+        return begin(s, fail);
+    case PHASE_ORDERING:
+        return place(s, fail);
+    case PHASE_AUTHORIZING:
+    case PHASE_FINALIZING:
+        return follow(s, fail);
+    case PHASE_DOWNLOADING:
+        return download(s, fail);
+    case PHASE_INSTALLING:
+        return install_pending(s, fail);
+    case PHASE_PROVING:
+        return install_prove(s, fail);
+    default:
+        return failure_set(fail, FAILURE_LOCAL, "no such phase");
+    }
+}
+
+/* The CA has forgotten the account or the order (both happen when it was set up anew): begin
+ * again, once a run. */
+static bool start_over(struct session *s, struct failure *fail)
+{
+    bool account = failure_is(fail, "accountDoesNotExist");
+    bool order = s->state.order && s->state.phase <= PHASE_DOWNLOADING &&
+                 (fail->status == 404 || fail->status == 410);
+    if (s->restarted || (!account && !order))
+        return false;
+    s->restarted = true;
+    log_warning("starting over: %s", fail->text);
+    return session_drop_order(s, fail) && (!account || account_again(s, fail));
+}
+
+/* Orders that cannot come to a good end are given up; all others are gone on with. */
+static void give_up_if_hopeless(struct session *s, const struct failure *fail)
+{
+    struct failure ignored;
+    bool later = fail->class == FAILURE_OVERLOAD || fail->class == FAILURE_RATE_LIMIT;
+    bool refused = s->state.phase == PHASE_ORDERING && fail->status >= 400 && !later;
+    bool useless = s->state.phase == PHASE_DOWNLOADING && fail->class == FAILURE_PROTOCOL &&
+                   s->state.failures + 1 >= DOWNLOADS_MAX;
+    if (refused || useless)
+        session_drop_order(s, &ignored);
+}
+
+bool order_drive(struct session *s, struct failure *fail)
+{
+    do {
+        while (!advance(s, fail)) {
+            if (start_over(s, fail))
+                continue;
+            give_up_if_hopeless(s, fail);
+            return false;
+        }
+    } while (s->state.phase != PHASE_IDLE || !s->changed);
+    return true;
+}
+
+bool order_reconcile(struct session *s, struct failure *fail)
+{
+    const struct state *state = &s->state;
+    const struct config *config = s->config;
+    if (state->phase == PHASE_IDLE ||
+        (same(state->directory, config->acme_directory) && same(state->domain, config->domain) &&
+         same(state->profile, config->acme_profile)))
+        return true;
+    log_warning("the order under way was for %s at %s; the configuration has changed, so it is "
+                "given up",
+                state->domain, state->directory);
+    return session_drop_order(s, fail);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way to a certificate: phases (state.h), each written before it is begun, so that a crash at
+ * any instant goes on with the same order.
+ */
+#ifndef ACME_ORDER_H
+#define ACME_ORDER_H
+
+#include <stdbool.h>
+
+#include "acme/session.h"
+
+/*
+ * Goes from the stored phase to an installed and proven certificate; from PHASE_IDLE it begins an
+ * order. On failure the state tells where to go on, or is idle when the order is beyond help.
+ */
+bool order_drive(struct session *s, struct failure *fail);
+
+/* Forgets an order that was made for another CA, domain or profile than configured now. */
+bool order_reconcile(struct session *s, struct failure *fail);
+
+#endif

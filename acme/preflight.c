@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/preflight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "acme/challenge.h"
+#include "acme/probe.h"
+#include "base/log.h"
+#include "dnscheck/dnscheck.h"
+
+#define DNS_TIMEOUT_MS 10000
+
+bool preflight_is_definite(const struct finding *one)
+{
+    static const char *const definite[] = {
+        "dns.nxdomain", "dns.a.missing", "dns.a.mismatch",    "dns.a.extra",      "dns.aaaa.stray",
+        "dns.bogus",    "dns.servfail",  "dns.caa.forbidden", "dns.caa.servfail", "dns.name",
+    };
+    if (one->severity != SEVERITY_FAIL)
+        return false;
+    for (size_t i = 0; i < sizeof definite / sizeof *definite; i++) {
+        if (strcmp(one->id, definite[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Warnings go to the log; of the definite faults the first becomes the failure, the rest is said.
+ */
+static bool judge(const struct findings *all, struct failure *fail)
+{
+    bool ok = true;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct finding *one = &all->list[i];
+        const char *fix = one->fix ? one->fix : "";
+        if (one->severity < SEVERITY_WARN)
+            continue;
+        if (ok && preflight_is_definite(one))
+            ok = failure_set(fail, FAILURE_PREFLIGHT, "%s: %s%s%s", one->id, one->message,
+                             *fix ? " — " : "", fix);
+        else
+            log_warning("%s: %s%s%s", one->id, one->message, *fix ? " — " : "", fix);
+    }
+    return ok;
+}
+
+static bool check_dns(struct session *s, struct failure *fail)
+{
+    const struct config *config = s->config;
+    const struct directory *d = &s->client.directory;
+    struct dnscheck_options o = {
+        .domain = config->domain,
+        .root_hints = config->dns_root_hints,
+        .trust_anchor = config->dns_trust_anchor,
+        .resolver = config->dns_resolver,
+        .own_optional = true,
+        .ca_names = (const char *const *)d->caa,
+        .ca_count = d->caa_count,
+        .challenge = CHALLENGE_TLS_ALPN,
+        .account_uri = s->client.kid,
+        .timeout_ms = DNS_TIMEOUT_MS,
+    };
+    struct findings all = {0};
+    struct dnscheck_own own;
+    struct dnscheck_result result;
+    dnscheck_own(&o, &own, &all);
+    dnscheck_domain(&o, &own, &result, &all);
+    bool ok = judge(&all, fail);
+    findings_free(&all);
+    return ok;
+}
+
+static bool check_port(struct session *s, struct failure *fail)
+{
+    char text[512];
+    switch (probe_self(s, text, sizeof text)) {
+    case PROBE_OURS:
+        return true;
+    case PROBE_FOREIGN:
+        return failure_set(fail, FAILURE_PREFLIGHT,
+                           "%s; the CA would meet it instead of derpd: stop what listens there, "
+                           "or change listen in [relay]",
+                           text);
+    case PROBE_UNKNOWN:
+        log_warning("%s; going on, but the CA may not reach derpd either", text);
+        return true;
+    }
+    return true;
+}
+
+bool preflight(struct session *s, struct failure *fail)
+{
+    if (s->preflighted)
+        return true;
+    log_info("checking the DNS of %s and our own port", s->config->domain);
+    s->preflighted = check_dns(s, fail) && check_port(s, fail);
+    return s->preflighted;
+}

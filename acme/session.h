@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one run of derp-acme works with; passed to every step. */
+#ifndef ACME_SESSION_H
+#define ACME_SESSION_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+#include "acme/client.h"
+#include "acme/state.h"
+#include "acme/store.h"
+#include "base/config.h"
+
+struct session {
+    const struct config *config;
+    struct store store;
+    struct state state;
+    struct client client;
+    EVP_PKEY *account_key;
+    bool preflighted; /* our own checks were made in this run */
+    bool restarted;   /* an order that the CA no longer knows was given up once in this run */
+    bool changed;     /* the installed certificate is another than before */
+};
+
+/* Writes the state; FAILURE_LOCAL when the disk refuses. */
+bool session_save(struct session *s, struct failure *fail);
+
+/* Enters a phase and writes it. */
+bool session_enter(struct session *s, enum phase phase, struct failure *fail);
+
+/* Gives the order up: state, pending key and challenge are gone. */
+bool session_drop_order(struct session *s, struct failure *fail);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything derp-acme keeps, below one folder (dir in [certificate]); the only writer is the
+ * process that holds the lock.
+ *
+ *   lock                          held while anything may be written
+ *   order.json         0640       where the order stands, failures, next try (state.h)
+ *   account/           0700       account.key 0600, account.json 0600
+ *   pending/           0700       privkey.pem and fullchain.pem of the order under way, 0600
+ *   challenge/         0750       DOMAIN.pem 0640 while a validation is pending, read by derpd
+ *   gen-N/             0750       generations (generation.h)
+ *   current -> gen-N              the one in use
+ *
+ * Modes count from the umask 0027 that main() sets, and no folder is ever chmod'ed: the package
+ * makes the upper folder setgid, so that derpd's group comes down by itself.
+ */
+#ifndef ACME_STORE_H
+#define ACME_STORE_H
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "acme/state.h"
+#include "base/buf.h"
+#include "base/fault.h"
+
+struct store {
+    char *dir;
+    int lock; /* -1: not held, reading only */
+};
+
+/*
+ * Takes the lock, makes missing folders, removes temporary files that a crash left. *busy tells
+ * "another derp-acme is at work" from other failures. Close with store_close in any case.
+ */
+bool store_open(struct store *s, const char *dir, bool *busy, struct fault *f);
+
+/* For status: no lock, nothing made. */
+void store_peek(struct store *s, const char *dir);
+void store_close(struct store *s);
+
+/* dir + "/" + name; free(). */
+char *store_path(const struct store *s, const char *name);
+
+/* mkdir with the mode, the umask counting; an existing folder is success. */
+bool store_mkdir(const struct store *s, const char *name, unsigned mode, struct fault *f);
+
+/*
+ * Reads order.json into an empty state. A missing file gives an empty state; a damaged one is
+ * put aside as order.json.bad (when the lock is held) and gives an empty state and a warning in
+ * the log. false for a file of a later version, or one that cannot be read.
+ */
+bool store_load_state(const struct store *s, struct state *state, struct fault *f);
+bool store_save_state(const struct store *s, const struct state *state, struct fault *f);
+
+/* The account's key, made and stored first when there is none; *made tells. A damaged key file is
+ * an error: it may be what a CAA record binds to. EVP_PKEY_free. */
+EVP_PKEY *store_account_key(const struct store *s, bool *made, struct fault *f);
+
+/* account.json; missing or damaged: false. Saving NULL removes it. */
+bool store_load_account(const struct store *s, struct account *a);
+bool store_save_account(const struct store *s, const struct account *a, struct fault *f);
+
+/* The order's certificate key: a new one that replaces what was pending / the stored one, NULL
+ * when it is missing or damaged. */
+EVP_PKEY *store_new_pending_key(const struct store *s, struct fault *f);
+EVP_PKEY *store_pending_key(const struct store *s, struct fault *f);
+
+/* The downloaded chain, PEM. */
+bool store_save_pending_chain(const struct store *s, const struct buf *pem, struct fault *f);
+bool store_load_pending_chain(const struct store *s, struct buf *pem, struct fault *f);
+
+/* Removes key and chain of the order under way. */
+void store_clear_pending(const struct store *s);
+
+/* Publishes a challenge certificate with its key for derpd / takes all of them back. */
+bool store_put_challenge(const struct store *s, const char *domain, const struct buf *pem,
+                         struct fault *f);
+void store_clear_challenges(const struct store *s);
+
+#endif
