@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "derp/relay/internal.h"
 
-#define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
 #define NOT_HERE_EVERY 1000
 #define PING_MIN       8
 #define PING_MAX       1000

@@ -165,7 +165,9 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
                        .is_head = http_span_is(r->method, "HEAD"),
                        .minor = r->minor};
 
-    if (path_is(r, "/generate_204"))
+    if (http_span_is(r->method, "CONNECT"))
+        respond(&a, "403 Forbidden", "", "text/plain; charset=utf-8", "no proxy\n");
+    else if (path_is(r, "/generate_204"))
         answer_no_content(r, &a);
     else if (site->is_plain)
         answer_redirect(r, site, &a);

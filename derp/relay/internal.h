@@ -28,6 +28,8 @@
 #define KEEP_ALIVE_JITTER_MS 5000
 #define FINISH_MS            2000
 
+#define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
+
 #define PRELOGIN_MAX 2048               /* connections of a worker that are not logged in */
 #define MAILBOX_MAX  (16 * 1024 * 1024) /* packet bytes that wait for a worker */
 #define FLUSH_EARLY  (96 * 1024)        /* a queue this long is written before the turn ends */

@@ -183,7 +183,7 @@ static void logged_in(struct session *s, const struct client_info *info)
     s->state = SESSION_DERP;
     s->member.key = info->key;
     s->member.handle = s->handle;
-    s->not_here_ms = loop_now_ms(w->loop);
+    s->not_here_tokens = NOT_HERE_BURST;
     buf_init(&frame, 1024);
     randombytes_buf(nonce, sizeof nonce);
     hello_write_server_info(&frame, &w->relay->server_key, &info->key, nonce);
