@@ -230,7 +230,13 @@ struct walk_result walk(const struct rules *all, const char *name, const struct 
         out |= chain->policy == RULES_ACCEPT ? OUT_ACCEPT : OUT_DROP;
     }
     result.verdict = judge(out);
+    result.falls = out & OUT_FALL;
     return result;
+}
+
+bool walk_rule_matches(const struct rules_rule *rule, const struct walk_packet *p)
+{
+    return match_rule(rule, p) != MATCH_NO;
 }
 
 const char *walk_verdict_name(enum walk_verdict verdict)

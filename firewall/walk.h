@@ -32,12 +32,16 @@ enum walk_verdict {
 
 struct walk_result {
     enum walk_verdict verdict;
+    bool falls;                       /* some packets reach the end of a chain that has no policy */
     const struct rules_rule *accepts; /* first rule that accepts, NULL: the policy, or none */
     const struct rules_rule *drops;   /* first rule that drops for certain, else perhaps; or NULL */
 };
 
 /* Follows the chain of this name. A chain that does not exist decides nothing. */
 struct walk_result walk(const struct rules *all, const char *chain, const struct walk_packet *p);
+
+/* Does this one rule match the packet, or might it? */
+bool walk_rule_matches(const struct rules_rule *rule, const struct walk_packet *p);
 
 /* "open", "limited", … */
 const char *walk_verdict_name(enum walk_verdict verdict);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only caller of ufw and the only reader of its files. */
+#ifndef FIREWALL_UFW_H
+#define FIREWALL_UFW_H
+
+#include "firewall/facts.h"
+
+#define UFW_FOLDER   "/etc/ufw"
+#define UFW_DEFAULTS "/etc/default/ufw"
+
+bool ufw_installed(void);
+
+/* Status, rules, settings and files; changes nothing. Free with ufw_facts_free in both cases. */
+bool ufw_read(struct ufw_facts *ufw, const volatile int *stop, struct fault *f);
+void ufw_facts_free(struct ufw_facts *ufw);
+
+/*
+ * Runs one ufw command. Its exit code says only whether it understood the command: what it did
+ * is to be read back. *stop ends it early; false then, too.
+ */
+bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f);
+
+/*
+ * Makes the kernel follow ufw's files without ufw itself, which may hang on its lock:
+ * stop takes all of its rules away and opens the policies; load puts the user's rules back in
+ * place, as ufw does after a deletion; restart does both and the policies.
+ */
+bool ufw_kernel_stop(struct fault *f);
+bool ufw_kernel_load(bool ipv6, struct fault *f);
+bool ufw_kernel_restart(struct fault *f);
+
+/*
+ * Pure, for tests and fuzzing: the filter table ufw would load for one family from the texts of
+ * before.rules, user.rules and after.rules, under a default policy.
+ */
+bool ufw_assemble(enum family family, const char *before, const char *user, const char *after,
+                  enum ufw_policy incoming, struct rules *table, struct fault *f);
+
+#endif
