@@ -30,10 +30,12 @@ def programs():
         if name not in built:
             try:
                 built[name] = gobuild.build(name)[0]
-            except gobuild.NoGo as reason:
-                built[name] = str(reason)
-        if isinstance(built[name], str):
-            pytest.skip(built[name])
+            except (gobuild.NoGo, gobuild.BuildFailed) as e:
+                built[name] = e
+        if isinstance(built[name], gobuild.NoGo):
+            pytest.skip(str(built[name]))
+        if isinstance(built[name], gobuild.BuildFailed):
+            pytest.fail(str(built[name]), pytrace=False)
         return built[name]
     return get
 

@@ -62,10 +62,10 @@ class Relay:
 
     kind = None
 
-    def __init__(self, binary, authority, pinned=False):
+    def __init__(self, binary, authority, pinned=False, mesh=False):
         self.source = pathlib.Path(binary)
         self.authority = authority
-        self.pinned = pinned
+        self.pinned, self.mesh = pinned, mesh
         self.process = None
         self.ports = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
@@ -191,7 +191,9 @@ class Relay:
         """The target file of the Go programs."""
         target = {"server": self.kind, "host": self.name, "ip": "127.0.0.1", "port": self.ports[0],
                   "stun_port": self.ports[1], "http_port": self.ports[2],
-                  "ca": str(self.folder / "ca.pem"), "mesh_key": MESH_KEY}
+                  "ca": str(self.folder / "ca.pem")}
+        if self.mesh:
+            target["mesh_key"] = MESH_KEY
         if self.cert_name:
             target["cert_name"] = self.cert_name
         if has_ipv6():
@@ -231,7 +233,8 @@ class Derpd(Relay):
         lines = ["[relay]", *([] if self.pinned else ["domain = " + HOST]),
                  "listen = " + on(tls), "stun = " + on(stun), "http = " + on(http),
                  "metrics = 127.0.0.1:%d" % metrics, "workers = 2",
-                 "state-dir = %s" % (self.folder / "state"), "mesh-key-file = %s" % self.mesh_file,
+                 "state-dir = %s" % (self.folder / "state"),
+                 *(["mesh-key-file = %s" % self.mesh_file] if self.mesh else []),
                  "[certificate]", "source = files", "chain = %s" % self.chain, "key = %s" % self.key]
         config = self.folder / "derp.conf"
         config.write_text("\n".join(lines) + "\n")
@@ -248,7 +251,8 @@ class Derper(Relay):
         tls, stun, http, _ = self.ports
         return [str(self.binary), "-a", ":%d" % tls, "-stun-port", str(stun), "-http-port", str(http),
                 "-certmode", "manual", "-certdir", str(self.folder), "-hostname", self.name,
-                "-c", str(self.folder / "state" / "derper.key"), "-mesh-psk-file", str(self.mesh_file)]
+                "-c", str(self.folder / "state" / "derper.key"),
+                *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else [])]
 
     def is_ready(self, _):
         """It logs nothing when it is ready: all three ports must answer."""

@@ -6,13 +6,12 @@
 //	derptalk --host derp.demo.com --ip 203.0.113.10 --ca root.pem --rate 200 --duration 0
 //
 // Each client sends numbered packets to the next one, which sends them back. With --duration 0 it
-// talks until SIGTERM, SIGINT or the end of standard input. The line "ready" on standard error says
+// talks until SIGTERM, SIGINT or, if standard input is a pipe, its end. The line "ready" on standard error says
 // that all clients are connected; progress follows there. Standard output gets one JSON document.
 // Exit status: 0 nothing lost, 1 something was, 2 it never got to talk.
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
@@ -91,15 +90,21 @@ func main() {
 	os.Exit(run(o))
 }
 
+// isPipe tells whether somebody may hold the other end of f: /dev/null would seem to end at once.
+func isPipe(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
+}
+
 // run talks and prints the report.
 func run(o *options) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if o.duration == 0 {
+	if o.duration == 0 && isPipe(os.Stdin) {
 		go func() {
-			io.Copy(io.Discard, bufio.NewReader(os.Stdin))
+			io.Copy(io.Discard, os.Stdin)
 			cancel()
 		}()
 	}
