@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private DNS for the tests of dnscheck: a network namespace in which nsd serves a root, the
+zones below it and their faults, each server on a loopback address of its own."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+PROGRAMS = ("ip", "nsd", "ldns-keygen", "ldns-signzone")
+DEADLINE = 10
+
+
+def missing():
+    """Why the lab cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "needs root for a network namespace"
+    absent = [p for p in PROGRAMS if not shutil.which(p)]
+    return f"not installed: {', '.join(absent)}" if absent else None
+
+
+def wait_until(what, condition):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+class Namespace:
+    """A network namespace with loopback and one interface that has the given addresses."""
+
+    def __init__(self, name, addresses=()):
+        self.name = f"{name}-{os.getpid()}"
+        self.children = []
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        try:
+            self._ip("link", "set", "lo", "up")
+            self._ip("link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
+            for address in addresses:
+                extra = ["nodad"] if ":" in address else []
+                self._ip("addr", "add", address, "dev", "eth0", *extra)
+            self._ip("link", "set", "eth0", "up")
+            self._ip("link", "set", "peer0", "up")
+        except BaseException:
+            self.close()
+            raise
+
+    def _ip(self, *args):
+        subprocess.run(["ip", "-n", self.name, *args], check=True)
+
+    def command(self, *args):
+        return ["ip", "netns", "exec", self.name, *map(str, args)]
+
+    def start(self, *args, **options):
+        child = subprocess.Popen(self.command(*args), **options)
+        self.children.append(child)
+        return child
+
+    def close(self):
+        for child in self.children:
+            child.send_signal(signal.SIGTERM)
+        for child in self.children:
+            try:
+                child.wait(DEADLINE)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        subprocess.run(["ip", "netns", "del", self.name], check=False)
+
+
+class Zones:
+    """Zone files in a folder; sign() makes a zone secure and gives its DS record."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def path(self, zone):
+        return self.folder / ("root.zone" if zone == "." else f"{zone}.zone")
+
+    def write(self, zone, records, ttl=600):
+        origin = "." if zone == "." else f"{zone}."
+        head = f"$ORIGIN {origin}\n$TTL {ttl}\n"
+        soa = "@ SOA ns.root. hostmaster.root. 1 3600 600 86400 60\n"
+        self.path(zone).write_text(head + soa + records.strip() + "\n")
+
+    def sign(self, zone):
+        run = lambda *args: subprocess.run(
+            args, cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout.strip()
+        key = run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "-r", "/dev/urandom", zone)
+        run("ldns-signzone", "-f", str(self.path(zone)), str(self.path(zone)), key)
+        return (self.folder / f"{key}.ds").read_text().strip()
+
+    def tamper(self, zone, old, new):
+        """Changes a signed zone without signing it again."""
+        text = self.path(zone).read_text()
+        assert old in text
+        self.path(zone).write_text(text.replace(old, new))
+
+
+def serve(namespace, zones, address, names, port=53):
+    """Starts nsd for some zones at an address; returns when it has started."""
+    name = address.replace(".", "-") + f"-{port}"
+    folder = zones.folder
+    log = folder / f"nsd-{name}.log"
+    lines = [
+        "remote-control:",
+        " control-enable: no",
+        "server:",
+        f" ip-address: {address}@{port}",
+        ' username: ""',
+        f" zonesdir: {folder}",
+        f" pidfile: {folder}/nsd-{name}.pid",
+        f" xfrdfile: {folder}/nsd-{name}.xfrd",
+        f" zonelistfile: {folder}/nsd-{name}.list",
+        f" logfile: {log}",
+        " server-count: 1",
+    ]
+    for zone in names:
+        lines += ["zone:", f' name: "{zone}"', f" zonefile: {zones.path(zone).name}"]
+    config = folder / f"nsd-{name}.conf"
+    config.write_text("\n".join(lines) + "\n")
+    child = namespace.start("nsd", "-d", "-c", config, stderr=subprocess.DEVNULL)
+
+    def started():
+        if child.poll() is not None:
+            raise RuntimeError(f"nsd ended: {log.read_text()}")
+        return log.exists() and "nsd started" in log.read_text()
+
+    wait_until(f"nsd at {address}", started)
+
+
+def serve_without_caa(namespace, address, answer):
+    """Starts a server that knows A records but has never heard of CAA: it answers SERVFAIL, or
+    not at all ("silent")."""
+    child = namespace.start(
+        sys.executable, __file__, address, answer, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+
+
+def _reply(query, answer, own):
+    """The message of the server above: ns is itself, every other name is 203.0.113.10."""
+    end = query.index(b"\0", 12) + 1
+    question = query[12 : end + 4]
+    kind = struct.unpack("!H", query[end : end + 2])[0]
+    head = lambda rcode, count: query[:2] + struct.pack("!HHHHH", 0x8400 | rcode, 1, count, 0, 0)
+    if kind == 1:
+        address = own if query[12:].startswith(b"\2ns") else "203.0.113.10"
+        record = struct.pack("!HHHIH", 0xC00C, 1, 1, 600, 4) + socket.inet_aton(address)
+        return head(0, 1) + question + record
+    if kind == 257:
+        return None if answer == "silent" else head(2, 0) + question
+    return head(0, 0) + question
+
+
+def _main(address, answer):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((address, 53))
+        print("ready", flush=True)
+        while True:
+            query, peer = s.recvfrom(4096)
+            reply = _reply(query, answer, address)
+            if reply:
+                s.sendto(reply, peer)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2])
