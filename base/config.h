@@ -13,9 +13,9 @@
 #include "base/fault.h"
 #include "base/net.h"
 
-#define CONFIG_PATH          "/etc/derp/derp.conf"
-#define CONFIG_MAX_LISTEN    16
-#define CONFIG_MAX_SOURCES   8
+#define CONFIG_PATH           "/etc/derp/derp.conf"
+#define CONFIG_MAX_LISTEN     16
+#define CONFIG_MAX_SOURCES    8
 #define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
 
 struct config_endpoints {
@@ -31,8 +31,12 @@ enum config_challenge {
     CONFIG_CHALLENGE_DNS_01,
 };
 
-enum config_allow { CONFIG_ALLOW_ANYONE, CONFIG_ALLOW_TAILSCALED, CONFIG_ALLOW_URL,
-                    CONFIG_ALLOW_KEYS };
+enum config_allow {
+    CONFIG_ALLOW_ANYONE,
+    CONFIG_ALLOW_TAILSCALED,
+    CONFIG_ALLOW_URL,
+    CONFIG_ALLOW_KEYS,
+};
 
 struct config_allow_source {
     enum config_allow kind;
@@ -78,8 +82,8 @@ void config_init(struct config *c);
 
 /*
  * Reads and checks text against the table and across options (files needs chain and key, a
- * domain is required for acme, listen must not be off). Errors name file and line ("derp.conf:12: …").
- * c must be initialised or freed; on failure it holds defaults.
+ * domain is required for acme, listen must not be off). Errors name file and line:
+ * "derp.conf:12: …". c must be zeroed, initialised or freed; on failure it holds defaults.
  */
 bool config_parse(const char *name, const char *text, struct config *c, struct fault *f);
 

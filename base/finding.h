@@ -30,8 +30,8 @@ struct findings {
 };
 
 /* Appends a finding; copies id; message is formatted. Returns its index for finding_fix. */
-size_t finding_add(struct findings *all, enum severity severity, const char *id,
-                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+size_t finding_add(struct findings *all, enum severity severity, const char *id, const char *format,
+                   ...) __attribute__((format(printf, 4, 5)));
 
 /* Sets the fix of the finding at this index. */
 void finding_fix(struct findings *all, size_t index, const char *format, ...)

@@ -3,10 +3,10 @@
 #ifndef BASE_NET_H
 #define BASE_NET_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 /* An IPv4 or IPv6 socket address; family AF_UNSPEC (0) means unset. */

@@ -10,20 +10,27 @@
 #include "base/fault.h"
 
 struct run_options {
-    int timeout_ms;          /* > 0; the child's whole process group is killed after it */
-    size_t max_output;       /* bytes kept of stdout and of stderr each; 0: 256 KiB. More is read
-                                and dropped, and run_result.cut is set */
-    const char *input;       /* given to the child on stdin; NULL: /dev/null */
-    const char *const *env;  /* extra "NAME=value" strings, NULL-terminated; NULL: none */
-    void (*on_line)(void *arg, const char *line); /* called for each line of either stream as it
-                                comes, for progress; may be NULL */
+    /* > 0; the child's whole process group is killed after it. */
+    int timeout_ms;
+    /* Bytes kept of stdout and of stderr each; 0: 256 KiB. More is read and dropped, and
+     * run_result.cut is set. */
+    size_t max_output;
+    /* Given to the child on stdin; NULL: /dev/null. */
+    const char *input;
+    /* Extra "NAME=value" strings, NULL-terminated; NULL: none. */
+    const char *const *env;
+    /* Called for each line of either stream as it comes, for progress; may be NULL. A line longer
+     * than 4 KiB comes in pieces. */
+    void (*on_line)(void *arg, const char *line);
     void *on_line_arg;
-    const volatile int *stop; /* when *stop becomes non-zero the child is ended early; may be NULL */
+    /* When *stop becomes non-zero the group gets SIGTERM, and SIGKILL 3 seconds later; may be NULL.
+     */
+    const volatile int *stop;
 };
 
 struct run_result {
-    int exit_code;  /* 0..255; -1 when ended by a signal or by the deadline */
-    int signal;     /* signal that ended it, or 0 */
+    int exit_code; /* 0..255; -1 when ended by a signal or by the deadline */
+    int signal;    /* signal that ended it, or 0 */
     bool timed_out;
     bool stopped;   /* ended because of run_options.stop */
     bool cut;       /* output exceeded max_output */
@@ -34,9 +41,10 @@ struct run_result {
 /*
  * Runs argv[0] (looked up in the fixed PATH /usr/sbin:/usr/bin:/sbin:/bin unless it has a slash)
  * and waits. The environment is empty but for PATH, LC_ALL=C, LANGUAGE=C, HOME and opt->env;
- * the child dies with us (PR_SET_PDEATHSIG), has its own process group and no inherited
- * descriptors. Returns false only when it could not be started; the result is then empty.
- * Free the result with run_free in both cases.
+ * the child has its own process group and no inherited descriptors, and the group dies with us
+ * (PR_SET_PDEATHSIG: with the calling thread). A process that the child leaves in the background is
+ * not waited for and lives on. Returns false only when it could not be started; the result is then
+ * empty. Free the result with run_free in both cases.
  */
 bool run(const char *const argv[], const struct run_options *opt, struct run_result *r,
          struct fault *f);

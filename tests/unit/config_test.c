@@ -73,40 +73,42 @@ static void defaults(void **state)
 }
 
 /* Every key of the contract, as a person would write it, comments included. */
-static void everything(void **state)
+static const char all_keys[] =
+    "[relay]\n"
+    "domain = Derp.Demo.COM.\n"
+    "listen = 0.0.0.0:443 [::]:443 127.0.0.1:8443      # several, any port\n"
+    "stun = off                       # or off\n"
+    "http = 0.0.0.0:80                # generate_204\n"
+    "metrics = off\n"
+    "workers = 2\n"
+    "uplink = 4mbit                   ; e.g. 4mbit\n"
+    "state-dir = ./state\n"
+    "mesh-key-file = /etc/derp/mesh.key\n"
+    "mesh-with = a.demo.com b.demo.com:8443\n"
+    "[certificate]\n"
+    "source = files\n"
+    "dir = ./acme\n"
+    "chain = ./fullchain.pem\n"
+    "key = ./privkey.pem\n"
+    "[acme]\n"
+    "directory = https://203.0.113.1:14000/dir\n"
+    "ca-file = ./pebble.pem\n"
+    "email = admin@demo.com\n"
+    "challenge = http-01\n"
+    "profile = shortlived\n"
+    "[dns]\n"
+    "root-hints = ./hints\n"
+    "trust-anchor = ./anchor\n"
+    "resolver = 203.0.113.53\n"
+    "[admission]\n"
+    "allow = tailscaled:/run/tailscale/tailscaled.sock url:https://admin.demo.com/ok?x=1 "
+    "keys:/etc/derp/keys\n"
+    "fail-open = yes\n";
+
+static void every_relay_and_certificate_key(void **state)
 {
     (void)state;
-    reads("[relay]\n"
-          "domain = Derp.Demo.COM.\n"
-          "listen = 0.0.0.0:443 [::]:443 127.0.0.1:8443      # several, any port\n"
-          "stun = off                       # or off\n"
-          "http = 0.0.0.0:80                # generate_204\n"
-          "metrics = off\n"
-          "workers = 2\n"
-          "uplink = 4mbit                   ; e.g. 4mbit\n"
-          "state-dir = ./state\n"
-          "mesh-key-file = /etc/derp/mesh.key\n"
-          "mesh-with = a.demo.com b.demo.com:8443\n"
-          "[certificate]\n"
-          "source = files\n"
-          "dir = ./acme\n"
-          "chain = ./fullchain.pem\n"
-          "key = ./privkey.pem\n"
-          "[acme]\n"
-          "directory = https://203.0.113.1:14000/dir\n"
-          "ca-file = ./pebble.pem\n"
-          "email = admin@demo.com\n"
-          "challenge = http-01\n"
-          "profile = shortlived\n"
-          "[dns]\n"
-          "root-hints = ./hints\n"
-          "trust-anchor = ./anchor\n"
-          "resolver = 203.0.113.53\n"
-          "[admission]\n"
-          "allow = tailscaled:/run/tailscale/tailscaled.sock url:https://admin.demo.com/ok?x=1 "
-          "keys:/etc/derp/keys\n"
-          "fail-open = yes\n");
-    char text[ENDPOINT_TEXT];
+    reads(all_keys);
     assert_string_equal(c.domain, "derp.demo.com");
     assert_endpoints(&c.listen, "0.0.0.0:443 [::]:443 127.0.0.1:8443");
     assert_endpoints(&c.stun, "");
@@ -121,6 +123,13 @@ static void everything(void **state)
     assert_string_equal(c.cert_dir, "./acme");
     assert_string_equal(c.chain, "./fullchain.pem");
     assert_string_equal(c.key, "./privkey.pem");
+}
+
+static void every_other_key(void **state)
+{
+    (void)state;
+    char text[ENDPOINT_TEXT];
+    reads(all_keys);
     assert_string_equal(c.acme_directory, "https://203.0.113.1:14000/dir");
     assert_string_equal(c.acme_ca_file, "./pebble.pem");
     assert_string_equal(c.acme_email, "admin@demo.com");
@@ -335,7 +344,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(defaults),
-        TEST(everything),
+        TEST(every_relay_and_certificate_key),
+        TEST(every_other_key),
         TEST(empty_values_are_defaults),
         TEST(listen_addresses),
         TEST(metrics_stay_on_this_host),
