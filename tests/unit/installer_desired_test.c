@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "installer/wanted.c"
+#include "installer/desired.c"
 
 #include "tests/unit/unit.h"
 
-static struct wanted w;
+static struct desired w;
 static struct fault f;
 static struct journal none;
 
@@ -11,9 +11,9 @@ static struct journal none;
 static char *first_text(void)
 {
     struct options o = {.domain = "derp.demo.com"};
-    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_true(desired_make(&o, &none, NULL, true, &w, &f));
     char *text = mem_strdup(w.text);
-    wanted_free(&w);
+    desired_free(&w);
     return text;
 }
 
@@ -21,14 +21,14 @@ static void test_first_run(void **state)
 {
     (void)state;
     struct options o = {.domain = "derp.demo.com", .uplink = "4mbit", .email = "a@demo.com"};
-    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_true(desired_make(&o, &none, NULL, true, &w, &f));
     assert_string_equal(w.config.domain, "derp.demo.com");
     assert_int_equal(w.config.uplink, 4000000);
     assert_int_equal(w.config.listen.count, 2);
     assert_non_null(strstr(w.changes, "domain derp.demo.com"));
     assert_null(w.old_domain);
     assert_false(w.domain_changed);
-    wanted_free(&w);
+    desired_free(&w);
 }
 
 static void test_second_run_changes_nothing(void **state)
@@ -36,11 +36,11 @@ static void test_second_run_changes_nothing(void **state)
     (void)state;
     char *text = first_text();
     struct options o = {.domain = "derp.demo.com"};
-    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
     assert_string_equal(w.text, text);
     assert_string_equal(w.changes, "");
     assert_false(w.relay_changed);
-    wanted_free(&w);
+    desired_free(&w);
     free(text);
 }
 
@@ -50,17 +50,17 @@ static void test_flags_change_only_what_they_name(void **state)
     const char *old = "[relay]\ndomain = derp.demo.com # ours\nuplink = off\nworkers = 1\n"
                       "[acme]\nemail = a@demo.com\n";
     struct options o = {.domain = "derp.demo.com", .uplink = "4mbit"};
-    assert_true(wanted_make(&o, &none, old, true, &w, &f));
+    assert_true(desired_make(&o, &none, old, true, &w, &f));
     assert_string_equal(w.text, "[relay]\ndomain = derp.demo.com # ours\nuplink = 4mbit\n"
                                 "workers = 1\n[acme]\nemail = a@demo.com\n");
     assert_string_equal(w.changes, "uplink off -> 4mbit");
     assert_true(w.relay_changed);
-    wanted_free(&w);
+    desired_free(&w);
     o = (struct options){.domain = "derp.demo.com", .email = "b@demo.com"};
-    assert_true(wanted_make(&o, &none, old, true, &w, &f));
+    assert_true(desired_make(&o, &none, old, true, &w, &f));
     assert_string_equal(w.changes, "email a@demo.com -> b@demo.com");
     assert_false(w.relay_changed);
-    wanted_free(&w);
+    desired_free(&w);
 }
 
 static void test_other_domain(void **state)
@@ -68,11 +68,11 @@ static void test_other_domain(void **state)
     (void)state;
     struct options o = {.domain = "new.demo.com"};
     char *text = first_text();
-    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
     assert_true(w.domain_changed);
     assert_string_equal(w.old_domain, "derp.demo.com");
     assert_string_equal(w.config.domain, "new.demo.com");
-    wanted_free(&w);
+    desired_free(&w);
     free(text);
 }
 
@@ -81,7 +81,7 @@ static void assert_listen(struct options o, const struct journal *j, const char 
 {
     char text[80];
     snprintf(o.domain, sizeof o.domain, "derp.demo.com");
-    assert_true(wanted_make(&o, j, old, kernel6, &w, &f));
+    assert_true(desired_make(&o, j, old, kernel6, &w, &f));
     if (confedit_get(w.text, "relay", "listen", text, sizeof text))
         assert_string_equal(text, listen);
     else
@@ -90,7 +90,7 @@ static void assert_listen(struct options o, const struct journal *j, const char 
         assert_string_equal(text, stun);
     else
         assert_null(stun);
-    wanted_free(&w);
+    desired_free(&w);
 }
 
 static void test_listen(void **state)
@@ -114,14 +114,14 @@ static void test_staging_comes_and_goes(void **state)
 {
     (void)state;
     struct options o = {.domain = "derp.demo.com", .staging = true};
-    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
-    assert_string_equal(w.config.acme_directory, WANTED_STAGING_DIRECTORY);
+    assert_true(desired_make(&o, &none, NULL, true, &w, &f));
+    assert_string_equal(w.config.acme_directory, DESIRED_STAGING_DIRECTORY);
     char *text = mem_strdup(w.text);
-    wanted_free(&w);
+    desired_free(&w);
     o.staging = false;
-    assert_true(wanted_make(&o, &none, text, true, &w, &f));
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
     assert_string_equal(w.config.acme_directory, CONFIG_ACME_DIRECTORY);
-    wanted_free(&w);
+    desired_free(&w);
     free(text);
 }
 
@@ -129,19 +129,19 @@ static void test_broken_config(void **state)
 {
     (void)state;
     struct options o = {.domain = "derp.demo.com"};
-    assert_false(wanted_make(&o, &none, "[relay]\ndomian = x.y\n", true, &w, &f));
+    assert_false(desired_make(&o, &none, "[relay]\ndomian = x.y\n", true, &w, &f));
     assert_non_null(strstr(f.text, "derp.conf:2"));
-    wanted_free(&w);
+    desired_free(&w);
 }
 
 static void test_clients(void **state)
 {
     (void)state;
     struct options o = {.domain = "derp.demo.com", .clients = "tailscaled"};
-    assert_true(wanted_make(&o, &none, NULL, true, &w, &f));
+    assert_true(desired_make(&o, &none, NULL, true, &w, &f));
     assert_int_equal(w.config.allow_count, 1);
     assert_int_equal(w.config.allow[0].kind, CONFIG_ALLOW_TAILSCALED);
-    wanted_free(&w);
+    desired_free(&w);
 }
 
 static void test_settings(void **state)
@@ -150,11 +150,11 @@ static void test_settings(void **state)
     struct journal j = {0};
     struct options o = {.no_ipv6 = true, .region_id = 901, .region_code = "fra"};
     endpoint_parse_ip("203.0.113.7", &o.ip4);
-    wanted_settings(&o, &j.settings);
+    desired_settings(&o, &j.settings);
     assert_string_equal(j.settings.ip4, "203.0.113.7");
     assert_true(j.settings.no_ipv6);
     o = (struct options){0}; /* a later run without flags keeps all of it */
-    wanted_settings(&o, &j.settings);
+    desired_settings(&o, &j.settings);
     assert_string_equal(j.settings.ip4, "203.0.113.7");
     assert_true(j.settings.no_ipv6);
     assert_int_equal(j.settings.region_id, 901);
@@ -162,7 +162,7 @@ static void test_settings(void **state)
                          .ip6_auto = true,
                          .firewall_given = true,
                          .firewall = FIREWALL_CHOICE_NONE};
-    wanted_settings(&o, &j.settings);
+    desired_settings(&o, &j.settings);
     assert_null(j.settings.ip4);
     assert_false(j.settings.no_ipv6);
     assert_true(j.settings.no_firewall);
