@@ -82,10 +82,8 @@ echo "  DEB     $deb"
 
 rm -rf "$out/src" "$out/stamp" "$out"/derp-relay*
 mkdir "$out/src"
-if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null) ||
-        SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l packaging/debian/changelog -S Timestamp)
-fi
+# The same sources give the same package: all times in it are the changelog's.
+SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -l packaging/debian/changelog -S Timestamp)
 sources | tar -c --mtime="@$SOURCE_DATE_EPOCH" -T - | tar -x -C "$out/src"
 mv "$out/src/packaging/debian" "$out/src/debian"
 export SOURCE_DATE_EPOCH DEB_BUILD_OPTIONS="parallel=$(nproc) ${DEB_BUILD_OPTIONS:-}"

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the appliance tests: the package, and servers that have it installed."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from testbed import clients, rootfs, tidy  # noqa: E402
+from testbed.shell import Failed, run  # noqa: E402
+from testbed.world import World, unwind_on_signals  # noqa: E402
+
+TOP = HERE.parents[1]
+
+
+def pytest_configure():
+    unwind_on_signals()
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            if HERE in pathlib.Path(item.fspath).parents:
+                item.add_marker(pytest.mark.skip(reason="needs root: containers and namespaces"))
+
+
+@pytest.fixture(scope="session")
+def deb():
+    """The package, built if need be."""
+    lines = run("make", "-C", TOP, "deb", timeout=900).out.splitlines()
+    return TOP / next(word for line in lines for word in line.split() if word.endswith(".deb"))
+
+
+@pytest.fixture(scope="session")
+def disk():
+    """disk(suite): the root file system of a bare server."""
+    def get(suite):
+        try:
+            return rootfs.get(suite, lambda text: print(f"appliance: {text}", file=sys.stderr))
+        except Failed as e:
+            pytest.skip(f"no root file system of {suite}: {e}")
+    return get
+
+
+@pytest.fixture(scope="session")
+def installed(deb, disk):
+    """installed(suite): layers of a server on which the package was installed and nothing else."""
+    claim = tidy.Claim()
+    made = {}
+
+    def get(suite):
+        if suite not in made:
+            with World(suite, layers=[disk(suite)]) as world:
+                world.server.install(deb)
+                world.server.halt()
+                made[suite] = [world.server.keep_as_layer(claim.folder / suite), disk(suite)]
+        return made[suite]
+    yield get
+    claim.release()
+
+
+@pytest.fixture(scope="session")
+def talker():
+    """A program with DERP clients; its kind says whether they are Tailscale's own."""
+    return clients.talker()

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The most likely mistakes: each is named by its finding, ends with its exit code, and leaves the
+server as it was. Every test starts from an installed package that was never set up."""
+
+import contextlib
+
+import pytest
+
+from testbed import clients, rootfs
+from testbed.appliance import derp_setup, derp_verb, fingerprint
+from testbed.ca import DIRECTORY
+from testbed.network import RESOLVER, SERVER, SERVER6
+from testbed.world import CA_FILE, DOMAIN, ROOT_HINTS, World
+
+OURS = f"derp 600 IN A {SERVER}"
+SUITE = rootfs.SUITES[0]
+
+
+@pytest.fixture(scope="module")
+def shared(installed):
+    """One server for the mistakes that do not need to change its packages."""
+    with World(SUITE, layers=installed(SUITE)) as world:
+        yield world
+
+
+@pytest.fixture
+def world(installed):
+    """A fresh server."""
+    with World(SUITE, layers=installed(SUITE)) as world:
+        yield world
+
+
+@contextlib.contextmanager
+def nothing_changes(server):
+    before = fingerprint(server)
+    yield
+    assert fingerprint(server) == before
+    assert not server.path("/etc/derp/derp.conf").exists()
+    assert server.run("systemctl", "is-active", "derpd", check=False).out.strip() == "inactive"
+
+
+def refused(run, code, finding, *words):
+    """The run ended with code because of this one finding, whose text has all words."""
+    assert run.code == code, run
+    assert run.failures == [finding], run
+    told = run.get(finding)
+    assert told["fix"], told
+    for word in words:
+        assert word in told["message"] + told["fix"], (word, told)
+    assert run.json["exit"] == code and run.json["changes"] == []
+
+
+# --- The domain ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("domain", ["derp_demo.com", "-derp.demo.com", "derp..demo.com",
+                                    "https://derp.demo.com/", "x" * 64 + ".demo.com", "demo.com:443"])
+def test_domain_is_not_a_host_name(shared, domain):
+    with nothing_changes(shared.server):
+        run = shared.server.run("derp-setup", "--yes", "--no-input", "--", domain, check=False)
+    assert run.code == 2, run
+    assert run.out == "" and "derp-setup" in run.err, run
+
+
+@pytest.mark.parametrize("records, finding, words", [
+    (["derp 600 IN A 203.0.113.99"], "dns.a.mismatch", [DOMAIN, "203.0.113.99", SERVER]),
+    ([OURS, "derp 600 IN A 203.0.113.99"], "dns.a.extra", ["203.0.113.99", SERVER]),
+    ([OURS, "derp 600 IN AAAA 2001:db8:99::1"], "dns.aaaa.stray", ["2001:db8:99::1"]),
+    (["other 600 IN A 203.0.113.10"], "dns.nxdomain", [DOMAIN]),
+    (["derp 600 IN TXT nothing"], "dns.a.missing", [DOMAIN, SERVER]),
+    ([OURS, 'derp 600 IN CAA 0 issue ";"'], "dns.caa.forbidden", ["CAA"]),
+    ([OURS, '@ 600 IN CAA 0 issue ";"'], "dns.caa.forbidden", ["CAA", "demo.com"]),
+], ids=["somebody-else", "one-of-two", "stray-aaaa", "nxdomain", "no-a", "caa", "caa-above"])
+def test_records(shared, records, finding, words):
+    shared.dns.set(*records)
+    with nothing_changes(shared.server):
+        run = derp_setup(shared)
+    shared.dns.set(OURS)
+    refused(run, 3, finding, *words)
+
+
+def test_name_server_down(shared):
+    shared.dns.stop("zone")
+    with nothing_changes(shared.server):
+        run = derp_setup(shared)
+    shared.dns.start("zone")
+    assert run.code == 3, run
+    assert len(run.failures) == 1 and run.failures[0] in ("dns.timeout", "dns.servfail"), run
+
+
+def test_dns_not_ready_within_the_wait(shared):
+    shared.dns.set("derp 600 IN A 203.0.113.99")
+    with nothing_changes(shared.server):
+        run = derp_setup(shared, "--wait-dns=2s")
+    shared.dns.set(OURS)
+    refused(run, 4, "dns.a.mismatch", "203.0.113.99")
+
+
+# --- Ports ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind, port, finding", [("tcp", 443, "port.443.taken"),
+                                                 ("udp", 3478, "port.3478.taken")])
+def test_port_is_taken(shared, kind, port, finding):
+    code = (f"import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_"
+            f"{'STREAM' if kind == 'tcp' else 'DGRAM'})\ns.bind(('', {port}))\n"
+            + ("s.listen()\n" if kind == "tcp" else "") + "import time\ntime.sleep(600)\n")
+    server = shared.server
+    server.popen("python3", "-c", code, unit="squatter")
+    server.until("the squatter", f"ss -Hln{kind[0]} 'sport = {port}' | grep -q .")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+    still_there = server.run("systemctl", "is-active", "squatter", check=False).out.strip()
+    server.run("systemctl", "stop", "squatter")
+    refused(run, 3, finding, "python3")
+    assert still_there == "active"
+
+
+# --- The firewall ---------------------------------------------------------------------------------
+
+def test_ufw_is_missing_and_apt_cannot_install_it(world):
+    server = world.server
+    server.run("apt-get", "purge", "-y", "ufw")
+    with nothing_changes(server):
+        run = derp_setup(world)
+    refused(run, 3, "firewall.ufw.missing", "apt")
+
+
+def test_ufw_is_missing_and_is_installed(world):
+    server = world.server
+    server.run("apt-get", "purge", "-y", "ufw")
+    server.offer_packages()
+    run = derp_setup(world)
+    assert run.code == 0, run
+    assert "Status: active" in server.sh("ufw status")
+    assert clients.connects(world.clients[0], SERVER, 443) == "open"
+
+
+def test_firewalld_is_at_work(world):
+    server = world.server
+    server.offer_packages()
+    server.run("apt-get", "install", "-y", "--no-install-recommends", "firewalld")
+    server.until("firewalld", "systemctl is-active --quiet firewalld")
+    with nothing_changes(server):
+        run = derp_setup(world)
+    refused(run, 3, "firewall.foreign.firewalld", "firewalld")
+
+
+def test_iptables_persistent_would_be_removed(world):
+    server = world.server
+    server.run("apt-get", "purge", "-y", "ufw")
+    server.offer_packages()
+    server.run("apt-get", "install", "-y", "--no-install-recommends", "iptables-persistent")
+    with nothing_changes(server):
+        run = derp_setup(world)
+    assert run.code == 3, run
+    assert set(run.failures) <= {"firewall.foreign.persistent", "firewall.ufw.conflict"}, run
+    assert run.failures, run
+
+
+def test_foreign_nftables_rules(shared):
+    server = shared.server
+    server.sh("nft -f - <<'E'\ntable inet own { chain input { type filter hook input priority 0; "
+              "policy drop; tcp dport 22 accept; ct state established accept; } }\nE")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+    server.run("nft", "delete", "table", "inet", "own")
+    refused(run, 3, "firewall.foreign.nftables", "own")
+
+
+def test_foreign_iptables_rules(shared):
+    server = shared.server
+    server.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "443", "-j", "REJECT")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+    server.run("iptables", "-F", "INPUT")
+    refused(run, 3, "firewall.foreign.iptables", "INPUT")
+
+
+def test_other_listener_would_be_closed(shared):
+    server = shared.server
+    server.popen("python3", "-m", "http.server", "9090", unit="cockpit-like")
+    server.until("the listener", "ss -Hlnt 'sport = 9090' | grep -q .")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+    server.run("systemctl", "stop", "cockpit-like")
+    assert run.code in (2, 3) and run.json["changes"] == [], run
+    assert "9090" in run.get("firewall.others")["message"], run
+
+
+# --- The CA ---------------------------------------------------------------------------------------
+
+def test_ca_is_down(world):
+    world.ca.stop()
+    run = derp_setup(world)
+    assert run.code == 6, run
+    server = world.server
+    assert server.run("systemctl", "is-active", "derpd").out.strip() == "active"
+    assert "Status: active" in server.sh("ufw status")
+    assert clients.connects(world.clients[0], SERVER, 443) == "open"
+    assert clients.stun(world.clients[0]) is None  # a relay that cannot relay stays unattractive
+    world.ca.start()
+    server.until("the timer's service to finish the job",
+                 "systemctl start derp-acme.service; test -e /var/lib/derp-acme/current", 90)
+    root = world.folder / "root.pem"
+    root.write_text(world.ca.issuing_root())
+    server.until("STUN", "! journalctl -q -u derpd -n1 --grep nothing")
+    assert clients.chain(world.clients[0], root=root)[0].names == [DOMAIN]
+    assert clients.stun(world.clients[0])
+
+
+# --- The config -----------------------------------------------------------------------------------
+
+def test_broken_config_names_file_and_line_and_the_relay_keeps_its_own(world):
+    assert derp_setup(world).code == 0
+    server = world.server
+    good = server.read("/etc/derp/derp.conf")
+    server.write("/etc/derp/derp.conf", good + "[relay]\nworkers = many\n")
+    line = len(good.splitlines()) + 2
+    check = server.run("derpd", "--config", "/etc/derp/derp.conf", "--check", check=False)
+    assert check.code == 1 and f"derp.conf:{line}" in check.err and "many" in check.err, check
+    pid = server.sh("systemctl show -P MainPID derpd")
+    server.run("systemctl", "reload", "derpd", check=False)
+    server.until("a word about it in the journal",
+                 f"journalctl -q -u derpd --grep 'derp.conf:{line}'")
+    assert server.sh("systemctl show -P MainPID derpd") == pid
+    assert clients.stun(world.clients[0])
+    server.write("/etc/derp/derp.conf", good)
+
+
+# --- How it is started ----------------------------------------------------------------------------
+
+def test_not_root(shared):
+    with nothing_changes(shared.server):
+        run = shared.server.run("runuser", "-u", "nobody", "--", "derp-setup", DOMAIN, "--yes",
+                                check=False)
+    assert run.code == 2 and "root" in run.err, run
+
+
+def test_an_answer_is_needed(shared):
+    with nothing_changes(shared.server):
+        run = shared.server.run("derp-setup", DOMAIN, "--no-input", *shared.setup_flags(),
+                                check=False)
+    assert run.code == 2 and "--yes" in run.err, run
+
+
+def test_dry_run_and_check_change_nothing(shared):
+    with nothing_changes(shared.server):
+        assert derp_setup(shared, "--dry-run").code == 0
+        assert derp_verb(shared, "check", DOMAIN, *shared.setup_flags()).code == 0
+
+
+def test_another_run_is_at_work(shared):
+    server = shared.server
+    server.popen("flock", "/run/derp-setup.lock", "sleep", "600", unit="other-run")
+    server.until("the other run", "! flock -n /run/derp-setup.lock true")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+    server.run("systemctl", "stop", "other-run")
+    assert run.code == 8, run

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package on the server: runs of derp-setup, and whether anything has changed."""
+
+import json
+
+from .world import DOMAIN
+
+# Everything of the server that a person would call its state; equal texts mean nothing changed.
+_FINGERPRINT = r"""
+find /etc /usr/lib/systemd/system -xdev -printf '%M %u:%g %p %l\n' | LC_ALL=C sort
+find /etc -xdev -type f -exec sha256sum {} + | LC_ALL=C sort -k 2
+find /var/lib/derp* -xdev -printf '%M %u:%g %p %l\n' 2>/dev/null | LC_ALL=C sort
+dpkg-query -W -f '${Package} ${Version} ${Status}\n'
+nft --stateless list ruleset 2>/dev/null
+systemctl list-unit-files --no-legend --plain --type=service,timer,socket
+systemctl list-units --no-legend --plain --all --type=timer,socket derp\* ufw\* ssh\* nginx\* \
+    firewalld\* | awk '{ print $1, $2, $3 }'
+ss -Hlntu | awk '{ print $1, $5 }' | LC_ALL=C sort
+"""
+
+
+def fingerprint(server):
+    """Files of /etc with content, packages, firewall, units and listeners, as one text."""
+    return server.sh(_FINGERPRINT, check=False)
+
+
+class Setup:
+    """One run of derp-setup with --json: code, the JSON object, and findings by id."""
+
+    def __init__(self, result):
+        self.result, self.code = result, result.code
+        try:
+            self.json = json.loads(result.out) if result.out.strip() else {}
+        except ValueError:
+            raise AssertionError(f"standard output is not one JSON object:\n{result}") from None
+        self.checks = self.json.get("checks", [])
+
+    def status(self, finding):
+        """The worst status of a finding's id; None when it was not found."""
+        order = ["ok", "skip", "warn", "fail"]
+        found = [c["status"] for c in self.checks if c["id"] == finding]
+        return max(found, key=order.index, default=None)
+
+    def get(self, finding):
+        """The finding with this id: id, status, message, fix."""
+        for check in self.checks:
+            if check["id"] == finding:
+                return check
+        raise AssertionError(f"no finding {finding}:\n{self}")
+
+    @property
+    def failures(self):
+        return sorted({c["id"] for c in self.checks if c["status"] == "fail"})
+
+    def __str__(self):
+        return str(self.result)
+
+    __repr__ = __str__
+
+
+def derp_setup(world, *args, domain=DOMAIN, timeout=180):
+    """`derp-setup DOMAIN --yes --no-input --json` with what this private internet needs."""
+    return Setup(world.server.run("derp-setup", *([domain] if domain else []), "--yes",
+                                  "--no-input", "--json", *world.setup_flags(), *args,
+                                  check=False, timeout=timeout))
+
+
+def derp_verb(world, verb, *args, timeout=120):
+    """`derp-setup VERB --json …`."""
+    return Setup(world.server.run("derp-setup", verb, "--json", *args, check=False,
+                                  timeout=timeout))
