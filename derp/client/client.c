@@ -92,13 +92,15 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
 {
     struct derp_client *c = owner;
 
-    if (c->phase != CLIENT_CLOSED) {
-        const char *how =
-            end == CONN_END_PEER ? "the server closed the connection" : "the connection broke";
-        fault_set(&c->fault, "%s while waiting for %s%s%s", how, waiting_for(c),
-                  reason[0] ? ": " : "", reason);
-        c->phase = CLIENT_CLOSED;
-    }
+    if (c->phase == CLIENT_CONNECTING)
+        fault_set(&c->fault, "cannot connect to %s: %s", c->host,
+                  reason[0] ? reason : "the server closed the connection");
+    else if (c->phase != CLIENT_CLOSED)
+        fault_set(&c->fault, "%s while waiting for %s%s%s",
+                  end == CONN_END_PEER ? "the server closed the connection"
+                                       : "the connection broke",
+                  waiting_for(c), reason[0] ? ": " : "", reason);
+    c->phase = CLIENT_CLOSED;
     if (c->events->on_closed)
         c->events->on_closed(c->owner, c->fault.text);
     buf_free(&c->out);

@@ -158,8 +158,7 @@ static void on_closed(void *owner, const char *reason)
     struct side *s = owner;
     struct fault f;
 
-    if (!s->probe->over)
-        note_tls(s->probe, s->client);
+    note_tls(s->probe, s->client);
     s->client = NULL;
     s->ready = false;
     if (!certificate_suffices(s->probe))
@@ -228,8 +227,10 @@ static bool connect_side(struct probe *p, struct side *s, const char *who)
 
 static void close_side(struct side *s)
 {
-    if (s->client)
+    if (s->client) {
+        note_tls(s->probe, s->client); /* also when the time was over before the login */
         derp_client_close(s->client);
+    }
     keypair_wipe(&s->keys);
 }
 

@@ -8,8 +8,8 @@
 #include "derp/client/probe.h"
 #include "derp/wire/stun.h"
 
-#define RESEND_MS 300
-#define SLICE_MS  50 /* how often the stop flag is looked at */
+#define STUN_RESEND_MS 300
+#define SLICE_MS       50 /* how often the stop flag is looked at */
 
 struct ask {
     int fd;
@@ -62,7 +62,7 @@ static int ask_until(struct ask *a, int64_t until_ms, const volatile int *stop,
             a->sent_ns = clock_mono_ns();
             if (send(a->fd, a->request, sizeof(a->request), 0) < 0 && errno != EAGAIN)
                 return -1;
-            resend_ms = now_ms + RESEND_MS;
+            resend_ms = now_ms + STUN_RESEND_MS;
         }
         if (poll(&p, 1, until_ms - now_ms < SLICE_MS ? (int)(until_ms - now_ms) : SLICE_MS) > 0)
             got = take_answer(a, mapped);

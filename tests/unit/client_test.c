@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derp/client/client.c"
+
+#include "tests/unit/fake_relay.h"
+
+/* What a client's owner saw. */
+struct owner {
+    struct loop *loop;
+    struct derp_client *client;
+    struct fake_relay *relay;
+    int ready, packets, pongs, gone, restarting, health, drained;
+    size_t bytes;
+    bool fast;
+    bool seen;
+    struct tls_peer peer;
+    char closed[600];
+    void (*when_ready)(struct owner *o);
+    int until_packets; /* close after so many */
+};
+
+static struct keypair keys;
+
+static int make_keys(void **state)
+{
+    (void)state;
+    uint8_t seed[KEY_LEN];
+
+    randombytes_buf(seed, sizeof(seed));
+    keypair_from_seed(seed, &keys);
+    return 0;
+}
+
+static void see_ready(void *owner)
+{
+    struct owner *o = owner;
+
+    o->ready++;
+    o->fast = derp_client_was_fast(o->client);
+    o->seen = derp_client_peer(o->client, &o->peer);
+    assert_true(node_key_equal(derp_client_server_key(o->client), &o->relay->keys.public_key));
+    if (o->when_ready)
+        o->when_ready(o);
+    else
+        derp_client_close(o->client);
+}
+
+static void see_packet(void *owner, const struct node_key *src, const uint8_t *data, size_t len)
+{
+    struct owner *o = owner;
+
+    assert_true(node_key_equal(src, &keys.public_key));
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(data[i], (uint8_t)(o->packets + (int)i));
+    o->packets++;
+    o->bytes += len;
+    if (o->packets == o->until_packets)
+        derp_client_close(o->client);
+}
+
+static void see_pong(void *owner, const uint8_t data[static 8])
+{
+    struct owner *o = owner;
+
+    assert_memory_equal(data, "question", 8);
+    o->pongs++;
+    derp_client_close(o->client);
+}
+
+static void see_gone(void *owner, const struct node_key *peer, uint8_t reason)
+{
+    struct owner *o = owner;
+
+    assert_true(node_key_equal(peer, &keys.public_key));
+    assert_int_equal(reason, PEER_GONE_NOT_HERE);
+    o->gone++;
+}
+
+static void see_health(void *owner, const char *problem)
+{
+    assert_string_equal(problem, "ill");
+    ((struct owner *)owner)->health++;
+}
+
+static void see_restarting(void *owner, uint32_t reconnect_in_ms, uint32_t try_for_ms)
+{
+    struct owner *o = owner;
+
+    assert_int_equal(reconnect_in_ms, 5);
+    assert_int_equal(try_for_ms, 6);
+    o->restarting++;
+    assert_true(derp_client_ping(o->client, (const uint8_t *)"question"));
+}
+
+static void see_drained(void *owner)
+{
+    ((struct owner *)owner)->drained++;
+}
+
+static void see_closed(void *owner, const char *reason)
+{
+    struct owner *o = owner;
+
+    if (!o->seen)
+        o->seen = derp_client_peer(o->client, &o->peer);
+    snprintf(o->closed, sizeof(o->closed), "%s", reason);
+    o->client = NULL;
+    loop_stop(o->loop);
+}
+
+static const struct derp_client_events events = {
+    .on_ready = see_ready,
+    .on_packet = see_packet,
+    .on_peer_gone = see_gone,
+    .on_pong = see_pong,
+    .on_health = see_health,
+    .on_restarting = see_restarting,
+    .on_drained = see_drained,
+    .on_closed = see_closed,
+};
+
+/* How a run differs from the ordinary one. */
+struct variant {
+    enum fake_mode mode;
+    bool slow_start; /* no fast start */
+    bool untrusted;  /* the relay's certificate is not among the roots */
+    const char *name;
+    int timeout_ms; /* of the state that is to fail; 0: 5 s */
+    int idle_ms;
+    size_t send_max;
+    void (*when_ready)(struct owner *o);
+    int until_packets;
+};
+
+/* One client against one relay, until the client is closed. */
+static struct owner run(const struct variant *v)
+{
+    struct owner o = {.when_ready = v->when_ready, .until_packets = v->until_packets};
+    struct derp_client_options opt;
+    struct fault f;
+
+    o.relay = fake_relay_start(v->mode);
+    o.loop = loop_new();
+    derp_client_defaults(&opt);
+    opt.loop = o.loop;
+    opt.scratch = conn_scratch_new();
+    opt.tls = tls_context_client(v->untrusted ? NULL : o.relay->ca_file, TLS_VERIFY_REQUIRE, &f);
+    opt.to = o.relay->at;
+    opt.name = v->name ? v->name : "relay.test";
+    opt.keys = &keys;
+    opt.fast_start = !v->slow_start;
+    opt.connect_timeout_ms = opt.login_timeout_ms = v->timeout_ms ? v->timeout_ms : 5000;
+    opt.idle_timeout_ms = v->idle_ms;
+    if (v->send_max)
+        opt.send_max = v->send_max;
+    o.client = derp_client_connect(&opt, &events, &o, &f);
+    assert_non_null(o.client);
+    assert_false(derp_client_send(o.client, &keys.public_key, "x", 1)); /* too early */
+    loop_run(o.loop);
+    assert_null(o.client);
+    fake_relay_stop(o.relay);
+    tls_context_free(opt.tls);
+    conn_scratch_free(opt.scratch);
+    loop_free(o.loop);
+    return o;
+}
+
+static void done_with(struct owner *o)
+{
+    free(o->relay);
+}
+
+static void test_ways_to_log_in(void **state)
+{
+    (void)state;
+    static const struct {
+        struct variant v;
+        bool fast;
+        bool meta;
+    } rows[] = {
+        {{.mode = FAKE_GOOD}, true, true},
+        {{.mode = FAKE_GOOD, .slow_start = true}, false, true},
+        {{.mode = FAKE_NO_META}, false, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct owner o = run(&rows[i].v);
+
+        assert_string_equal(o.closed, "closed by us");
+        assert_int_equal(o.ready, 1);
+        assert_int_equal(o.fast, rows[i].fast);
+        assert_true(o.seen && o.peer.is_tls13 && o.peer.verified);
+        assert_int_equal(o.peer.has_meta, rows[i].meta);
+        done_with(&o);
+    }
+}
+
+static void stay(struct owner *o)
+{
+    (void)o;
+}
+
+static void test_failures(void **state)
+{
+    (void)state;
+    static const struct {
+        struct variant v;
+        const char *reason;
+        bool ready;
+        bool seen; /* TLS */
+    } rows[] = {
+        {{.mode = FAKE_SILENT_TCP, .timeout_ms = 200}, "waiting for the connection", false, false},
+        {{.mode = FAKE_SILENT_HTTP, .timeout_ms = 300, .slow_start = true},
+         "within 300 ms while waiting for the answer to the upgrade",
+         false,
+         true},
+        {{.mode = FAKE_SILENT_HTTP, .timeout_ms = 300}, "for the server's key", false, true},
+        {{.mode = FAKE_SILENT_LOGIN, .timeout_ms = 300}, "for the admission", false, true},
+        {{.mode = FAKE_GOOD, .idle_ms = 200, .when_ready = stay}, "within 200 ms", true, true},
+        {{.mode = FAKE_REFUSE}, "the server closed the connection while waiting", false, true},
+        {{.mode = FAKE_NOT_FOUND, .slow_start = true}, "HTTP status 404", false, true},
+        {{.mode = FAKE_TOO_LONG, .when_ready = stay}, "longer than DERP allows", true, true},
+        {{.mode = FAKE_GOOD, .untrusted = true}, "cannot connect to relay.test", false, false},
+        {{.mode = FAKE_GOOD, .name = "other.test"}, "cannot connect to other.test", false, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct owner o = run(&rows[i].v);
+
+        if (!strstr(o.closed, rows[i].reason))
+            fail_msg("row %zu: \"%s\" is not in \"%s\"", i, rows[i].reason, o.closed);
+        assert_int_equal(o.ready, rows[i].ready);
+        assert_int_equal(o.seen, rows[i].seen);
+        done_with(&o);
+    }
+}
+
+static void test_nobody_listens(void **state)
+{
+    (void)state;
+    struct derp_client_options opt;
+    struct owner o = {.loop = loop_new()};
+    struct fault f;
+    socklen_t len = sizeof(opt.to);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    derp_client_defaults(&opt);
+    opt.loop = o.loop;
+    opt.scratch = conn_scratch_new();
+    opt.name = "127.0.0.1";
+    opt.keys = &keys;
+    assert_true(endpoint_parse_ip("127.0.0.1", &opt.to));
+    assert_return_code(bind(fd, &opt.to.any, endpoint_len(&opt.to)), errno); /* no listen() */
+    assert_return_code(getsockname(fd, &opt.to.any, &len), errno);
+    o.client = derp_client_connect(&opt, &events, &o, &f);
+    /* The kernel may tell at once or later. */
+    if (o.client)
+        loop_run(o.loop);
+    assert_non_null(strstr(o.closed[0] ? o.closed : f.text, "refused"));
+    close(fd);
+    conn_scratch_free(opt.scratch);
+    loop_free(o.loop);
+}
+
+static void test_no_such_network(void **state)
+{
+    (void)state;
+    struct derp_client_options opt;
+    struct fault f;
+
+    derp_client_defaults(&opt);
+    opt.name = "h";
+    opt.keys = &keys;
+    opt.to.any.sa_family = 12345;
+    assert_null(derp_client_connect(&opt, &events, NULL, &f));
+    assert_non_null(strstr(f.text, "cannot connect to"));
+}
+
+/* --- Packets --------------------------------------------------------------------------------- */
+
+#define MANY 200
+
+/* Packets of all sizes, as many at once as there is room for. */
+static void send_many(struct owner *o)
+{
+    static uint8_t packet[FRAME_PACKET_MAX + 1];
+
+    derp_client_cork(o->client, true);
+    for (int i = 0; i < MANY; i++) {
+        size_t len = i == 0 ? FRAME_PACKET_MAX : i == 1 ? 0 : (size_t)i * 37 % 3000;
+
+        for (size_t k = 0; k < len; k++)
+            packet[k] = (uint8_t)((size_t)i + k);
+        assert_true(derp_client_send(o->client, &keys.public_key, packet, len));
+    }
+    assert_false(derp_client_send(o->client, &keys.public_key, packet, FRAME_PACKET_MAX + 1));
+    assert_true(derp_client_note_preferred(o->client, true));
+    derp_client_cork(o->client, false);
+}
+
+static void test_packets_come_back_in_order(void **state)
+{
+    (void)state;
+    const struct variant v = {.mode = FAKE_GOOD, .when_ready = send_many, .until_packets = MANY};
+    struct owner o = run(&v);
+
+    assert_string_equal(o.closed, "closed by us");
+    assert_int_equal(o.packets, MANY);
+    assert_int_equal(o.relay->home, 1);
+    assert_true(o.drained > 0);
+    done_with(&o);
+}
+
+static void overfill(struct owner *o)
+{
+    static const uint8_t packet[5000];
+
+    derp_client_cork(o->client, true);
+    assert_false(derp_client_send(o->client, &keys.public_key, packet, 5000));
+    assert_true(derp_client_send(o->client, &keys.public_key, packet, 4000));
+    assert_false(derp_client_send(o->client, &keys.public_key, packet, 4000));
+    derp_client_close(o->client);
+    assert_false(derp_client_send(o->client, &keys.public_key, packet, 1)); /* closed */
+    derp_client_close(o->client);                                           /* and again */
+}
+
+static void test_the_queue_is_bounded(void **state)
+{
+    (void)state;
+    const struct variant v = {.mode = FAKE_GOOD, .send_max = 4500, .when_ready = overfill};
+    struct owner o = run(&v);
+
+    assert_string_equal(o.closed, "closed by us");
+    done_with(&o);
+}
+
+static void test_all_events(void **state)
+{
+    (void)state;
+    const struct variant v = {.mode = FAKE_TALKATIVE, .when_ready = stay};
+    struct owner o = run(&v);
+
+    assert_string_equal(o.closed, "closed by us"); /* by the pong */
+    assert_int_equal(o.health, 1);
+    assert_int_equal(o.gone, 1);
+    assert_int_equal(o.restarting, 1);
+    assert_int_equal(o.pongs, 1);
+    assert_int_equal(o.relay->pongs, 1); /* its ping was answered */
+    done_with(&o);
+}
+
+static void test_host_header(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint16_t port;
+        const char *header;
+    } rows[] = {
+        {"derp.demo.com", 443, "derp.demo.com"}, {"derp.demo.com", 8443, "derp.demo.com:8443"},
+        {"192.0.2.1", 443, "192.0.2.1"},         {"2001:db8::1", 443, "[2001:db8::1]"},
+        {"2001:db8::1", 1, "[2001:db8::1]:1"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *header = host_header(rows[i].name, rows[i].port);
+
+        assert_string_equal(header, rows[i].header);
+        free(header);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ways_to_log_in),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_nobody_listens),
+        cmocka_unit_test(test_no_such_network),
+        cmocka_unit_test(test_packets_come_back_in_order),
+        cmocka_unit_test(test_the_queue_is_bounded),
+        cmocka_unit_test(test_all_events),
+        cmocka_unit_test(test_host_header),
+    };
+
+    if (sodium_init() < 0)
+        return 1;
+    return cmocka_run_group_tests(tests, make_keys, NULL);
+}
