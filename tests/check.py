@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs all tests, stage by stage, and closes with "N passed, N failed" (", N skipped").
+
+    make check                            all stages (root: some tests make network namespaces)
+    CHECK_STAGES=lint,unit make check     some of them
+
+Each stage stands under a heading, shows failing tests in full and tells how long it took. A stage
+that passes its deadline, or Ctrl-C, ends everything that the stage started.
+"""
+import concurrent.futures
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "check"  # what tests leave for reading after a failure
+JOBS = 2
+GRACE = 30  # seconds that tests get for tidying up after an interruption
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+
+
+class Result:
+    """What a stage found."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = []   # names
+        self.skipped = []  # (name, reason)
+
+    def ok(self):
+        self.passed += 1
+
+    def fail(self, name, detail=""):
+        self.failed.append(name)
+        print(f"FAILED {name}" + ("\n" + indent(detail) if detail.strip() else ""), flush=True)
+
+    def skip(self, name, reason):
+        self.skipped.append((name, reason))
+
+
+def indent(text):
+    return "\n".join("    " + line for line in text.strip("\n").split("\n"))
+
+
+# --- Programs that stages start -------------------------------------------------------------------
+
+class Programs:
+    """Starts programs in process groups of their own, so that each can be ended as a whole."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.running = set()
+
+    def run(self, command, deadline, env=None, show=False):
+        """(exit status or None when it was too late, output). With show, the output is not kept
+        but goes where ours goes."""
+        left = deadline - time.monotonic()
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                [str(c) for c in command], cwd=ROOT, env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL, stdout=None if show else output,
+                stderr=None if show else subprocess.STDOUT, start_new_session=True)
+            with self.lock:
+                self.running.add(process)
+            try:
+                status = process.wait(max(left, 1))
+            except subprocess.TimeoutExpired:
+                self.end(process)
+                status = None
+            finally:
+                if process.poll() is not None:
+                    # Whatever it forgot goes with it.
+                    signal_group(process, signal.SIGKILL)
+                    with self.lock:
+                        self.running.discard(process)
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        return status, text
+
+    def end(self, process):
+        """Ctrl-C first: tests then remove the networks and containers they made."""
+        for number, patience in ((signal.SIGINT, GRACE), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+            signal_group(process, number)
+            try:
+                process.wait(patience)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        signal_group(process, signal.SIGKILL)
+
+    def end_all(self):
+        with self.lock:
+            left = list(self.running)
+        for process in left:
+            self.end(process)
+
+
+def signal_group(process, number):
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+programs = Programs()
+
+
+def make(result, name, deadline, *args):
+    """Runs make; false, and a failure, when it did not succeed."""
+    status, output = programs.run(["make", "--no-print-directory", f"-j{JOBS}", *args], deadline)
+    if status == 0:
+        return True
+    result.fail(name, output if status is not None else output + "\nnot done in time")
+    return False
+
+
+# --- Stages ---------------------------------------------------------------------------------------
+
+def stage_lint(result, deadline):
+    for name, args in (("rules of the house", []), ("lint notices bad code", ["--self-test"])):
+        status, output = programs.run([sys.executable, "tests/lint.py", *args], deadline)
+        if status == 0:
+            result.ok()
+            print(output.strip())
+        else:
+            result.fail(name, output)
+
+
+def stage_build(result, deadline):
+    if make(result, "make all", deadline, "all"):
+        result.ok()
+
+
+def read_tap(result, binary, status, output):
+    """Counts a cmocka program's tests; returns whether all is well."""
+    failed = []
+    for m in re.finditer(r"^(not )?ok (\d+) (?:- |# SKIP )(.*)$", output, re.M):
+        name = f"{binary}: {m.group(3)}"
+        if "# SKIP" in m.group(0):
+            said = re.findall(r"^skip: (.*)$", output[:m.start()], re.M)
+            result.skip(name, said[-1] if said else "no reason given")
+        elif m.group(1):
+            failed.append(name)
+        else:
+            result.ok()
+    if not failed and status != 0:
+        why = "took too long" if status is None else f"ended with {status}"
+        failed = [f"{binary}: {why}"]
+    for name in failed:
+        result.fail(name)
+    if failed:
+        print(indent(output), flush=True)
+    return not failed
+
+
+def stage_unit(result, deadline):
+    """Every cmocka program, under AddressSanitizer and UBSan."""
+    names = sorted(p.stem for p in ROOT.glob("tests/unit/*_test.c"))
+    make(result, "unit tests do not build", deadline, "-k", "SAN=1", "unit")
+
+    def one(name):
+        binary = ROOT / "build/san/unit" / name
+        source = ROOT / f"tests/unit/{name}.c"
+        if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+            return name, None, "", 0.0
+        start = time.monotonic()
+        limit = min(deadline, start + 180)
+        env = {**SANITIZERS, "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+        status, output = programs.run([binary], limit, env)
+        return name, status, output, time.monotonic() - start
+
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for name, status, output, seconds in pool.map(one, names):
+            if not output and status is None:
+                result.fail(f"{name}: was not built, or never ended")
+            elif read_tap(result, name, status, output) and seconds > 5:
+                print(f"{name} took {seconds:.0f} s")
+
+
+def stage_fuzz(result, deadline):
+    """Replays the seeds of every parser's fuzz target; `make fuzz` explores."""
+    names = sorted(p.name.removesuffix("_fuzz.c") for p in ROOT.glob("tests/fuzz/*_fuzz.c"))
+    if not shutil.which("clang"):
+        for name in names:
+            result.skip(f"fuzz corpus {name}", "clang is not installed")
+        return
+    make(result, "fuzz targets do not build", deadline, "-k", "fuzzers")
+    for name in names:
+        seeds = sorted((ROOT / "tests/fuzz/corpus" / name).glob("*"))
+        binary = ROOT / "build/fuzz" / name
+        if not seeds or not binary.exists():
+            result.fail(f"fuzz corpus {name}", "it was not built" if seeds else "it has no seeds")
+            continue
+        command = [binary, "-runs=0", f"-artifact_prefix={LOGS}/{name}-", *seeds]
+        status, output = programs.run(command, min(deadline, time.monotonic() + 120))
+        if status == 0:
+            result.ok()
+        else:
+            result.fail(f"fuzz corpus {name}", output)
+
+
+def read_junit(result, path):
+    """Counts what pytest wrote; failures are named, pytest has shown them in full."""
+    seen = {}
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}: {case.get('name', '')}".removeprefix(": ")
+        bad = case.find("failure") is not None or case.find("error") is not None
+        skipped = case.find("skipped")
+        # A test whose tidying up failed is listed twice.
+        seen[name] = (bad or seen.get(name, (False, None))[0], skipped)
+    for name, (bad, skipped) in seen.items():
+        if bad:
+            result.failed.append(name)
+        elif skipped is not None:
+            result.skip(name, skipped.get("message", "no reason given"))
+        else:
+            result.ok()
+    return len(seen)
+
+
+def pytest(result, name, deadline, *args, env=None):
+    """Runs pytest with its own output shown."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report = LOGS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-q",
+               "--tb=long", "-o", "markers=tsan: runs under ThreadSanitizer, too",
+               f"--junitxml={report}", *args]
+    status, _ = programs.run(command, deadline, {"PYTHONUNBUFFERED": "1", **(env or {})}, show=True)
+    counted = read_junit(result, report) if report.exists() else 0
+    if status is None:
+        result.fail(f"{name}: not done in time")
+    elif status not in (0, 1, 5) or (status == 1 and not counted):
+        result.fail(f"{name}: pytest ended with {status}")
+
+
+def stage_system(result, deadline):
+    """The real programs on loopback and in network namespaces."""
+    pytest(result, "system", deadline, "tests/system")
+
+
+def stage_tsan(result, deadline):
+    """The system tests that are marked so, with derpd under ThreadSanitizer."""
+    if not make(result, "derpd with TSAN=1", deadline, "TSAN=1", "build/tsan/derpd"):
+        return
+    reports = LOGS / "tsan"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    reports.chmod(0o1777)  # derpd may run as somebody else
+    env = {"DERPD": str(ROOT / "build/tsan/derpd"),
+           "TSAN_OPTIONS": f"log_path={reports}/report second_deadlock_stack=1"}
+    pytest(result, "tsan", deadline, "tests/system", "-m", "tsan", env=env)
+    for report in sorted(reports.iterdir()):
+        result.fail(f"ThreadSanitizer: {report.name}", report.read_text(errors="replace"))
+
+
+def stage_interop(result, deadline):
+    """Tailscale's own client library, headscale and tailscaled against derpd."""
+    pytest(result, "interop", deadline, "tests/interop")
+
+
+def stage_appliance(result, deadline):
+    """The package in booted containers on a private network."""
+    pytest(result, "appliance", deadline, "tests/appliance")
+
+
+def has_tests(folder):
+    return any((ROOT / "tests" / folder).rglob("test_*.py"))
+
+
+def has_tsan_tests():
+    return any("mark.tsan" in p.read_text(encoding="utf-8")
+               for p in (ROOT / "tests/system").rglob("*.py"))
+
+
+def anything(pattern):
+    return any(ROOT.glob(pattern))
+
+
+# name, what it does, deadline in seconds, the function, whether there is anything to run
+STAGES = [
+    ("lint", "rules of the house", 120, stage_lint, lambda: True),
+    ("build", "the three programs", 600, stage_build, lambda: True),
+    ("unit", "unit tests under sanitizers", 900, stage_unit, lambda: anything("tests/unit/*_test.c")),
+    ("fuzz", "fuzz corpus replay", 900, stage_fuzz, lambda: anything("tests/fuzz/*_fuzz.c")),
+    ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
+    ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
+    ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
+    ("appliance", "the package on booted servers", 1500, stage_appliance,
+     lambda: has_tests("appliance")),
+]
+
+
+# --- The run ----------------------------------------------------------------------------------------
+
+def wanted_stages():
+    known = [s[0] for s in STAGES]
+    names = [n for n in re.split(r"[,\s]+", os.environ.get("CHECK_STAGES", "")) if n]
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        sys.exit(f"CHECK_STAGES: no stage {', '.join(unknown)}; there are {', '.join(known)}")
+    return [s for s in STAGES if not names or s[0] in names]
+
+
+def run_stages(total):
+    for name, title, seconds, stage, present in wanted_stages():
+        if not present():
+            continue
+        print(f"\n=== {name}: {title}", flush=True)
+        start = time.monotonic()
+        result = Result()
+        try:
+            stage(result, start + seconds)
+        finally:
+            total.passed += result.passed
+            total.failed += [f"{name}: {n}" for n in result.failed]
+            total.skipped += result.skipped
+        print(f"--- {name}: {result.passed} passed, {len(result.failed)} failed, "
+              f"{len(result.skipped)} skipped in {time.monotonic() - start:.0f} s", flush=True)
+        if name == "build" and result.failed:
+            print("The later stages need the programs; they did not run.")
+            return
+
+
+def give_back():
+    """What root built in somebody's clone belongs to that somebody."""
+    owner = ROOT.stat()
+    if os.getuid() != 0 or owner.st_uid == 0:
+        return
+    for top in (ROOT / "build", ROOT / "tests"):
+        for folder, folders, files in os.walk(top):
+            for entry in [folder] + [os.path.join(folder, n) for n in folders + files]:
+                os.chown(entry, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def close(total):
+    """The last lines: what failed, why tests were skipped, the counts."""
+    if total.failed:
+        print("\nFailed:")
+        for name in total.failed:
+            print(f"  {name}")
+    if total.skipped:
+        print("\nSkipped:")
+        reasons = {}
+        for name, reason in total.skipped:
+            reasons.setdefault(reason, []).append(name)
+        for reason, names in reasons.items():
+            print(f"  {reason}: {', '.join(names)}")
+    skipped = f", {len(total.skipped)} skipped" if total.skipped else ""
+    print(f"\n{total.passed} passed, {len(total.failed)} failed{skipped}", flush=True)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    os.chdir(ROOT)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    total = Result()
+    status = 1
+    try:
+        run_stages(total)
+        status = 1 if total.failed else 0
+    except KeyboardInterrupt:
+        print("\ninterrupted; ending what was started", flush=True)
+        programs.end_all()
+        total.failed.append("interrupted")
+        status = 130
+    finally:
+        give_back()
+    close(total)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
