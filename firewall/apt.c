@@ -257,6 +257,7 @@ bool apt_install(bool fresh, const volatile int *stop, void (*on_line)(void *arg
     if (!fresh || update(&system, &call, &why))
         answer = simulate(&system, stop, &why);
     if (answer == APT_READY) {
+        call.stop = NULL; /* a package manager that is cut off leaves a mess */
         if (!apt_get(&call, words, &r, &f))
             why = mem_strdup(f.text);
         else if (!run_ok(&r))

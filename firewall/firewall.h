@@ -21,8 +21,12 @@
  *   firewall.ufw.missing    warn  not installed, apt can install it / fail: apt cannot
  *   firewall.ufw.conflict   fail  installing ufw would remove other packages (named)
  *   firewall.ufw.unreadable fail  ufw's own state could not be read or understood
+ *   firewall.kernel.unreadable, firewall.foreign.unreadable   fail, warn
  *   firewall.foreign.firewalld | .nftables | .iptables | .persistent   fail
  *   firewall.rule.denied    fail  an earlier deny/reject rule of the owner hits a needed port
+ *   firewall.rule.partly    warn  a rule may drop some packets to a wanted port
+ *   firewall.ssh.restricted warn  the owner's rules open SSH to some sources only; left as it is
+ *   firewall.ssh.config     warn  sshd -T failed: ports after a restart are not known
  *   firewall.rule.limited   warn  an existing limit rule on the relay's or the STUN port
  *   firewall.ipv6.off       fail with a public IPv6 address, warn without
  *   firewall.others         warn  public listeners that will be closed (see state->others)
@@ -33,6 +37,8 @@
  *   firewall.boot           fail  (verify) ufw will not be started at the next boot
  *   firewall.pending        warn  an earlier run left a change unconfirmed
  *   firewall.apply          fail  a command failed; what it said
+ *   firewall.busy           fail  another run holds the lock
+ *   firewall.timer          fail  the timer that would undo the change could not be set
  *   firewall.restored       warn  (apply) the former rules are back
  *   firewall.restore        fail  (apply) restoring failed; what to do by hand
  */
@@ -70,6 +76,10 @@ struct firewall_options {
     bool close_others;        /* --close-others: the person agreed to firewall.others */
     const char *state_dir;    /* NULL: FIREWALL_STATE_DIR; root's, 0700, must exist for apply */
     const volatile int *stop; /* non-zero: end early (Ctrl-C); NULL: never */
+    /* What systemd runs to undo the change should this program die in the middle: a command that
+     * calls firewall_rollback, NULL-terminated, with an absolute path. NULL: no timer is set. */
+    const char *const *rollback;
+    unsigned rollback_after; /* seconds, 0 means 180 */
 };
 
 /* Where an SSH port was seen; a port may have several. */

@@ -98,32 +98,36 @@ static void add(struct ports_list *all, const struct sockets *s,
     all->list[all->count++] = owner;
 }
 
-/* Listeners on one port, or on all when port is 0 (any protocol then). */
-static bool collect(enum ports_proto proto, uint16_t port, struct ports_list *found,
-                    struct fault *f)
+void ports_from_sockets(const struct sockets *s, struct ports_list *all)
+{
+    for (size_t i = 0; i < s->all.count; i++)
+        if (is_listener(&s->all.list[i]))
+            add(all, s, &s->all.list[i]);
+}
+
+bool ports_listeners(struct ports_list *all, struct fault *f)
+{
+    struct sockets s;
+    *all = (struct ports_list){0};
+    bool ok = sockets_read(&s, f);
+    if (ok)
+        ports_from_sockets(&s, all);
+    sockets_free(&s);
+    return ok;
+}
+
+bool ports_owner(enum ports_proto proto, uint16_t port, struct ports_list *found, struct fault *f)
 {
     struct sockets s;
     *found = (struct ports_list){0};
     bool ok = sockets_read(&s, f);
     for (size_t i = 0; ok && i < s.all.count; i++) {
         const struct procnet_socket *socket = &s.all.list[i];
-        bool wanted =
-            port == 0 || (socket->proto == proto && endpoint_port(&socket->local) == port);
-        if (wanted && is_listener(socket))
+        if (socket->proto == proto && endpoint_port(&socket->local) == port && is_listener(socket))
             add(found, &s, socket);
     }
     sockets_free(&s);
     return ok;
-}
-
-bool ports_listeners(struct ports_list *all, struct fault *f)
-{
-    return collect(PORTS_TCP, 0, all, f);
-}
-
-bool ports_owner(enum ports_proto proto, uint16_t port, struct ports_list *found, struct fault *f)
-{
-    return collect(proto, port, found, f);
 }
 
 char *ports_owner_print(const struct ports_owner *owner, char *text, size_t cap)

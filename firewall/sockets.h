@@ -32,6 +32,9 @@ const struct sockets_holder *sockets_holders(const struct sockets *s, unsigned l
 void sockets_comm(pid_t pid, char comm[static 32]);
 pid_t sockets_parent(pid_t pid);
 
+/* Adds every listener among them to all, its process named (ports.c). */
+void ports_from_sockets(const struct sockets *s, struct ports_list *all);
+
 void sockets_free(struct sockets *s);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/run.h"
+#include "firewall/kernel.h"
 #include "firewall/words.h"
 
 #define UFW            "/usr/sbin/ufw"
@@ -65,18 +66,22 @@ static bool yes_setting(const char *text, const char *key)
     return yes;
 }
 
-static bool read_settings(struct ufw_facts *ufw, struct buf *b, struct fault *f)
+bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f)
 {
-    if (!file_read(UFW_DEFAULTS, b, f))
-        return false;
-    ufw->ipv6 = yes_setting(buf_text(b), "IPV6");
-    ufw->incoming = policy_setting(buf_text(b), "DEFAULT_INPUT_POLICY");
-    ufw->outgoing = policy_setting(buf_text(b), "DEFAULT_OUTPUT_POLICY");
-    ufw->forward = policy_setting(buf_text(b), "DEFAULT_FORWARD_POLICY");
-    if (!file_read(UFW_FOLDER "/ufw.conf", b, f))
-        return false;
-    ufw->enabled = yes_setting(buf_text(b), "ENABLED");
-    return true;
+    struct buf b;
+    buf_init(&b, MAX_FILE);
+    bool ok = file_read(UFW_DEFAULTS, &b, f);
+    if (ok) {
+        ufw->ipv6 = yes_setting(buf_text(&b), "IPV6");
+        ufw->incoming = policy_setting(buf_text(&b), "DEFAULT_INPUT_POLICY");
+        ufw->outgoing = policy_setting(buf_text(&b), "DEFAULT_OUTPUT_POLICY");
+        ufw->forward = policy_setting(buf_text(&b), "DEFAULT_FORWARD_POLICY");
+        ok = file_read(UFW_FOLDER "/ufw.conf", &b, f);
+    }
+    if (ok)
+        ufw->enabled = yes_setting(buf_text(&b), "ENABLED");
+    buf_free(&b);
+    return ok;
 }
 
 static bool read_table(struct ufw_facts *ufw, enum family family, struct fault *f)
@@ -105,7 +110,7 @@ bool ufw_read(struct ufw_facts *ufw, const volatile int *stop, struct fault *f)
     bool ok = ask("status", "verbose", stop, &b, f) &&
               ufw_parse_status(buf_text(&b), &ufw->status, f) &&
               ask("show", "added", stop, &b, f) && ufw_parse_added(buf_text(&b), &ufw->added, f) &&
-              read_settings(ufw, &b, f) && read_table(ufw, FAMILY_IP4, f) &&
+              ufw_read_settings(ufw, f) && read_table(ufw, FAMILY_IP4, f) &&
               (!ufw->ipv6 || read_table(ufw, FAMILY_IP6, f));
     if (ok && ufw->status.active) {
         ufw->incoming = ufw->status.incoming;
@@ -131,10 +136,37 @@ bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f
     return run_checked(argv, RUN_TIMEOUT_MS, NULL, stop, NULL, f);
 }
 
+/* With open policies the rest of ufw's chains keeps nothing out that matters. */
+static bool open_policies(struct fault *f)
+{
+    static const char *const programs[] = {"iptables", "ip6tables"};
+    static const char *const chains[] = {"INPUT", "OUTPUT"};
+    bool ok = true;
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < 2; j++) {
+            const char *const argv[] = {programs[i], "-P", chains[j], "ACCEPT", NULL};
+            ok = run_checked(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f) && ok;
+        }
+    return ok;
+}
+
 bool ufw_kernel_stop(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-stop", NULL};
-    return run_checked(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f);
+    return run_checked(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || open_policies(f);
+}
+
+bool ufw_kernel_loaded(void)
+{
+    struct buf b;
+    bool loaded = false;
+    buf_init(&b, RULES_MAX_TEXT);
+    for (int family = 0; family < FAMILIES; family++)
+        loaded = (kernel_list((enum family)family, &b, NULL) &&
+                  strstr(buf_text(&b), family_user_chain((enum family)family))) ||
+                 loaded;
+    buf_free(&b);
+    return loaded;
 }
 
 bool ufw_kernel_restart(struct fault *f)

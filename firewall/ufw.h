@@ -20,12 +20,17 @@ void ufw_facts_free(struct ufw_facts *ufw);
  */
 bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f);
 
+/* Settings alone, from the files: IPV6, ENABLED and the default policies. */
+bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f);
+
 /*
  * Makes the kernel follow ufw's files without ufw itself, which may hang on its lock:
  * stop takes all of its rules away and opens the policies; load puts the user's rules back in
- * place, as ufw does after a deletion; restart does both and the policies.
+ * place, as ufw does after a deletion; restart does both and the policies. loaded: has the kernel
+ * any rules of ufw's user?
  */
 bool ufw_kernel_stop(struct fault *f);
+bool ufw_kernel_loaded(void);
 bool ufw_kernel_load(bool ipv6, struct fault *f);
 bool ufw_kernel_restart(struct fault *f);
 

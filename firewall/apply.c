@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "firewall/apt.h"
+#include "firewall/inspect.h"
+#include "firewall/settle.h"
+#include "firewall/timer.h"
+#include "firewall/transaction.h"
+#include "firewall/ufw.h"
+#include "firewall/verify.h"
+
+#define ROLLBACK_AFTER 180 /* seconds */
+
+/* One run of firewall_apply. */
+struct job {
+    const struct firewall_options *o;
+    const struct firewall_hooks *hooks;
+    struct findings *all;
+    struct transaction t;
+    struct firewall_state state; /* before the change, read again here */
+    struct firewall_plan fresh;  /* made again once ufw has been installed */
+};
+
+static bool is_stopped(const struct job *job)
+{
+    return job->o->stop && *job->o->stop;
+}
+
+static void progress(const struct job *job, const char *text)
+{
+    if (job->hooks && job->hooks->progress)
+        job->hooks->progress(job->hooks->arg, text);
+}
+
+static bool fail(struct job *job, const char *id, const char *what, const char *fix)
+{
+    size_t i = finding_add(job->all, SEVERITY_FAIL, id, "%s", what);
+    finding_fix(job->all, i, "%s", fix);
+    return false;
+}
+
+/* --- Journal -------------------------------------------------------------------------------------
+ */
+
+static char *join(char *const words[])
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    for (size_t i = 0; words[i]; i++) {
+        bool quote = strchr(words[i], ' ') != NULL;
+        buf_printf(&b, "%s%s%s%s", i ? " " : "", quote ? "'" : "", words[i], quote ? "'" : "");
+    }
+    char *text = mem_strdup(buf_text(&b));
+    buf_free(&b);
+    return text;
+}
+
+/* The command that takes a step back. */
+static char *undo_of(const struct job *job, const struct firewall_step *step)
+{
+    const struct ufw_facts *ufw = &job->state.facts->ufw;
+    switch (step->kind) {
+    case FIREWALL_STEP_INSTALL:
+        return mem_strdup("apt-get purge ufw");
+    case FIREWALL_STEP_ALLOW:
+        return mem_printf("ufw delete allow %s", step->argv[2]);
+    case FIREWALL_STEP_DEFAULT:
+        return mem_printf(
+            "ufw default %s %s",
+            ufw_policy_name(strcmp(step->argv[3], "incoming") == 0 ? ufw->incoming : ufw->outgoing),
+            step->argv[3]);
+    case FIREWALL_STEP_ENABLE:
+        return mem_strdup("ufw --force disable");
+    case FIREWALL_STEP_BOOT:
+        return mem_strdup("systemctl disable ufw.service");
+    }
+    return mem_strdup("");
+}
+
+static bool journal(struct job *job, const struct firewall_step *step)
+{
+    static const char *const kinds[] = {"package", "rule", "default", "enable", "boot"};
+    struct fault f;
+    if (!job->hooks || !job->hooks->journal)
+        return true;
+    char *detail = join(step->argv), *undo = undo_of(job, step);
+    struct firewall_change change = {.what = kinds[step->kind], .detail = detail, .undo = undo};
+    bool ok = job->hooks->journal(job->hooks->arg, &change, &f);
+    free(detail);
+    free(undo);
+    return ok || fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
+}
+
+/* --- Steps
+ * ----------------------------------------------------------------------------------------- */
+
+static bool run_step(struct job *job, const struct firewall_step *step)
+{
+    struct fault f;
+    char what[700];
+    if (is_stopped(job) || !journal(job, step))
+        return false;
+    progress(job, step->text);
+    if (ufw_run((const char *const *)step->argv, job->o->stop, &f))
+        return true;
+    if (is_stopped(job))
+        return false;
+    snprintf(what, sizeof what, "\"%s\" failed: %s", step->text, f.text);
+    return fail(job, "firewall.apply", what, "see the message; then run again");
+}
+
+static bool run_steps(struct job *job, const struct firewall_plan *plan,
+                      enum firewall_step_kind from, enum firewall_step_kind to)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct firewall_step *step = &plan->steps[i];
+        if (step->kind >= from && step->kind <= to && !run_step(job, step))
+            return false;
+    }
+    return true;
+}
+
+static bool has_step(const struct firewall_plan *plan, enum firewall_step_kind kind)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->steps[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* Reads everything again and proves it by files (before enabling) or by the kernel (after). */
+static bool prove(struct job *job, bool by_files)
+{
+    struct firewall_state now;
+    bool ok = inspect_read(job->o, &now, NULL, job->all);
+    if (ok)
+        ok = by_files ? verify_files(job->o, &now, job->all)
+                      : firewall_verify(job->o, &now, job->all);
+    firewall_state_free(&now);
+    return ok;
+}
+
+static bool arm(struct job *job)
+{
+    struct fault f;
+    unsigned after = job->o->rollback_after ? job->o->rollback_after : ROLLBACK_AFTER;
+    if (!job->o->rollback || !job->state.facts->systemd || timer_arm(job->o->rollback, after, &f))
+        return true;
+    return fail(job, "firewall.timer", f.text, "systemctl status " TIMER_UNIT ".timer");
+}
+
+static bool change(struct job *job, const struct firewall_plan *plan)
+{
+    bool starts = has_step(plan, FIREWALL_STEP_ENABLE);
+    /* While ufw is inactive these touch its files only. */
+    if (job->state.ufw_active && !arm(job))
+        return false;
+    if (!run_steps(job, plan, FIREWALL_STEP_ALLOW, FIREWALL_STEP_DEFAULT))
+        return false;
+    if (starts && (is_stopped(job) || !prove(job, true)))
+        return false;
+    if (!job->state.ufw_active && !arm(job))
+        return false;
+    if (!run_steps(job, plan, FIREWALL_STEP_ENABLE, FIREWALL_STEP_BOOT) || is_stopped(job))
+        return false;
+    progress(job, "read back ufw and the kernel's rules");
+    return prove(job, false);
+}
+
+/* --- Outcomes ------------------------------------------------------------------------------------
+ */
+
+static enum firewall_outcome roll_back(struct job *job)
+{
+    bool stopped = is_stopped(job);
+    progress(job, "restore the former rules");
+    enum firewall_outcome outcome = settle_restore(&job->t, job->all);
+    return stopped && outcome == FIREWALL_RESTORED ? FIREWALL_INTERRUPTED : outcome;
+}
+
+static enum firewall_outcome transact(struct job *job, const struct firewall_plan *plan)
+{
+    struct fault f;
+    if (is_stopped(job))
+        return FIREWALL_INTERRUPTED;
+    progress(job, "keep a copy of the former rules");
+    if (!transaction_begin(&job->t, job->state.ufw_active, &f)) {
+        transaction_commit(&job->t, NULL);
+        fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
+        return FIREWALL_REFUSED;
+    }
+    if (!change(job, plan))
+        return roll_back(job);
+    timer_disarm();
+    /* The timer may have fired while we were held up. */
+    if (!transaction_pending(&job->t)) {
+        finding_add(job->all, SEVERITY_WARN, "firewall.restored",
+                    "the change took so long that the timer has undone it");
+        return FIREWALL_RESTORED;
+    }
+    if (transaction_commit(&job->t, &f))
+        return FIREWALL_CHANGED;
+    fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
+    return roll_back(job);
+}
+
+/* --- Before the change
+ * ----------------------------------------------------------------------------- */
+
+static void apt_line(void *arg, const char *line)
+{
+    progress(arg, line);
+}
+
+/* Installs ufw and looks again: its own defaults and rules count from here on. */
+static enum firewall_outcome install(struct job *job, const struct firewall_plan *plan)
+{
+    size_t first = job->all->count;
+    if (!journal(job, &plan->steps[0]))
+        return FIREWALL_REFUSED;
+    progress(job, plan->steps[0].text);
+    if (!apt_install(job->state.facts->apt_update, job->o->stop, apt_line, job, job->all))
+        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_UNAVAILABLE;
+    firewall_state_free(&job->state);
+    if (!firewall_inspect(job->o, &job->state, job->all))
+        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_REFUSED;
+    for (size_t i = first; i < job->all->count; i++)
+        if (job->all->list[i].severity == SEVERITY_FAIL)
+            return FIREWALL_REFUSED;
+    firewall_plan(job->o, &job->state, &job->fresh);
+    return FIREWALL_CHANGED;
+}
+
+static enum firewall_outcome prepare(struct job *job)
+{
+    struct fault f;
+    bool busy;
+    if (!transaction_lock(&job->t, &busy, &f)) {
+        fail(job, busy ? "firewall.busy" : "firewall.apply", f.text,
+             busy ? "wait until the other run has ended" : "run as root");
+        return FIREWALL_REFUSED;
+    }
+    if (transaction_pending(&job->t)) {
+        fail(job, "firewall.pending", "an earlier firewall change is not settled",
+             "derp-setup rollback; then run again");
+        return FIREWALL_REFUSED;
+    }
+    if (!inspect_read(job->o, &job->state, NULL, job->all))
+        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_REFUSED;
+    if (job->state.ssh_session && job->state.ssh_count == 0) {
+        fail(job, "firewall.ssh.unknown", "somebody is logged in over SSH by an unknown port",
+             "name the port: --ssh-port=PORT");
+        return FIREWALL_REFUSED;
+    }
+    return FIREWALL_CHANGED;
+}
+
+enum firewall_outcome firewall_apply(const struct firewall_options *o,
+                                     const struct firewall_plan *plan,
+                                     const struct firewall_hooks *hooks, struct findings *all)
+{
+    struct job job = {.o = o, .hooks = hooks, .all = all};
+    transaction_init(&job.t, o);
+    enum firewall_outcome outcome = prepare(&job);
+    if (outcome == FIREWALL_CHANGED && plan->count == 0)
+        outcome = firewall_verify(o, &job.state, all) ? FIREWALL_UNCHANGED : FIREWALL_REFUSED;
+    else if (outcome == FIREWALL_CHANGED && has_step(plan, FIREWALL_STEP_INSTALL)) {
+        outcome = install(&job, plan);
+        plan = &job.fresh;
+    }
+    if (outcome == FIREWALL_CHANGED)
+        outcome = transact(&job, plan);
+    firewall_plan_free(&job.fresh);
+    firewall_state_free(&job.state);
+    transaction_free(&job.t);
+    return outcome;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firewall/settle.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "firewall/inspect.h"
+#include "firewall/timer.h"
+
+/* Rolling back must not wait for a run that hangs with the lock held. */
+#define LOCK_WAIT_MS 5000
+#define LOCK_POLL_MS 100
+
+enum firewall_outcome settle_restore(const struct transaction *t, struct findings *all)
+{
+    struct fault f;
+    timer_disarm();
+    if (transaction_restore(t, &f)) {
+        finding_add(all, SEVERITY_WARN, "firewall.restored", "the former firewall rules are back");
+        return FIREWALL_RESTORED;
+    }
+    size_t i = finding_add(all, SEVERITY_FAIL, "firewall.restore",
+                           "the former firewall rules could not be restored: %s", f.text);
+    finding_fix(all, i,
+                "ufw --force disable opens the server again; then: cp -a %s/ufw/. /etc/ufw && "
+                "cp -a %s/default /etc/default/ufw",
+                t->dir, t->dir);
+    return FIREWALL_BROKEN;
+}
+
+bool firewall_pending(const struct firewall_options *o)
+{
+    struct transaction t;
+    transaction_init(&t, o);
+    bool pending = transaction_pending(&t);
+    transaction_free(&t);
+    return pending;
+}
+
+static bool lock_within(struct transaction *t, int64_t wait_ms, struct fault *f)
+{
+    bool busy;
+    int64_t end = clock_mono_ms() + wait_ms;
+    struct timespec pause = {.tv_nsec = LOCK_POLL_MS * 1000000L};
+    while (!transaction_lock(t, &busy, f)) {
+        if (!busy || clock_mono_ms() >= end)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+/* Is what the cut-off run left as it should be? Only firewall.ok is worth telling. */
+static bool holds(const struct firewall_options *o, struct findings *all)
+{
+    struct firewall_state state;
+    struct findings found = {0};
+    bool ok = inspect_read(o, &state, NULL, &found) && firewall_verify(o, &state, &found);
+    if (ok)
+        findings_move(all, &found);
+    firewall_state_free(&state);
+    findings_free(&found);
+    return ok;
+}
+
+enum firewall_outcome firewall_settle(const struct firewall_options *o, struct findings *all)
+{
+    struct transaction t;
+    struct fault f;
+    enum firewall_outcome outcome = FIREWALL_UNCHANGED;
+    transaction_init(&t, o);
+    if (transaction_pending(&t)) {
+        if (!lock_within(&t, 0, &f)) {
+            finding_add(all, SEVERITY_FAIL, "firewall.busy", "%s", f.text);
+            outcome = FIREWALL_REFUSED;
+        } else if (holds(o, all) && transaction_commit(&t, NULL)) {
+            timer_disarm();
+            outcome = FIREWALL_CHANGED;
+        } else {
+            outcome = settle_restore(&t, all);
+        }
+    }
+    transaction_free(&t);
+    return outcome;
+}
+
+enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all)
+{
+    struct transaction t;
+    enum firewall_outcome outcome = FIREWALL_UNCHANGED;
+    transaction_init(&t, o);
+    if (transaction_pending(&t)) {
+        lock_within(&t, LOCK_WAIT_MS, NULL);
+        outcome = settle_restore(&t, all);
+    }
+    transaction_free(&t);
+    return outcome;
+}
+
+const char *firewall_outcome_name(enum firewall_outcome outcome)
+{
+    static const char *const names[] = {"unchanged", "changed",     "unavailable", "refused",
+                                        "restored",  "interrupted", "broken"};
+    return names[outcome];
+}

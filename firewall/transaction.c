@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "firewall/transaction.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/run.h"
+#include "firewall/kernel.h"
+#include "firewall/ufw.h"
+
+#define TIMEOUT_MS 60000
+
+void transaction_init(struct transaction *t, const struct firewall_options *o)
+{
+    const char *dir = o->state_dir ? o->state_dir : FIREWALL_STATE_DIR;
+    *t = (struct transaction){.dir = file_join(dir, "fw"),
+                              .marker = file_join(dir, "fw-pending"),
+                              .lock = file_join(dir, "fw.lock"),
+                              .lock_fd = -1};
+}
+
+void transaction_free(struct transaction *t)
+{
+    if (t->lock_fd >= 0)
+        close(t->lock_fd);
+    free(t->dir);
+    free(t->marker);
+    free(t->lock);
+    *t = (struct transaction){.lock_fd = -1};
+}
+
+bool transaction_lock(struct transaction *t, bool *busy, struct fault *f)
+{
+    *busy = false;
+    if (t->lock_fd < 0)
+        t->lock_fd = file_lock(t->lock, busy, f);
+    return t->lock_fd >= 0;
+}
+
+bool transaction_pending(const struct transaction *t)
+{
+    return file_exists(t->marker);
+}
+
+/* --- The copy ------------------------------------------------------------------------------------
+ */
+
+static bool run_checked(const char *const argv[], struct fault *f)
+{
+    char how[300];
+    struct run_options opt = {.timeout_ms = TIMEOUT_MS};
+    struct run_result r = {0};
+    bool ok = run(argv, &opt, &r, f);
+    if (ok && !run_ok(&r)) {
+        run_explain(&r, how, sizeof how);
+        ok = fault_set(f, "%s: %s", argv[0], how);
+    }
+    run_free(&r);
+    return ok;
+}
+
+static bool copy(const char *from, const char *to, struct fault *f)
+{
+    const char *const argv[] = {"cp", "-a", "--", from, to, NULL};
+    return run_checked(argv, f);
+}
+
+static bool drop_copy(const struct transaction *t, struct fault *f)
+{
+    const char *const argv[] = {"rm", "-rf", "--", t->dir, NULL};
+    return run_checked(argv, f);
+}
+
+/* Everything written so far below path is on the disk when this returns. */
+static bool make_durable(const char *path, struct fault *f)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fault_errno(f, "cannot open %s", path);
+    bool ok = syncfs(fd) == 0 || fault_errno(f, "cannot write %s to disk", path);
+    close(fd);
+    return ok;
+}
+
+static bool copy_part(const struct transaction *t, const char *from, const char *name,
+                      struct fault *f)
+{
+    char *to = file_join(t->dir, name);
+    bool ok = copy(from, to, f);
+    free(to);
+    return ok;
+}
+
+static bool write_part(const struct transaction *t, const char *name, const char *text,
+                       struct fault *f)
+{
+    char *path = file_join(t->dir, name);
+    bool ok = file_write(path, text, strlen(text), 0600, f);
+    free(path);
+    return ok;
+}
+
+bool transaction_begin(const struct transaction *t, bool active, struct fault *f)
+{
+    static const char note[] = "derp-setup changes the firewall; the former rules are in fw/\n";
+    return drop_copy(t, f) && file_mkdir(t->dir, 0700, f) && copy_part(t, UFW_FOLDER, "ufw", f) &&
+           copy_part(t, UFW_DEFAULTS, "default", f) &&
+           write_part(t, "active", active ? "yes\n" : "no\n", f) && make_durable(t->dir, f) &&
+           file_write(t->marker, note, sizeof note - 1, 0600, f);
+}
+
+bool transaction_commit(const struct transaction *t, struct fault *f)
+{
+    return file_remove(t->marker, f) && drop_copy(t, f);
+}
+
+/* --- Restoring
+ * ------------------------------------------------------------------------------------- */
+
+static bool restore_files(const struct transaction *t, struct fault *f)
+{
+    char *rules = file_join(t->dir, "ufw/."), *defaults = file_join(t->dir, "default");
+    bool ok = copy(rules, UFW_FOLDER, f) && copy(defaults, UFW_DEFAULTS, f) &&
+              make_durable(UFW_FOLDER, f);
+    free(rules);
+    free(defaults);
+    return ok;
+}
+
+static bool was_active(const struct transaction *t, bool *active, struct fault *f)
+{
+    struct buf b;
+    char *path = file_join(t->dir, "active");
+    buf_init(&b, 64);
+    bool ok = file_read(path, &b, f);
+    *active = strcmp(buf_text(&b), "yes\n") == 0;
+    buf_free(&b);
+    free(path);
+    return ok;
+}
+
+/* Does the kernel's policy of a chain differ from what ufw's files say? */
+static bool policy_differs(const struct rules *table, const char *name, enum ufw_policy wanted)
+{
+    const struct rules_chain *chain = rules_chain(table, name);
+    bool open = chain && chain->policy == RULES_ACCEPT;
+    return open != (wanted == UFW_POLICY_ALLOW);
+}
+
+/* The user's rules go back in place without a gap; only other policies need a restart. */
+static bool restore_active(struct fault *f)
+{
+    struct ufw_facts settings = {0};
+    struct rules table = {0};
+    struct buf b;
+    buf_init(&b, RULES_MAX_TEXT);
+    bool ok = ufw_read_settings(&settings, f) && ufw_kernel_load(settings.ipv6, f) &&
+              kernel_list(FAMILY_IP4, &b, f) && rules_parse(buf_text(&b), &table, f);
+    if (!ok || policy_differs(&table, "INPUT", settings.incoming) ||
+        policy_differs(&table, "OUTPUT", settings.outgoing))
+        ok = ufw_kernel_restart(f);
+    rules_free(&table);
+    buf_free(&b);
+    return ok;
+}
+
+bool transaction_restore(const struct transaction *t, struct fault *f)
+{
+    bool active;
+    if (!was_active(t, &active, f) || !restore_files(t, f))
+        return false;
+    bool ok = true;
+    if (active)
+        ok = restore_active(f);
+    else if (ufw_kernel_loaded())
+        ok = ufw_kernel_stop(f);
+    return ok && transaction_commit(t, f);
+}

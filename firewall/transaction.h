@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A firewall change that is whole or undone. Before the first change a copy of ufw's files is
+ * kept and a marker is written; as long as the marker stands, the copy is the truth. In the
+ * folder state_dir:
+ *   fw/ufw, fw/default   copies of /etc/ufw and /etc/default/ufw
+ *   fw/active            "yes" or "no": whether ufw was at work
+ *   fw-pending           the marker
+ *   fw.lock              held by whoever changes the firewall
+ */
+#ifndef FIREWALL_TRANSACTION_H
+#define FIREWALL_TRANSACTION_H
+
+#include "firewall/firewall.h"
+
+struct transaction {
+    char *dir;    /* state_dir/fw */
+    char *marker; /* state_dir/fw-pending */
+    char *lock;   /* state_dir/fw.lock */
+    int lock_fd;  /* -1: not held */
+};
+
+void transaction_init(struct transaction *t, const struct firewall_options *o);
+/* Gives the lock back and frees; what is pending stays pending. */
+void transaction_free(struct transaction *t);
+
+/* Takes the lock; *busy when another process has it. */
+bool transaction_lock(struct transaction *t, bool *busy, struct fault *f);
+
+bool transaction_pending(const struct transaction *t);
+
+/* Copies, makes the copy durable, then writes the marker. active: ufw is at work. */
+bool transaction_begin(const struct transaction *t, bool active, struct fault *f);
+
+/* Removes marker and copy: the change stands. */
+bool transaction_commit(const struct transaction *t, struct fault *f);
+
+/*
+ * Brings the copy and the former state back, in the files and in the kernel, without asking ufw;
+ * then removes marker and copy. On failure the marker stays.
+ */
+bool transaction_restore(const struct transaction *t, struct fault *f);
+
+#endif
