@@ -52,6 +52,7 @@ class Result:
 
 
 def indent(text):
+    text = re.sub(r"(?m)^  [A-Z]+ +\S+\n", "", text)  # what make was doing while all was well
     return "\n".join("    " + line for line in text.strip("\n").split("\n"))
 
 
