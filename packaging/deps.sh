@@ -9,7 +9,7 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
     libsodium-dev libunbound-dev libinih-dev libwslay-dev libsystemd-dev libnftables-dev uthash-dev
     zlib1g-dev git ca-certificates'
 PACKAGE='debhelper lintian mandoc'
-TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography
+TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
     pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
     procps util-linux mount'
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
