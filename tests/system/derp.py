@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small DERP client of the tests' own, written from docs/PROTOCOL.md, on NaCl's Python binding."""
+import json
+import os
+import socket
+import ssl
+import struct
+
+import nacl.bindings as nacl
+
+SERVER_KEY, CLIENT_INFO, SERVER_INFO, SEND_PACKET, RECV_PACKET, KEEP_ALIVE = 1, 2, 3, 4, 5, 6
+NOTE_PREFERRED, PEER_GONE, PING, PONG, RESTARTING = 7, 8, 0x12, 0x13, 0x15
+MAGIC = b"DERP\xf0\x9f\x94\x91"
+DISCO = b"TS\xf0\x9f\x92\xac"
+
+
+def frame(kind, payload=b""):
+    return struct.pack(">BI", kind, len(payload)) + payload
+
+
+def tls_context(ca=None):
+    context = ssl.create_default_context(cafile=ca)
+    if ca is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Client:
+    """A logged-in client. `with Client(relay) as c: c.send(other.key, b"hello")`."""
+
+    def __init__(self, address, host, ca=None, secret=None, info=None, login=True, timeout=10):
+        self.secret = secret or os.urandom(32)
+        self.key = nacl.crypto_scalarmult_base(self.secret)
+        raw = socket.create_connection(address, timeout)
+        self.socket = tls_context(ca).wrap_socket(raw, server_hostname=host)
+        self.buffer = b""
+        self.leaf = self.socket.getpeercert(binary_form=True)
+        if login:
+            self.upgrade(host)
+            self.login(info)
+
+    def upgrade(self, host, fast=True):
+        self.socket.sendall(b"GET /derp HTTP/1.1\r\nHost: %s\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n%s\r\n"
+                            % (host.encode(), b"Derp-Fast-Start: 1\r\n" if fast else b""))
+
+    def login(self, info=None):
+        kind, payload = self.read()
+        assert kind == SERVER_KEY and payload[:8] == MAGIC
+        self.server_key = payload[8:40]
+        body = json.dumps(info if info is not None else {"version": 2, "CanAckPings": True}).encode()
+        nonce = os.urandom(24)
+        box = nacl.crypto_box(body, nonce, self.server_key, self.secret)
+        self.socket.sendall(frame(CLIENT_INFO, self.key + nonce + box))
+        kind, payload = self.read()
+        assert kind == SERVER_INFO, kind
+        opened = nacl.crypto_box_open(payload[24:], payload[:24], self.server_key, self.secret)
+        assert json.loads(opened)["version"] == 2
+
+    def read_exactly(self, n):
+        while len(self.buffer) < n:
+            got = self.socket.recv(65536)
+            if not got:
+                raise EOFError("closed by the relay")
+            self.buffer += got
+        out, self.buffer = self.buffer[:n], self.buffer[n:]
+        return out
+
+    def read(self):
+        """The next frame: (type, payload)."""
+        kind, n = struct.unpack(">BI", self.read_exactly(5))
+        return kind, self.read_exactly(n)
+
+    def read_until(self, wanted):
+        """Payload of the next frame of a type; others are passed over."""
+        while True:
+            kind, payload = self.read()
+            if kind == wanted:
+                return payload
+
+    def send(self, key, packet):
+        self.socket.sendall(frame(SEND_PACKET, key + packet))
+
+    def receive(self):
+        """The next packet: (source key, bytes)."""
+        payload = self.read_until(RECV_PACKET)
+        return payload[:32], payload[32:]
+
+    def ping(self):
+        data = os.urandom(8)
+        self.socket.sendall(frame(PING, data))
+        assert self.read_until(PONG) == data
+
+    def close(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
