@@ -69,7 +69,8 @@ struct dnscheck_own {
 struct dnscheck_result {
     struct address_set a; /* what the domain points to */
     struct address_set aaaa;
-    uint32_t ttl; /* smallest of the A and AAAA answers (CNAMEs included), seconds; 0 if none */
+    uint32_t ttl; /* seconds for which an old address may be kept: the longer one of A and AAAA,
+                     each the smallest in its chain of CNAMEs; 0 without addresses */
     bool secure;  /* the addresses were validated by DNSSEC */
     char chain[DNSCHECK_CHAIN_MAX][DNSCHECK_NAME_MAX]; /* names the CNAMEs lead through, in order */
     size_t chain_count;

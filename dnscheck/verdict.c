@@ -374,7 +374,7 @@ static void take_result(const struct verdict_input *in, struct dnscheck_result *
         answer_addresses(in->aaaa, &r->aaaa);
     if (a->status == ANSWER_DATA)
         r->ttl = a->ttl;
-    if (in->aaaa->status == ANSWER_DATA && in->aaaa->ttl < r->ttl)
+    if (in->aaaa->status == ANSWER_DATA && in->aaaa->ttl > r->ttl)
         r->ttl = in->aaaa->ttl;
     r->secure = a->secure;
     r->chain_count = a->chain_count;

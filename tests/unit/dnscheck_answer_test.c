@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dnscheck/answer.c"
+
+#include "tests/unit/unit.h"
+
+/* A message built piece by piece. */
+struct message {
+    uint8_t p[4096];
+    size_t n;
+};
+
+static void put(struct message *m, const void *p, size_t n)
+{
+    memcpy(m->p + m->n, p, n);
+    m->n += n;
+}
+
+static void put16(struct message *m, unsigned v)
+{
+    put(m, (uint8_t[]){(uint8_t)(v >> 8), (uint8_t)v}, 2);
+}
+
+static void put_name(struct message *m, const char *name)
+{
+    while (*name) {
+        size_t len = strcspn(name, ".");
+        put(m, &(uint8_t){(uint8_t)len}, 1);
+        put(m, name, len);
+        name += len + (name[len] == '.');
+    }
+    put(m, "", 1);
+}
+
+/* Header and the question derp.demo.com; its name is at offset 12. */
+static void begin(struct message *m, unsigned rcode, unsigned answers)
+{
+    *m = (struct message){.n = 0};
+    put16(m, 7);
+    put16(m, 0x8180 | rcode);
+    put16(m, 1);
+    put16(m, answers);
+    put16(m, 0);
+    put16(m, 0);
+    put_name(m, "derp.demo.com");
+    put16(m, DNS_TYPE_A);
+    put16(m, CLASS_IN);
+}
+
+static void put_fixed(struct message *m, unsigned type, uint32_t ttl, unsigned len)
+{
+    put16(m, type);
+    put16(m, CLASS_IN);
+    put16(m, ttl >> 16);
+    put16(m, ttl & 0xffff);
+    put16(m, len);
+}
+
+static void put_a(struct message *m, const char *owner, uint32_t ttl, const char *address)
+{
+    struct endpoint e;
+    assert_true(endpoint_parse_ip(address, &e));
+    put_name(m, owner);
+    if (e.any.sa_family == AF_INET) {
+        put_fixed(m, DNS_TYPE_A, ttl, 4);
+        put(m, &e.in4.sin_addr, 4);
+    } else {
+        put_fixed(m, DNS_TYPE_AAAA, ttl, 16);
+        put(m, &e.in6.sin6_addr, 16);
+    }
+}
+
+static void put_cname(struct message *m, const char *owner, uint32_t ttl, const char *target)
+{
+    put_name(m, owner);
+    put_fixed(m, DNS_TYPE_CNAME, ttl, (unsigned)strlen(target) + 2);
+    put_name(m, target);
+}
+
+static struct answer read_exact(const void *p, size_t n, uint16_t type)
+{
+    struct answer a = {0};
+    uint8_t *exact = mem_copy(p, n);
+    answer_read(exact, n, "Derp.Demo.com", type, &a);
+    free(exact);
+    return a;
+}
+
+static struct answer read_all(const struct message *m)
+{
+    return read_exact(m->p, m->n, DNS_TYPE_A);
+}
+
+static void one_address(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 1);
+    put_a(&m, "DERP.demo.COM", 600, "203.0.113.10");
+    struct answer a = read_all(&m);
+    struct address_set set = {0};
+    char text[64];
+    assert_int_equal(a.status, ANSWER_DATA);
+    assert_int_equal(a.ttl, 600);
+    answer_addresses(&a, &set);
+    assert_string_equal(address_set_print(&set, text, sizeof text), "203.0.113.10");
+    answer_clear(&a);
+}
+
+static void compressed_owner(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 1);
+    put16(&m, 0xc00c);
+    put_fixed(&m, DNS_TYPE_A, 60, 4);
+    put(&m, "\xcb\0\x71\x0a", 4);
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_DATA);
+    answer_clear(&a);
+}
+
+static void chain_in_any_order(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 5);
+    put_a(&m, "end.example.net", 500, "203.0.113.11");
+    put_cname(&m, "two.example.net", 40, "End.Example.net");
+    put_cname(&m, "derp.demo.com", 300, "two.example.net");
+    put_a(&m, "end.example.net", 400, "203.0.113.10");
+    put_a(&m, "stranger.example.net", 1, "203.0.113.12");
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_DATA);
+    assert_int_equal(a.count, 2);
+    assert_int_equal(a.ttl, 40);
+    assert_int_equal(a.chain_count, 2);
+    assert_string_equal(a.chain[0], "two.example.net");
+    assert_string_equal(a.chain[1], "end.example.net");
+    answer_clear(&a);
+}
+
+static void circles_end(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 2);
+    put_cname(&m, "derp.demo.com", 300, "a.demo.com");
+    put_cname(&m, "a.demo.com", 300, "derp.demo.com");
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NODATA);
+    assert_int_equal(a.chain_count, DNSCHECK_CHAIN_MAX);
+    answer_clear(&a);
+}
+
+static void nothing_there(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 0);
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NODATA);
+    begin(&m, 3, 0);
+    a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NXDOMAIN);
+    begin(&m, 3, 1);
+    put_cname(&m, "derp.demo.com", 5, "gone.demo.com");
+    a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NXDOMAIN);
+    assert_string_equal(a.chain[0], "gone.demo.com");
+    for (unsigned rcode = 1; rcode < 16; rcode++) {
+        begin(&m, rcode, 1);
+        put_a(&m, "derp.demo.com", 600, "203.0.113.10");
+        a = read_all(&m);
+        assert_int_equal(a.status, rcode == 3 ? ANSWER_DATA : ANSWER_SERVFAIL);
+        answer_clear(&a);
+    }
+}
+
+static void other_types_and_classes_are_passed_over(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 2);
+    put_a(&m, "derp.demo.com", 600, "2001:db8::1");
+    put_a(&m, "derp.demo.com", 600, "203.0.113.10");
+    m.p[m.n - 4 - 7] = 3; /* class CHAOS */
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NODATA);
+    a = read_exact(m.p, m.n, DNS_TYPE_AAAA);
+    assert_int_equal(a.status, ANSWER_DATA);
+    answer_clear(&a);
+}
+
+static void addresses_of_odd_length_are_left_out(void **state)
+{
+    (void)state;
+    struct message m;
+    struct address_set set = {0};
+    begin(&m, 0, 1);
+    put_name(&m, "derp.demo.com");
+    put_fixed(&m, DNS_TYPE_A, 600, 5);
+    put(&m, "12345", 5);
+    struct answer a = read_all(&m);
+    answer_addresses(&a, &set);
+    assert_int_equal(set.count, 0);
+    answer_clear(&a);
+}
+
+static void negative_ttl_is_zero(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 1);
+    put_a(&m, "derp.demo.com", 0x80000000u, "203.0.113.10");
+    struct answer a = read_all(&m);
+    assert_int_equal(a.ttl, 0);
+    answer_clear(&a);
+}
+
+static void cut_anywhere(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 2);
+    put_cname(&m, "derp.demo.com", 300, "two.example.net");
+    put_a(&m, "two.example.net", 600, "203.0.113.10");
+    for (size_t n = 0; n < m.n; n++) {
+        struct answer a = read_exact(m.p, n, DNS_TYPE_A);
+        assert_int_equal(a.status, ANSWER_SERVFAIL);
+        assert_int_equal(a.count, 0);
+        assert_int_equal(a.chain_count, 0);
+    }
+}
+
+static void questions_are_no_answers(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 1);
+    put_a(&m, "derp.demo.com", 600, "203.0.113.10");
+    m.p[2] = 0x01;
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_SERVFAIL);
+}
+
+static void pointers_lead_backwards(void **state)
+{
+    (void)state;
+    static const unsigned targets[] = {31, 33, 0x3fff}; /* itself, ahead, beyond the end */
+    struct message m;
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        begin(&m, 0, 1);
+        assert_int_equal(m.n, 31);
+        put16(&m, 0xc000 | targets[i]);
+        put_fixed(&m, DNS_TYPE_A, 60, 4);
+        put(&m, "\xcb\0\x71\x0a", 4);
+        struct answer a = read_all(&m);
+        assert_int_equal(a.status, ANSWER_SERVFAIL);
+    }
+}
+
+static void longest_name(void **state)
+{
+    (void)state;
+    char name[254];
+    struct message m;
+    struct answer a = {0};
+    memset(name, 'a', 253);
+    name[63] = name[127] = name[191] = '.';
+    name[253] = '\0';
+    m = (struct message){.n = 0};
+    put(&m, "\0\7\x81\x80\0\0\0\1\0\0\0\0", 12);
+    put_a(&m, name, 600, "203.0.113.10");
+    answer_read(m.p, m.n, name, DNS_TYPE_A, &a);
+    assert_int_equal(a.status, ANSWER_DATA);
+    answer_clear(&a);
+}
+
+static void names_are_printed_safely(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 1);
+    put_name(&m, "derp.demo.com");
+    put_fixed(&m, DNS_TYPE_CNAME, 60, 9);
+    put(&m, "\2\x1b.\4_a-9\0", 9);
+    struct answer a = read_all(&m);
+    assert_int_equal(a.chain_count, 1);
+    assert_string_equal(a.chain[0], "\\027\\046._a-9");
+    answer_clear(&a);
+}
+
+static void records_are_bounded(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, ANSWER_RECORDS_MAX + 5);
+    for (int i = 0; i < ANSWER_RECORDS_MAX + 5; i++) {
+        put16(&m, 0xc00c);
+        put_fixed(&m, DNS_TYPE_A, 60, 4);
+        put(&m, "\xcb\0\x71\x0a", 4);
+    }
+    struct answer a = read_all(&m);
+    assert_int_equal(a.count, ANSWER_RECORDS_MAX);
+    answer_clear(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_address),
+        cmocka_unit_test(compressed_owner),
+        cmocka_unit_test(chain_in_any_order),
+        cmocka_unit_test(circles_end),
+        cmocka_unit_test(nothing_there),
+        cmocka_unit_test(other_types_and_classes_are_passed_over),
+        cmocka_unit_test(addresses_of_odd_length_are_left_out),
+        cmocka_unit_test(negative_ttl_is_zero),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(questions_are_no_answers),
+        cmocka_unit_test(pointers_lead_backwards),
+        cmocka_unit_test(longest_name),
+        cmocka_unit_test(names_are_printed_safely),
+        cmocka_unit_test(records_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
