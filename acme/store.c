@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -299,7 +300,7 @@ bool store_put_challenge(const struct store *s, const char *domain, const struct
 {
     char file[300];
     text_lower(domain, file, 256);
-    strcat(file, ".pem");
+    snprintf(file + strlen(file), sizeof file - strlen(file), ".pem");
     char *path = store_path(s, "challenge");
     char *full = file_join(path, file);
     bool ok = file_write(full, pem->data, pem->len, 0640, f);

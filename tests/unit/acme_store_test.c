@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/generation.c"
+#include "acme/store.h"
+
+#include "base/clock.h"
+#include "tests/unit/acme_pki.h"
+
+#define NAME "derp.demo.com"
+#define DAY  86400
+
+struct place {
+    char root[64];
+    char dir[80];
+    struct store store;
+};
+
+static int setup(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+    struct fault f;
+    bool busy;
+    umask(0027);
+    unit_dir(p->root);
+    snprintf(p->dir, sizeof p->dir, "%s/certs", p->root);
+    assert_true(store_open(&p->store, p->dir, &busy, &f));
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *p = *state;
+    store_close(&p->store);
+    unit_dir_remove(p->root);
+    free(p);
+    return 0;
+}
+
+static mode_t mode_of(const struct place *p, const char *name)
+{
+    struct stat st;
+    char *path = store_path(&p->store, name);
+    assert_int_equal(stat(path, &st), 0);
+    free(path);
+    return st.st_mode & 07777;
+}
+
+static bool exists(const struct place *p, const char *name)
+{
+    char *path = store_path(&p->store, name);
+    bool is = file_exists(path);
+    free(path);
+    return is;
+}
+
+static void put_text(const struct place *p, const char *name, const char *text)
+{
+    struct fault f;
+    char *path = store_path(&p->store, name);
+    assert_true(file_write(path, text, strlen(text), 0600, &f));
+    free(path);
+}
+
+/* --- Store ------------------------------------------------------------------------------------ */
+
+static void test_folders_and_lock(void **state)
+{
+    struct place *p = *state;
+    struct store second;
+    struct fault f;
+    bool busy;
+    assert_int_equal(mode_of(p, "."), 0750);
+    assert_int_equal(mode_of(p, "account"), 0700);
+    assert_int_equal(mode_of(p, "pending"), 0700);
+    assert_int_equal(mode_of(p, "challenge"), 0750);
+    assert_false(store_open(&second, p->dir, &busy, &f));
+    assert_true(busy);
+    store_close(&second);
+    store_close(&p->store);
+    assert_true(store_open(&p->store, p->dir, &busy, &f)); /* again, with the folders there */
+}
+
+/* The package's setgid bit on the upper folder must come down to new folders by itself. */
+static void test_setgid_comes_down(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct buf b;
+    unsigned n;
+    if (chmod(p->dir, 02750) < 0 || mode_of(p, ".") != 02750)
+        skip();
+    buf_init(&b, 100);
+    buf_puts(&b, "x");
+    assert_true(generation_create(&p->store, &b, &b, &n, &f));
+    assert_int_equal(mode_of(p, "gen-1"), 02750);
+    assert_int_equal(mode_of(p, "gen-1/privkey.pem"), 0640);
+    buf_free(&b);
+}
+
+static void test_crash_leftovers_are_swept(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    bool busy;
+    put_text(p, ".order.json.0123456789abcdef", "x");
+    put_text(p, "account/.account.key.0123456789abcdef", "x");
+    put_text(p, ".keep", "x");
+    store_close(&p->store);
+    assert_true(store_open(&p->store, p->dir, &busy, &f));
+    assert_false(exists(p, ".order.json.0123456789abcdef"));
+    assert_false(exists(p, "account/.account.key.0123456789abcdef"));
+    assert_true(exists(p, ".keep"));
+}
+
+static void test_state(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct state s;
+    assert_true(store_load_state(&p->store, &s, &f)); /* none yet */
+    assert_int_equal(s.phase, PHASE_IDLE);
+    s.failures = 5;
+    assert_true(store_save_state(&p->store, &s, &f));
+    state_free(&s);
+    assert_true(store_load_state(&p->store, &s, &f));
+    assert_int_equal(s.failures, 5);
+    state_free(&s);
+
+    put_text(p, "order.json", "{ half a st");
+    assert_true(store_load_state(&p->store, &s, &f));
+    assert_int_equal(s.failures, 0);
+    assert_true(exists(p, "order.json.bad"));
+    state_free(&s);
+
+    put_text(p, "order.json", "{\"schema\":99}");
+    assert_false(store_load_state(&p->store, &s, &f));
+    assert_non_null(strstr(f.text, "later version"));
+    assert_true(exists(p, "order.json"));
+}
+
+static void test_account_key(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    bool made;
+    EVP_PKEY *one = store_account_key(&p->store, &made, &f);
+    assert_true(one && made);
+    EVP_PKEY *two = store_account_key(&p->store, &made, &f);
+    assert_true(two && !made && key_same(one, two));
+    assert_int_equal(mode_of(p, "account/account.key"), 0600);
+    EVP_PKEY_free(one);
+    EVP_PKEY_free(two);
+    /* Damaged: said, never silently replaced. */
+    put_text(p, "account/account.key", "");
+    assert_null(store_account_key(&p->store, &made, &f));
+    assert_non_null(strstr(f.text, "account.key"));
+    assert_true(exists(p, "account/account.key"));
+}
+
+static void test_account_file(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    char directory[] = "https://ca.example/dir", url[] = "https://ca.example/a/1";
+    struct account b, a = {.directory = directory, .url = url};
+    assert_false(store_load_account(&p->store, &b));
+    assert_true(store_save_account(&p->store, &a, &f));
+    assert_true(store_load_account(&p->store, &b));
+    assert_string_equal(b.url, a.url);
+    account_free(&b);
+    put_text(p, "account/account.json", "nonsense");
+    assert_false(store_load_account(&p->store, &b));
+    assert_true(store_save_account(&p->store, NULL, &f));
+    assert_false(exists(p, "account/account.json"));
+}
+
+static void test_pending(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct buf b;
+    assert_null(store_pending_key(&p->store, &f));
+    EVP_PKEY *one = store_new_pending_key(&p->store, &f);
+    EVP_PKEY *two = store_pending_key(&p->store, &f);
+    assert_true(key_same(one, two));
+    buf_init(&b, 100);
+    buf_puts(&b, "chain");
+    assert_true(store_save_pending_chain(&p->store, &b, &f));
+    buf_free(&b);
+    assert_true(store_load_pending_chain(&p->store, &b, &f));
+    assert_string_equal(buf_text(&b), "chain");
+    buf_free(&b);
+    EVP_PKEY_free(one);
+    EVP_PKEY_free(two);
+    /* A new key does not meet the old chain. */
+    one = store_new_pending_key(&p->store, &f);
+    assert_false(exists(p, "pending/fullchain.pem"));
+    EVP_PKEY_free(one);
+    store_clear_pending(&p->store);
+    assert_false(exists(p, "pending/privkey.pem"));
+}
+
+static void test_challenge(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct buf b;
+    buf_init(&b, 100);
+    buf_puts(&b, "cert and key");
+    assert_true(store_put_challenge(&p->store, "DERP.Demo.com", &b, &f));
+    assert_int_equal(mode_of(p, "challenge/derp.demo.com.pem"), 0640);
+    store_clear_challenges(&p->store);
+    assert_false(exists(p, "challenge/derp.demo.com.pem"));
+    assert_true(exists(p, "challenge"));
+    buf_free(&b);
+}
+
+/* --- Generations ------------------------------------------------------------------------------ */
+
+static unsigned make(struct place *p, const char *name, time_t until, bool fitting_key)
+{
+    struct fault f;
+    struct buf chain, pem;
+    unsigned n;
+    EVP_PKEY *key = pki_key(), *other = pki_key();
+    X509 *cert = pki_cert(NULL, key, name, clock_wall() - 60 * DAY, until);
+    buf_init(&chain, CHAIN_BYTES_MAX);
+    buf_init(&pem, CHAIN_BYTES_MAX);
+    pki_append(&chain, cert);
+    assert_true(key_to_pem(fitting_key ? key : other, &pem, &f));
+    assert_true(generation_create(&p->store, &chain, &pem, &n, &f));
+    buf_free(&chain);
+    buf_wipe(&pem);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    return n;
+}
+
+static void test_generations(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct generation g;
+    time_t later = clock_wall() + 30 * DAY;
+    assert_int_equal(generation_current(&p->store), 0);
+    generation_read(&p->store, 0, NAME, &g);
+    assert_false(g.usable);
+
+    assert_int_equal(make(p, NAME, later, true), 1);
+    assert_int_equal(generation_current(&p->store), 0); /* made, not in use */
+    assert_true(generation_switch(&p->store, 1, &f));
+    assert_int_equal(generation_current(&p->store), 1);
+    generation_read(&p->store, 1, NAME, &g);
+    assert_true(g.usable);
+    assert_int_equal(g.facts.not_after, later);
+    generation_read(&p->store, 1, "other.demo.com", &g);
+    assert_false(g.usable);
+    assert_int_equal(mode_of(p, "gen-1"), 0750);
+    assert_int_equal(mode_of(p, "gen-1/fullchain.pem"), 0640);
+
+    char target[32] = "", path[200];
+    snprintf(path, sizeof path, "%s/current", p->dir);
+    assert_true(readlink(path, target, sizeof target - 1) > 0);
+    assert_string_equal(target, "gen-1"); /* relative: the folder may be moved */
+}
+
+static void test_best(void **state)
+{
+    struct place *p = *state;
+    time_t now = clock_wall();
+    assert_int_equal(generation_best(&p->store, NAME, now), 0);
+    make(p, NAME, now + 30 * DAY, true);
+    make(p, NAME, now + 40 * DAY, true);
+    make(p, NAME, now - 1, true);           /* expired */
+    make(p, "x.demo.com", now + DAY, true); /* another name */
+    make(p, NAME, now + DAY, false);        /* key does not fit */
+    assert_int_equal(generation_best(&p->store, NAME, now), 2);
+}
+
+static void test_damaged(void **state)
+{
+    struct place *p = *state;
+    struct generation g;
+    time_t later = clock_wall() + 30 * DAY;
+    make(p, NAME, later, true);
+    make(p, NAME, later, true);
+    make(p, NAME, later, true);
+    put_text(p, "gen-1/privkey.pem", "");
+    put_text(p, "gen-2/fullchain.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    char *path = store_path(&p->store, "gen-3/privkey.pem");
+    unlink(path);
+    free(path);
+    for (unsigned n = 1; n <= 4; n++) {
+        generation_read(&p->store, n, NAME, &g);
+        assert_false(g.usable);
+        assert_true(strlen(g.why.text) > 0);
+    }
+}
+
+static void test_prune(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    time_t later = clock_wall() + 30 * DAY;
+    for (int i = 0; i < 6; i++)
+        make(p, NAME, later, true);
+    assert_true(generation_switch(&p->store, 2, &f)); /* gone back to an old one */
+    assert_true(store_mkdir(&p->store, UNNAMED, 0750, &f));
+    put_text(p, UNNAMED "/privkey.pem", "half");
+    generation_prune(&p->store);
+    assert_false(exists(p, "gen-1"));
+    assert_true(exists(p, "gen-2"));
+    assert_false(exists(p, "gen-3"));
+    assert_true(exists(p, "gen-4") && exists(p, "gen-5") && exists(p, "gen-6"));
+    assert_false(exists(p, UNNAMED));
+    /* Numbers are not used twice while higher ones stand. */
+    assert_int_equal(make(p, NAME, later, true), 7);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_int_equal(number_of("gen-1"), 1);
+    assert_int_equal(number_of("gen-2147483647"), INT_MAX);
+    assert_int_equal(number_of("gen-0"), 0);
+    assert_int_equal(number_of("gen-01"), 0);
+    assert_int_equal(number_of("gen-"), 0);
+    assert_int_equal(number_of("gen-1x"), 0);
+    assert_int_equal(number_of("gen-2147483648"), 0);
+    assert_int_equal(number_of("../gen-1"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_folders_and_lock, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_setgid_comes_down, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_crash_leftovers_are_swept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_account_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_account_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_best, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
