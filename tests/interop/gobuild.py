@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the Go programs of the interop tests into build/interop.
 
+Go 1.21 and newer fetch the toolchain that go.mod names by themselves. For an older one, as in
+Debian 12, it is fetched here, as the module that it is.
+
     gobuild.py [derptalk] [derpask] [derper] [cases]
 
 Without names it builds the first two. Prints the path of each program. Exit status 77 and a reason
 on standard error where there is no Go to build them with.
 """
+import json
 import os
 import pathlib
 import re
@@ -25,7 +29,9 @@ PROGRAMS = {
     "cases": ["test", "-c", "./cases"],
 }
 # From this version on, `go` fetches the toolchain that go.mod asks for by itself.
-OLDEST_GO = (1, 21)
+SELF_FETCHING = (1, 21)
+# Older ones must at least know modules and `go mod download -json`.
+OLDEST_GO = (1, 16)
 
 
 class NoGo(Exception):
@@ -49,7 +55,7 @@ def go_version(go):
 
 
 def find_go():
-    """Path of the newest Go that is new enough; raises NoGo."""
+    """Path of a Go that builds the programs, or fetches what does; raises NoGo."""
     places = [shutil.which("go"), "/usr/local/go/bin/go"]
     places += sorted(map(str, pathlib.Path("/usr/lib").glob("go-*/bin/go")))
     seen = {p: go_version(p) for p in places if p and os.access(p, os.X_OK)}
@@ -58,9 +64,28 @@ def find_go():
         raise NoGo("no Go here (install golang-go 1.21 or newer)")
     best = max(usable, key=usable.get)
     if usable[best] < OLDEST_GO:
-        raise NoGo("Go %d.%d is too old: 1.21 or newer fetches the toolchain it needs"
-                   % usable[best])
-    return best
+        raise NoGo("Go %d.%d is too old (install 1.21 or newer)" % usable[best])
+    return best if usable[best] >= SELF_FETCHING else fetch_toolchain(best)
+
+
+def fetch_toolchain(old_go):
+    """Path of the toolchain that go.mod asks for, in the module cache of an old Go. What newer ones
+    do after the download is done here: programs get their execute bits, and go.mod files, which a
+    module cannot contain in its folders, their names."""
+    wanted = re.search(r"^go (\S+)$", (HERE / "go.mod").read_text(), re.M)[1]
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    module = "golang.org/toolchain@v0.0.1-go%s.linux-%s" % (wanted, machine)
+    done = subprocess.run([old_go, "mod", "download", "-json", module], capture_output=True, text=True,
+                          cwd="/", env=dict(os.environ, GOFLAGS="-modcacherw"), timeout=300)
+    try:
+        root = pathlib.Path(json.loads(done.stdout)["Dir"])
+    except (ValueError, KeyError):
+        raise NoGo("Go cannot fetch " + module) from None
+    for path in [*root.glob("bin/*"), *root.glob("pkg/tool/*/*")]:
+        path.chmod(0o755)
+    for path in root.rglob("_go.mod"):
+        path.rename(path.with_name("go.mod"))
+    return str(root / "bin" / "go")
 
 
 def environment():

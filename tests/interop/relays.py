@@ -78,13 +78,16 @@ class Relay:
             self._prepare()
             self.start()
         except BaseException:
-            self.__exit__()
+            self.__exit__(RuntimeError)
             raise
         return self
 
-    def __exit__(self, *_):
-        self.stop()
+    def __exit__(self, kind=None, *_):
+        status, said = self.stop(), self.text()
         shutil.rmtree(self.folder, ignore_errors=True)
+        if kind is None:  # else something went wrong already
+            assert status in (None, 0), "%s ended with %s:\n%s" % (self.kind, status, said[-6000:])
+            assert "Sanitizer" not in said and "runtime error" not in said, said[-12000:]
 
     # --- Files ---------------------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ class Relay:
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
                     command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env={"HOME": str(self.folder), "PATH": os.environ.get("PATH", "/usr/bin")},
+                    env=self._environment(),
                     **({"user": "nobody", "group": "nogroup", "extra_groups": []}
                        if os.geteuid() == 0 else {}))
             if self._wait_ready(begin):
@@ -150,6 +153,11 @@ class Relay:
                 break
             self.ports = None
         raise RuntimeError("%s did not start:\n%s" % (self.kind, self.text()))
+
+    def _environment(self):
+        """Nothing of the caller's but what sanitizers are told."""
+        told = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}
+        return {"HOME": str(self.folder), "PATH": os.environ.get("PATH", "/usr/bin"), **told}
 
     def _wait_ready(self, begin):
         deadline = time.monotonic() + PATIENCE
@@ -177,6 +185,8 @@ class Relay:
 
     def text(self, begin=0):
         """What the relay logged."""
+        if not self.log.exists():
+            return ""
         with self.log.open("rb") as f:
             f.seek(begin)
             return f.read().decode(errors="replace")

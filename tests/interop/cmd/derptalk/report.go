@@ -31,6 +31,7 @@ type report struct {
 	SendErrors  int64    `json:"send_errors"`
 	RecvErrors  int64    `json:"recv_errors"`
 	PeerGone    int64    `json:"peer_gone"`
+	Restarting  int64    `json:"restarting"`
 	Others      int64    `json:"other_messages"`
 	Bytes       int64    `json:"bytes"`
 	RTTp50      int64    `json:"rtt_p50_us"`
@@ -89,6 +90,7 @@ func (r *report) add(t *talker) {
 	r.SendErrors += t.sendErrors.Load()
 	r.RecvErrors += t.recvErrors.Load()
 	r.PeerGone += t.peerGone.Load()
+	r.Restarting += t.restarting.Load()
 	r.Others += t.others.Load()
 	r.Bytes += t.bytes.Load()
 }

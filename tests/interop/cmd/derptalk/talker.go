@@ -67,7 +67,7 @@ type talker struct {
 	sent, received, returned, bytes     atomic.Int64
 	duplicated, reordered, damaged      atomic.Int64
 	connections, sendErrors, recvErrors atomic.Int64
-	peerGone, others                    atomic.Int64
+	peerGone, restarting, others        atomic.Int64
 
 	ready chan bool // closed at the first ServerInfo
 
@@ -166,6 +166,8 @@ func (t *talker) receive() {
 			t.dc.SendPong(m)
 		case derp.PeerGoneMessage:
 			t.peerGone.Add(1)
+		case derp.ServerRestartingMessage:
+			t.restarting.Add(1)
 		case derp.ReceivedPacket:
 			t.packet(m, &nextThere, &nextBack)
 		case derp.KeepAliveMessage:
