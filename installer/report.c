@@ -15,7 +15,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "installer/progress.h"
 #include "installer/wrap.h"
 
@@ -34,16 +33,16 @@ static int terminal_width(int fd)
     return size.ws_col > 100 ? 100 : size.ws_col;
 }
 
-struct report_style report_style(const struct options *o)
+struct report_style report_style(const struct options *o, int fd)
 {
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
     bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
-    struct report_style style = {.terminal = isatty(STDERR_FILENO) && !dumb};
+    struct report_style style = {.terminal = isatty(fd) && !dumb};
     setlocale(LC_CTYPE, "");
     style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     style.color = style.terminal && !o->no_color && !(no_color && *no_color);
-    style.width = style.terminal ? terminal_width(STDERR_FILENO) : 0;
+    style.width = style.terminal ? terminal_width(fd) : 0;
     return style;
 }
 
@@ -260,7 +259,7 @@ void report_end(struct report *r)
 void report_on_line(void *arg, const char *line)
 {
     char text[512];
-    text_printable(line, strlen(line), text, sizeof text);
+    wrap_clean(line, text, sizeof text);
     if (*text)
         report_progress(arg, text);
 }

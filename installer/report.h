@@ -30,8 +30,8 @@ struct report {
     bool quiet;
     bool verbose;
     bool json;
-    FILE *err;
-    FILE *log;                /* NULL: none */
+    FILE *err; /* where people read: standard error, or standard output for status and doctor */
+    FILE *log; /* NULL: none */
     struct findings findings; /* everything found so far, for the JSON object */
     char **changes;           /* "ufw allow 443/tcp", in order */
     size_t change_count;
@@ -39,8 +39,8 @@ struct report {
     struct progress *progress; /* non-NULL between report_begin and report_end */
 };
 
-/* The style that fits the environment (NO_COLOR, TERM, locale) and the flags. */
-struct report_style report_style(const struct options *o);
+/* The style that fits the environment (NO_COLOR, TERM, locale), the flags and what fd is. */
+struct report_style report_style(const struct options *o, int fd);
 
 /* Starts reporting to err. The log file is opened later, if at all. */
 void report_open(struct report *r, const struct options *o, const struct report_style *style,

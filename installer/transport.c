@@ -112,7 +112,7 @@ enum transport_outcome transport_get(const char *url, const char *ca_file, long 
     return judge(code, error, f);
 }
 
-void transport_free(struct transport_answer *answer)
+void transport_answer_free(struct transport_answer *answer)
 {
     buf_free(&answer->body);
 }

@@ -31,12 +31,12 @@ struct transport_answer {
 
 /*
  * GETs url (https, or http to a loopback address only). ca_file: PEM, the only trust; NULL: the
- * system's. *f says why it is not TRANSPORT_ANSWERED. Free the answer with transport_free in every
- * case.
+ * system's. *f says why it is not TRANSPORT_ANSWERED. Free the answer with transport_answer_free in
+ * every case.
  */
 enum transport_outcome transport_get(const char *url, const char *ca_file, long timeout_ms,
                                      const volatile int *stop, struct transport_answer *answer,
                                      struct fault *f);
-void transport_free(struct transport_answer *answer);
+void transport_answer_free(struct transport_answer *answer);
 
 #endif

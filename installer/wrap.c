@@ -12,6 +12,40 @@ int wrap_columns(const char *text, size_t n)
     return columns;
 }
 
+/* Bytes of the character at s: 0 when it is broken, overlong or a control character. */
+static size_t character(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return s[0] >= 0x20 && s[0] != 0x7f;
+    size_t n = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                             : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool c1 = s[0] == 0xc2 && s[1] < 0xa0;
+    return overlong || c1 ? 0 : n;
+}
+
+void wrap_clean(const char *line, char *out, size_t cap)
+{
+    size_t len = 0;
+    for (const unsigned char *s = (const unsigned char *)line; *s;) {
+        size_t n = character(s);
+        if (len + (n ? n : 4) >= cap)
+            break;
+        if (n)
+            memcpy(out + len, s, n);
+        else
+            snprintf(out + len, 5, "\\x%02x", *s);
+        len += n ? n : 4;
+        s += n ? n : 1;
+    }
+    out[len] = '\0';
+}
+
 void wrap_print(FILE *out, const char *text, int width, int used, int indent)
 {
     const char *word = text + strspn(text, " \n");

@@ -12,6 +12,12 @@
  */
 void wrap_print(FILE *out, const char *text, int width, int used, int indent);
 
+/*
+ * Copies a line of another program to out (cap bytes, cut at a character): well-formed UTF-8 stays,
+ * control characters and broken bytes become \xNN, so that nothing can steer the terminal.
+ */
+void wrap_clean(const char *line, char *out, size_t cap);
+
 /* Columns that a UTF-8 text takes, counting one per character. */
 int wrap_columns(const char *text, size_t n);
 

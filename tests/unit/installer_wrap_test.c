@@ -33,11 +33,32 @@ static void test_columns(void **state)
     assert_int_equal(wrap_columns("\xe2\x9c\x93 ok", 6), 4);
 }
 
+static void assert_clean(const char *line, size_t cap, const char *wanted)
+{
+    char out[64];
+    wrap_clean(line, out, cap);
+    assert_string_equal(out, wanted);
+}
+
+static void test_clean(void **state)
+{
+    (void)state;
+    assert_clean("plain — text", 64, "plain — text");
+    assert_clean("\x1b[31m\r\x7f", 64, "\\x1b[31m\\x0d\\x7f");
+    assert_clean("\xff\xc0\x80\xe2\x80", 64, "\\xff\\xc0\\x80\\xe2\\x80");
+    assert_clean("\xc2\x9b", 64, "\\xc2\\x9b"); /* C1: another way to write ESC [ */
+    assert_clean("\xe0\x80\xaf", 64, "\\xe0\\x80\\xaf");
+    assert_clean("ab\xe2\x80\x94", 5, "ab");
+    assert_clean("a\x01", 5, "a");
+    assert_clean("", 1, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrap),
         cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

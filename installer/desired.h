@@ -3,8 +3,8 @@
  * What the flags, earlier runs and the config that is there add up to: the config as it should be,
  * and what differs. A setting that no flag names keeps its value. Pure.
  */
-#ifndef INSTALLER_WANTED_H
-#define INSTALLER_WANTED_H
+#ifndef INSTALLER_DESIRED_H
+#define INSTALLER_DESIRED_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +14,9 @@
 #include "installer/journal.h"
 #include "installer/options.h"
 
-#define WANTED_STAGING_DIRECTORY "https://acme-staging-v02.api.letsencrypt.org/directory"
+#define DESIRED_STAGING_DIRECTORY "https://acme-staging-v02.api.letsencrypt.org/directory"
 
-struct wanted {
+struct desired {
     char *text;           /* the whole config */
     struct config config; /* the same, parsed */
     char *changes;        /* "uplink off -> 4mbit, email a@b"; "" when nothing differs */
@@ -28,17 +28,18 @@ struct wanted {
 /*
  * old_text: the present config, NULL when there is none. kernel_has_ipv6: sockets of that family
  * can be had. false with file and line when the present config is broken, or when the result
- * would be. Free with wanted_free in both cases.
+ * would be. Without a domain and without a config it holds defaults. Free with desired_free in both
+ * cases.
  */
-bool wanted_make(const struct options *o, const struct journal *j, const char *old_text,
-                 bool kernel_has_ipv6, struct wanted *w, struct fault *f);
-void wanted_free(struct wanted *w);
+bool desired_make(const struct options *o, const struct journal *j, const char *old_text,
+                  bool kernel_has_ipv6, struct desired *w, struct fault *f);
+void desired_free(struct desired *w);
 
 /* Merges the flags into the settings that only the journal keeps. */
-void wanted_settings(const struct options *o, struct journal_settings *s);
+void desired_settings(const struct options *o, struct journal_settings *s);
 
 /* TCP port that clients connect to, UDP port of STUN (0: off). */
-uint16_t wanted_port(const struct config *c);
-uint16_t wanted_stun_port(const struct config *c);
+uint16_t desired_port(const struct config *c);
+uint16_t desired_stun_port(const struct config *c);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "installer/wanted.h"
+#include "installer/desired.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +40,12 @@ static const struct confedit managed[EDIT_COUNT] = {
     [EDIT_ALLOW] = {"admission", "allow", NULL},
 };
 
-uint16_t wanted_port(const struct config *c)
+uint16_t desired_port(const struct config *c)
 {
     return c->listen.count ? endpoint_port(&c->listen.list[0]) : 443;
 }
 
-uint16_t wanted_stun_port(const struct config *c)
+uint16_t desired_stun_port(const struct config *c)
 {
     return c->stun.count ? endpoint_port(&c->stun.list[0]) : 0;
 }
@@ -59,7 +59,7 @@ static void merge_ip(const struct endpoint *given, bool forget, char **setting)
         journal_set(setting, NULL);
 }
 
-void wanted_settings(const struct options *o, struct journal_settings *s)
+void desired_settings(const struct options *o, struct journal_settings *s)
 {
     merge_ip(&o->ip4, o->ip4_auto, &s->ip4);
     merge_ip(&o->ip6, o->ip6_auto || o->no_ipv6, &s->ip6);
@@ -111,25 +111,25 @@ static bool must_rewrite(const struct config_endpoints *old, bool ipv6, bool ask
 static void edit_listen(const struct options *o, const struct config *old, bool ipv6,
                         struct listens *text, struct confedit *edits)
 {
-    uint16_t port = o->port ? o->port : wanted_port(old);
-    uint16_t stun = o->stun_port ? o->stun_port : wanted_stun_port(old);
+    uint16_t port = o->port ? o->port : desired_port(old);
+    uint16_t stun = o->stun_port ? o->stun_port : desired_stun_port(old);
     bool asked = o->ip6.any.sa_family != AF_UNSPEC || o->ip6_auto;
     print_listen(text->tcp, port, ipv6);
     print_listen(text->udp, stun, ipv6);
-    if (port != wanted_port(old) || must_rewrite(&old->listen, ipv6, asked))
+    if (port != desired_port(old) || must_rewrite(&old->listen, ipv6, asked))
         edits[EDIT_LISTEN].value = text->tcp;
-    if (stun != wanted_stun_port(old) || (stun && must_rewrite(&old->stun, ipv6, asked)))
+    if (stun != desired_stun_port(old) || (stun && must_rewrite(&old->stun, ipv6, asked)))
         edits[EDIT_STUN].value = text->udp;
 }
 
 static const char *directory_value(const struct options *o, const struct config *old)
 {
     if (o->staging)
-        return WANTED_STAGING_DIRECTORY;
+        return DESIRED_STAGING_DIRECTORY;
     if (o->acme_directory)
         return o->acme_directory;
     /* A run without --staging is meant for good. */
-    if (strcmp(old->acme_directory, WANTED_STAGING_DIRECTORY) == 0)
+    if (strcmp(old->acme_directory, DESIRED_STAGING_DIRECTORY) == 0)
         return CONFIG_ACME_DIRECTORY;
     return NULL;
 }
@@ -149,7 +149,7 @@ static void collect(const struct options *o, const struct config *old, struct co
 }
 
 /* Names the edits that change something, "key old -> new". */
-static void describe(const char *old_text, const struct confedit *edits, struct wanted *w)
+static void describe(const char *old_text, const struct confedit *edits, struct desired *w)
 {
     char old[TEXT_MAX];
     struct buf b;
@@ -173,8 +173,8 @@ static void describe(const char *old_text, const struct confedit *edits, struct 
 /* `tailscaled` alone means the socket where Debian's and Tailscale's packages put it. */
 #define TAILSCALED_SOCKET "tailscaled:/var/run/tailscale/tailscaled.sock"
 
-bool wanted_make(const struct options *o, const struct journal *j, const char *old_text,
-                 bool kernel_has_ipv6, struct wanted *w, struct fault *f)
+bool desired_make(const struct options *o, const struct journal *j, const char *old_text,
+                  bool kernel_has_ipv6, struct desired *w, struct fault *f)
 {
     struct config old;
     struct confedit edits[EDIT_COUNT];
@@ -193,13 +193,15 @@ bool wanted_make(const struct options *o, const struct journal *j, const char *o
         edit_listen(o, &old, kernel_has_ipv6 && !j->settings.no_ipv6, &listens, edits);
         describe(base, edits, w);
         w->text = confedit_apply(base, edits, EDIT_COUNT);
-        fine = config_parse(CONFIG_PATH, w->text, &w->config, f);
+        /* Without a domain there is nothing to set up, and no whole config to judge. */
+        if (old_text || o->domain[0])
+            fine = config_parse(CONFIG_PATH, w->text, &w->config, f);
     }
     config_free(&old);
     return fine;
 }
 
-void wanted_free(struct wanted *w)
+void desired_free(struct desired *w)
 {
     free(w->text);
     free(w->changes);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Can the CA be reached, is it the one we trust, and what is it called in CAA records? Reads only.
+ */
+#ifndef INSTALLER_CA_H
+#define INSTALLER_CA_H
+
+#include "base/finding.h"
+#include "installer/setup.h"
+
+/*
+ * Fills s->ca. ca.ok, ca.unreachable and ca.busy (warn: the timer keeps trying), ca.untrusted,
+ * ca.directory, ca.file (fail), ca.skipped (skip: source is not acme), clock.wrong (fail: five
+ * minutes off the CA's clock).
+ */
+void ca_check(struct setup *s, struct findings *all);
+
+/*
+ * A file that a config names must be readable for the service users: the reason when it is not.
+ * Judged by the mode bits for others, of the file and of the folders above it.
+ */
+bool ca_file_is_public(const char *path, struct fault *f);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/preflight.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "installer/ca.h"
+#include "installer/derpmap.h"
+#include "installer/server.h"
+#include "installer/stop.h"
+
+#define DNS_POLL_MS 5000
+
+/* --- Ports -------------------------------------------------------------------------------------
+ */
+
+static bool is_ours(const struct ports_owner *owner)
+{
+    return strcmp(owner->unit, "derpd.service") == 0;
+}
+
+/* One endpoint of the config. A foreign listener on another address of the port is no conflict
+ * for the kernel, but clients of that address would reach it instead of us. */
+static bool check_port(enum ports_proto proto, uint16_t port, const char *what,
+                       struct findings *all)
+{
+    struct ports_list found;
+    struct fault f;
+    char id[32], owner[256];
+    bool fine = true;
+    snprintf(id, sizeof id, "ports.%u.taken", port);
+    if (findings_get(all, id))
+        return false; /* told already: the same port on the other family */
+    if (!ports_owner(proto, port, &found, &f)) {
+        finding_add(all, SEVERITY_WARN, "ports.unknown", "who holds %u/%s cannot be read: %s", port,
+                    ports_proto_name(proto), f.text);
+        return false;
+    }
+    for (size_t i = 0; fine && i < found.count; i++) {
+        const struct ports_owner *o = &found.list[i];
+        if (is_ours(o))
+            continue;
+        fine = false;
+        size_t at =
+            finding_add(all, SEVERITY_FAIL, id, "%u/%s, which %s needs, is held by %s", port,
+                        ports_proto_name(proto), what, ports_owner_print(o, owner, sizeof owner));
+        if (o->unit[0])
+            finding_fix(all, at,
+                        "stop it (`systemctl disable --now %s`) or move it to another "
+                        "port, then run this again",
+                        o->unit);
+        else
+            finding_fix(all, at, "stop it or move it to another port, then run this again");
+    }
+    ports_free(&found);
+    return fine;
+}
+
+static bool check_ports(enum ports_proto proto, const struct config_endpoints *list,
+                        const char *what, struct findings *all)
+{
+    bool fine = true;
+    for (size_t i = 0; i < list->count; i++)
+        fine &= check_port(proto, endpoint_port(&list->list[i]), what, all);
+    return fine;
+}
+
+void preflight_ports(struct setup *s, struct findings *all)
+{
+    const struct config *c = &s->desired.config;
+    bool fine = check_ports(PORTS_TCP, &c->listen, "the relay", all);
+    fine &= check_ports(PORTS_UDP, &c->stun, "STUN", all);
+    fine &= check_ports(PORTS_TCP, &c->http, "the relay", all);
+    fine &= check_ports(PORTS_TCP, &c->metrics, "the relay's status page", all);
+    if (fine)
+        finding_add(all, SEVERITY_OK, "ports.ok", "%u/tcp%s %s", desired_port(c),
+                    c->stun.count ? " and the STUN port" : "",
+                    s->service_active ? "are the relay's" : "are free");
+}
+
+/* A public CA looks at port 443 and nowhere else (RFC 8737 3). */
+static void check_challenge_port(struct setup *s, struct findings *all)
+{
+    const struct config *c = &s->desired.config;
+    if (c->source != CONFIG_SOURCE_ACME || c->challenge != CONFIG_CHALLENGE_TLS_ALPN_01)
+        return;
+    for (size_t i = 0; i < c->listen.count; i++)
+        if (endpoint_port(&c->listen.list[i]) == DERPMAP_PORT)
+            return;
+    bool private_ca = c->acme_ca_file != NULL;
+    size_t at = finding_add(all, private_ca ? SEVERITY_WARN : SEVERITY_FAIL, "ports.challenge",
+                            "the CA proves the domain on port 443, where this relay would not "
+                            "listen");
+    finding_fix(all, at,
+                "leave --port out, add port 443 to listen in %s, or bring a certificate of "
+                "your own (source = files)",
+                CONFIG_PATH);
+}
+
+/* --- Domain ------------------------------------------------------------------------------------
+ */
+
+static void domain_options(struct setup *s, struct dnscheck_options *o)
+{
+    const struct config *c = &s->desired.config;
+    static const char *const challenges[] = {"tls-alpn-01", "http-01", "dns-01"};
+    *o = (struct dnscheck_options){
+        .domain = c->domain,
+        .root_hints = c->dns_root_hints,
+        .trust_anchor = c->dns_trust_anchor,
+        .resolver = c->dns_resolver,
+        .ip4 = s->ip4,
+        .ip6 = s->ip6,
+        .no_ipv6 = s->journal.settings.no_ipv6,
+        .ca_names = (const char *const *)s->ca.names,
+        .ca_count = c->source == CONFIG_SOURCE_ACME ? s->ca.count : 0,
+        .challenge = c->source == CONFIG_SOURCE_ACME ? challenges[c->challenge] : NULL,
+        .stop = stop_flag(),
+    };
+}
+
+void preflight_domain(struct setup *s, struct findings *all)
+{
+    struct dnscheck_options o;
+    domain_options(s, &o);
+    dnscheck_own(&o, &s->own, all);
+    dnscheck_domain(&o, &s->own, &s->dns, all);
+}
+
+/* The first of the domain's addresses that is ours, for the derpMap. */
+static void remember_address(const struct address_set *records, const struct address_set *ours,
+                             const struct endpoint *given, char **setting)
+{
+    char text[ENDPOINT_TEXT];
+    journal_set(setting, NULL);
+    if (given->any.sa_family != AF_UNSPEC)
+        journal_set(setting, endpoint_print_ip(given, text));
+    for (size_t i = 0; !*setting && i < records->count; i++)
+        if (ours->count == 0 || address_set_has(ours, &records->list[i]))
+            journal_set(setting, endpoint_print_ip(&records->list[i], text));
+}
+
+/* Asks until the domain is ready, something else is wrong, or the time is over. */
+static void wait_for_domain(struct setup *s, struct findings *all)
+{
+    int64_t end = clock_mono_ms() + (int64_t)s->opt->wait_dns * 1000;
+    char doing[120];
+    int polls = 0;
+    report_begin(&s->report, "dns", "asking the name servers");
+    for (;;) {
+        findings_free(all);
+        preflight_domain(s, all);
+        int64_t left = end - clock_mono_ms();
+        if (!s->dns.pending || s->dns.ready || !s->opt->wait_dns_given || stop_wanted())
+            break;
+        s->waited_for_dns = left <= 0;
+        if (s->waited_for_dns)
+            break;
+        snprintf(doing, sizeof doing, "waiting for %s to point here, %lld:%02lld left",
+                 s->desired.config.domain, (long long)left / 60000, (long long)left / 1000 % 60);
+        /* A plain log needs no countdown every few seconds. */
+        if (s->report.style.terminal || polls++ % 12 == 0)
+            report_progress(&s->report, doing);
+        stop_sleep(left < DNS_POLL_MS ? (int)left : DNS_POLL_MS);
+    }
+    report_end(&s->report);
+}
+
+/* --- Firewall ----------------------------------------------------------------------------------
+ */
+
+/* Under --yes nobody looks at the list of ports that will be closed: it must be agreed to. */
+static void check_others(struct setup *s, struct findings *all)
+{
+    char list[400] = "";
+    size_t used = 0;
+    if (!s->opt->yes || s->opt->close_others || s->firewall_state.others.count == 0)
+        return;
+    for (size_t i = 0; i < s->firewall_state.others.count && used < sizeof list; i++) {
+        const struct ports_owner *o = &s->firewall_state.others.list[i];
+        int n = snprintf(list + used, sizeof list - used, "%s%u/%s", used ? "," : "",
+                         endpoint_port(&o->local), ports_proto_name(o->proto));
+        used += (size_t)n;
+    }
+    size_t at = finding_add(all, SEVERITY_FAIL, "firewall.others.unanswered",
+                            "other services listen on public ports that would be closed, and "
+                            "--yes alone does not agree to that");
+    finding_fix(all, at, "keep them open with --allow=%s, or close them with --close-others", list);
+}
+
+static void check_firewall(struct setup *s, struct findings *all)
+{
+    if (!s->use_firewall) {
+        size_t at = finding_add(all, SEVERITY_WARN, "firewall.none",
+                                "the firewall is left alone, as --firewall=none says");
+        finding_fix(all, at, "make sure that %u/tcp and %u/udp reach this server",
+                    desired_port(&s->desired.config), desired_stun_port(&s->desired.config));
+        return;
+    }
+    report_begin(&s->report, "firewall", "reading ufw, the kernel's rules and SSH's ports");
+    bool known = firewall_inspect(&s->firewall, &s->firewall_state, all);
+    report_end(&s->report);
+    if (!known)
+        return;
+    check_others(s, all);
+    firewall_plan(&s->firewall, &s->firewall_state, &s->firewall_plan);
+}
+
+/* --- All of it ---------------------------------------------------------------------------------
+ */
+
+static bool show(struct setup *s, struct findings *found)
+{
+    report_findings(&s->report, found);
+    return !stop_wanted();
+}
+
+/* The domain comes last: only when all else is well is it worth waiting for. */
+static enum setup_exit check_domain(struct setup *s)
+{
+    struct findings found = {0};
+    bool others_failed = findings_worst(&s->report.findings) == SEVERITY_FAIL;
+    bool asked = s->opt->wait_dns_given;
+    if (asked && others_failed) {
+        preflight_domain(s, &found);
+        show(s, &found);
+        return EXIT_PREFLIGHT;
+    }
+    wait_for_domain(s, &found);
+    bool failed = findings_worst(&found) == SEVERITY_FAIL;
+    if (!show(s, &found))
+        return EXIT_INTERRUPTED;
+    if (failed && s->waited_for_dns && !others_failed)
+        return EXIT_DNS;
+    return failed || others_failed ? EXIT_PREFLIGHT : EXIT_DONE;
+}
+
+enum setup_exit preflight_run(struct setup *s)
+{
+    struct findings found = {0};
+    report_title(&s->report, "Checking (nothing is changed yet)");
+    server_check(&found);
+    if (!show(s, &found))
+        return EXIT_INTERRUPTED;
+    preflight_ports(s, &found);
+    check_challenge_port(s, &found);
+    if (!show(s, &found))
+        return EXIT_INTERRUPTED;
+    check_firewall(s, &found);
+    if (!show(s, &found))
+        return EXIT_INTERRUPTED;
+    report_begin(&s->report, "ca", s->desired.config.acme_directory);
+    ca_check(s, &found);
+    report_end(&s->report);
+    if (!show(s, &found))
+        return EXIT_INTERRUPTED;
+    enum setup_exit code = check_domain(s);
+    if (code != EXIT_DONE)
+        return code;
+    remember_address(&s->dns.a, &s->own.public.ip4, &s->ip4, &s->journal.settings.map4);
+    remember_address(&s->dns.aaaa, &s->own.public.ip6, &s->ip6, &s->journal.settings.map6);
+    return EXIT_DONE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that can be known before anything is changed. Reads only; tells all failures at once.
+ */
+#ifndef INSTALLER_PREFLIGHT_H
+#define INSTALLER_PREFLIGHT_H
+
+#include "installer/setup.h"
+
+/*
+ * Runs all checks (after setup_load), shows what they find and fills s for the plan. EXIT_DONE when
+ * nothing failed; EXIT_PREFLIGHT, EXIT_DNS (only the domain is not ready, --wait-dns was given and
+ * ran out) or EXIT_INTERRUPTED.
+ */
+enum setup_exit preflight_run(struct setup *s);
+
+/* Own addresses, domain and CAA for s, without waiting; also used by doctor. */
+void preflight_domain(struct setup *s, struct findings *all);
+
+/* Who holds the ports; ours count as free. */
+void preflight_ports(struct setup *s, struct findings *all);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/relaystatus.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "installer/stop.h"
+#include "installer/transport.h"
+
+#define STATUS_MS 3000
+
+static void copy(const char *from, char *to, size_t cap)
+{
+    text_printable(from, strlen(from), to, cap);
+}
+
+bool relaystatus_parse(const char *text, struct relaystatus *status, struct fault *f)
+{
+    json_error_t e;
+    json_int_t uptime, open, clients, sent, disco = 0, dropped, stun;
+    const char *version, *state, *problem;
+    memset(status, 0, sizeof *status);
+    json_t *root = json_loads(text, 0, &e);
+    if (!root)
+        return fault_set(f, "not JSON (line %d: %s)", e.line, e.text);
+    bool fine = json_unpack_ex(root, &e, 0,
+                               "{s:s, s:I, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:{s:I}, s:{s:I, s:I}}, "
+                               "s:{s:I}}",
+                               "version", &version, "uptimeSeconds", &uptime, "certificate",
+                               "state", &state, "problem", &problem, "connections", "open", &open,
+                               "loggedIn", &clients, "packets", "disco", "sent", &disco, "other",
+                               "sent", &sent, "dropped", &dropped, "stun", "answered", &stun) == 0;
+    if (fine) {
+        copy(version, status->version, sizeof status->version);
+        copy(state, status->certificate, sizeof status->certificate);
+        copy(problem, status->problem, sizeof status->problem);
+        status->uptime = uptime;
+        status->open = open;
+        status->clients = clients;
+        status->relayed = sent + disco;
+        status->dropped = dropped;
+        status->stun = stun;
+    } else {
+        fault_set(f, "%s", e.text);
+    }
+    json_decref(root);
+    return fine;
+}
+
+bool relaystatus_read(const struct config *c, struct relaystatus *status, struct fault *f)
+{
+    struct transport_answer answer;
+    struct fault why;
+    char at[ENDPOINT_TEXT], url[ENDPOINT_TEXT + 32];
+    if (c->metrics.count == 0)
+        return fault_set(f, "its status page is off (metrics in %s)", CONFIG_PATH);
+    snprintf(url, sizeof url, "http://%s/status", endpoint_print(&c->metrics.list[0], at));
+    bool fine =
+        transport_get(url, NULL, STATUS_MS, stop_flag(), &answer, &why) == TRANSPORT_ANSWERED;
+    if (!fine)
+        fault_set(f, "%s does not answer: %s", url, why.text);
+    else if (answer.status != 200)
+        fine = fault_set(f, "%s answers HTTP %ld", url, answer.status);
+    else if (!relaystatus_parse(buf_text(&answer.body), status, &why))
+        fine = fault_set(f, "%s: %s", url, why.text);
+    transport_answer_free(&answer);
+    return fine;
+}

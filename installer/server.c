@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/server.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/run.h"
+#include "base/text.h"
+#include "installer/stop.h"
+
+#define MIB            (1024.0 * 1024)
+#define MEMORY_LOW_MIB 256 /* ours takes 30; a server below this is short of everything */
+#define DISK_LOW_MIB   200
+#define DISK_NONE_MIB  30 /* room for ufw, keys, certificates, logs */
+
+void server_os_name(const char *os_release, char *name, size_t cap)
+{
+    const char *key = "PRETTY_NAME=";
+    snprintf(name, cap, "Linux");
+    for (const char *line = os_release; *line; line += *line != '\0') {
+        size_t n = strcspn(line, "\n");
+        if (text_starts(line, key) && n < 200) {
+            char value[256];
+            size_t quote = line[strlen(key)] == '"';
+            snprintf(value, sizeof value, "%.*s", (int)(n - strlen(key) - quote),
+                     line + strlen(key) + quote);
+            value[strcspn(value, "\"")] = '\0';
+            text_printable(value, strlen(value), name, cap);
+        }
+        line += n;
+    }
+}
+
+static void read_os_name(char *name, size_t cap)
+{
+    struct buf text;
+    buf_init(&text, 16384);
+    file_read("/etc/os-release", &text, NULL);
+    server_os_name(buf_text(&text), name, cap);
+    buf_free(&text);
+}
+
+/* "systemd 255 (255.4-1ubuntu8)": its first number; 0 when it cannot be asked. */
+static unsigned systemd_version(void)
+{
+    const char *const argv[] = {"systemctl", "--version", NULL};
+    struct run_options opt = {.timeout_ms = 10000, .stop = stop_flag()};
+    struct run_result r;
+    unsigned version = 0;
+    if (run(argv, &opt, &r, NULL) && run_ok(&r) && text_starts(buf_text(&r.out), "systemd "))
+        version = (unsigned)strtoul(buf_text(&r.out) + 8, NULL, 10);
+    run_free(&r);
+    return version;
+}
+
+static double free_mib(const char *path)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) != 0)
+        return -1;
+    return (double)st.f_bavail * (double)st.f_frsize / MIB;
+}
+
+static void check_disk(struct findings *all)
+{
+    static const char *const folders[] = {"/var/lib", "/etc"};
+    for (size_t i = 0; i < 2; i++) {
+        double free = free_mib(folders[i]);
+        if (free < 0 || free >= DISK_LOW_MIB)
+            continue;
+        bool none = free < DISK_NONE_MIB;
+        size_t at = finding_add(all, none ? SEVERITY_FAIL : SEVERITY_WARN, "server.disk",
+                                "only %.0f MiB are free on the disk of %s", free, folders[i]);
+        finding_fix(all, at, "make room: `apt-get clean; journalctl --vacuum-size=50M`");
+        return;
+    }
+}
+
+static void check_machine(struct findings *all)
+{
+    struct sysinfo info = {0};
+    struct utsname uts = {0};
+    char os[128];
+    sysinfo(&info);
+    uname(&uts);
+    read_os_name(os, sizeof os);
+    double memory = (double)info.totalram * info.mem_unit / MIB;
+    if (!file_exists("/run/systemd/system")) {
+        size_t at = finding_add(all, SEVERITY_FAIL, "server.systemd",
+                                "this server was not booted with systemd, which starts and "
+                                "watches the relay");
+        finding_fix(all, at,
+                    "use a server with Ubuntu 24.04 or Debian 12 or later, not a bare "
+                    "container");
+        return;
+    }
+    check_disk(all);
+    if (memory < MEMORY_LOW_MIB) {
+        size_t at = finding_add(all, SEVERITY_WARN, "server.memory",
+                                "%.0f MiB of memory are little", memory);
+        finding_fix(all, at, "watch `derp-setup status`, or choose a server with 512 MiB or more");
+    }
+    finding_add(all, SEVERITY_OK, "server.ok", "%s, %s, systemd %u, %.1f GiB memory, %.1f GiB free",
+                os, uts.machine, systemd_version(), memory / 1024, free_mib("/var/lib") / 1024);
+}
+
+static void check_package(struct findings *all)
+{
+    static const char *const files[] = {
+        "/usr/sbin/derpd",
+        "/usr/sbin/derp-acme",
+        "/usr/lib/systemd/system/derpd.service",
+        "/usr/lib/systemd/system/derp-acme.service",
+        "/usr/lib/systemd/system/derp-acme.timer",
+    };
+    static const char *const users[] = {"_derp", "_derp-acme"};
+    const char *missing = NULL;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (access(files[i], F_OK) != 0)
+            missing = files[i];
+    for (size_t i = 0; i < 2; i++)
+        if (!getpwnam(users[i]))
+            missing = i ? "the user _derp-acme" : "the user _derp";
+    if (!missing)
+        return;
+    size_t at =
+        finding_add(all, SEVERITY_FAIL, "package.incomplete",
+                    "%s is missing, so the package is not installed, or not wholly", missing);
+    finding_fix(all, at, "apt install --reinstall ./derp-relay_*.deb");
+}
+
+static void check_clock(struct findings *all)
+{
+    char now[CLOCK_TEXT], built[CLOCK_TEXT];
+    struct timex timex = {.modes = 0};
+    clock_print(clock_wall(), now);
+    if (clock_wall() < clock_build()) {
+        size_t at = finding_add(all, SEVERITY_FAIL, "clock.wrong",
+                                "the clock says %s, before this program was built (%s)", now,
+                                clock_print(clock_build(), built));
+        finding_fix(all, at, "timedatectl set-ntp true, or set it: date -s '…'");
+        return;
+    }
+    if (adjtimex(&timex) < 0 || (timex.status & STA_UNSYNC)) {
+        size_t at =
+            finding_add(all, SEVERITY_WARN, "clock.unsynchronised",
+                        "nothing keeps the clock (%s) right; certificates depend on it", now);
+        finding_fix(all, at, "timedatectl set-ntp true (it needs systemd-timesyncd or chrony)");
+        return;
+    }
+    finding_add(all, SEVERITY_OK, "clock.ok", "%s, synchronised", now);
+}
+
+void server_check(struct findings *all)
+{
+    check_machine(all);
+    check_package(all);
+    check_clock(all);
+}

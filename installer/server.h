@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about the machine: is it one the relay can live on? Reads only. */
+#ifndef INSTALLER_SERVER_H
+#define INSTALLER_SERVER_H
+
+#include "base/finding.h"
+
+/*
+ * server.systemd (fail: not booted with it), server.memory (warn), server.disk (warn, fail),
+ * server.ok; package.incomplete (fail); clock.wrong (fail: earlier than the build),
+ * clock.unsynchronised (warn), clock.ok.
+ */
+void server_check(struct findings *all);
+
+/* PRETTY_NAME of os-release text ("Ubuntu 24.04.1 LTS") into name; "Linux" without one. Pure. */
+void server_os_name(const char *os_release, char *name, size_t cap);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* derpd.service and derp-acme.timer through systemctl. */
+#ifndef INSTALLER_SERVICE_H
+#define INSTALLER_SERVICE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "installer/setup.h"
+
+#define SERVICE_RELAY "derpd.service"
+#define SERVICE_TIMER "derp-acme.timer"
+
+/* What systemd says of a unit. */
+struct service_state {
+    bool active; /* running, or waiting in the case of a timer */
+    bool failed;
+    bool enabled; /* starts at boot */
+    unsigned restarts;
+};
+
+/* Reads the output of `systemctl show -p ActiveState,UnitFileState,NRestarts UNIT`. Pure. */
+void service_parse(const char *text, struct service_state *state);
+
+/* Asks systemd. false with a reason when it does not answer. */
+bool service_read(const char *unit, struct service_state *state, struct fault *f);
+
+/* Fills service_active and its neighbours of s. */
+void service_look(struct setup *s);
+
+/* `systemctl VERB UNIT`, waiting for the job to end. */
+bool service_do(const char *verb, const char *unit, struct fault *f);
+
+/* Shows the last lines of a unit's journal. */
+void service_show_journal(struct setup *s, const char *unit);
+
+/* Step: derpd is enabled, runs, and with the present config. */
+bool service_is_needed(const struct setup *s);
+void service_describe(const struct setup *s, struct buf *text);
+enum setup_exit service_run(struct setup *s);
+
+/* Starts the timer that renews; for after the first attempt at a certificate. */
+bool service_start_timer(struct setup *s);
+
+#endif

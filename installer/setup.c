@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "installer/derpmap.h"
+#include "installer/paths.h"
+#include "installer/stop.h"
+
+#define CONFIG_MAX (64 * 1024)
+
+static void load_journal(struct setup *s)
+{
+    struct fault f;
+    if (journal_load(PATH_JOURNAL, &s->journal, &f))
+        return;
+    /* Without it everything still works, only uninstall will not know what to take back. */
+    report_found(&s->report, SEVERITY_WARN, "journal.broken",
+                 "look at the file; `derp-setup DOMAIN` starts a new one in its place",
+                 "the record of earlier runs cannot be read: %s", f.text);
+}
+
+static bool load_config(struct setup *s)
+{
+    struct buf text;
+    struct fault f;
+    if (!file_exists(CONFIG_PATH))
+        return true;
+    buf_init(&text, CONFIG_MAX);
+    bool fine = file_read(CONFIG_PATH, &text, &f);
+    if (fine)
+        s->old_text = mem_strdup(buf_text(&text));
+    else
+        report_found(&s->report, SEVERITY_FAIL, "config.unreadable",
+                     "is it a regular file that root may read?", "%s", f.text);
+    buf_free(&text);
+    return fine;
+}
+
+/* The address that was given now, or else in an earlier run. */
+static void take_address(const char *setting, struct endpoint *e)
+{
+    memset(e, 0, sizeof *e);
+    if (setting && !endpoint_parse_ip(setting, e))
+        memset(e, 0, sizeof *e);
+}
+
+bool setup_load(struct setup *s)
+{
+    struct fault f;
+    bool ipv6 = file_exists("/proc/net/if_inet6");
+    load_journal(s);
+    desired_settings(s->opt, &s->journal.settings);
+    take_address(s->journal.settings.ip4, &s->ip4);
+    take_address(s->journal.settings.ip6, &s->ip6);
+    s->use_firewall = !s->journal.settings.no_firewall;
+    bool fine = load_config(s);
+    if (!desired_make(s->opt, &s->journal, s->old_text, ipv6, &s->desired, &f)) {
+        report_found(&s->report, SEVERITY_FAIL, "config.broken",
+                     "correct that line (`derpd --check` tests it), or move the file away to start "
+                     "afresh",
+                     "%s", f.text);
+        fine = false;
+        desired_free(&s->desired);
+        desired_make(s->opt, &s->journal, NULL, ipv6, &s->desired, NULL);
+    }
+    setup_firewall_options(s);
+    return fine;
+}
+
+static void allow_ports(struct setup *s, const struct config_endpoints *all, size_t from, bool udp)
+{
+    for (size_t i = from; i < all->count; i++) {
+        const struct endpoint *e = &all->list[i];
+        uint16_t port = endpoint_port(e);
+        if (endpoint_is_loopback(e) || (from && port == endpoint_port(&all->list[0])))
+            continue;
+        s->allow[s->firewall.allow_count++] =
+            (struct firewall_port){.proto = udp ? PORTS_UDP : PORTS_TCP, .port = port};
+    }
+}
+
+void setup_firewall_options(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    s->firewall = (struct firewall_options){
+        .relay_port = desired_port(c),
+        .stun_port = desired_stun_port(c),
+        .no_stun = c->stun.count == 0,
+        .allow = s->allow,
+        .ssh_ports = s->opt->ssh_ports,
+        .ssh_count = s->opt->ssh_port_count,
+        .close_others = s->opt->close_others,
+        .stop = stop_flag(),
+    };
+    for (size_t i = 0; i < s->opt->allow_count; i++)
+        s->allow[s->firewall.allow_count++] = (struct firewall_port){
+            .proto = s->opt->allow[i].udp ? PORTS_UDP : PORTS_TCP, .port = s->opt->allow[i].port};
+    allow_ports(s, &c->listen, 1, false);
+    allow_ports(s, &c->stun, 1, true);
+    allow_ports(s, &c->http, 0, false);
+}
+
+char *setup_derpmap(const struct setup *s, enum map_format format)
+{
+    const struct journal_settings *j = &s->journal.settings;
+    const struct config *c = &s->desired.config;
+    struct derpmap map = {
+        .region_id = j->region_id,
+        .code = j->region_code,
+        .name = j->region_name,
+        .host = c->domain,
+        .ipv4 = j->map4,
+        .ipv6 = j->map6,
+        .port = desired_port(c),
+        .stun_port = desired_stun_port(c),
+        .no_stun = c->stun.count == 0,
+    };
+    if (!c->domain)
+        return NULL;
+    return format == MAP_HEADSCALE ? derpmap_yaml(&map) : derpmap_json(&map);
+}
+
+bool setup_save(struct setup *s)
+{
+    struct fault f;
+    if (file_mkdir(PATH_STATE_DIR, 0700, &f) && journal_save(PATH_JOURNAL, &s->journal, &f))
+        return true;
+    report_found(&s->report, SEVERITY_FAIL, "journal.unwritable",
+                 "is the disk full or read-only? (`df -h /var/lib`)",
+                 "what is being done could not be written down, so it is not done: %s", f.text);
+    return false;
+}
+
+void setup_free(struct setup *s)
+{
+    firewall_plan_free(&s->firewall_plan);
+    firewall_state_free(&s->firewall_state);
+    desired_free(&s->desired);
+    directory_free(&s->ca);
+    journal_free(&s->journal);
+    free(s->old_text);
+}

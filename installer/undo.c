@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "installer/undo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/run.h"
+#include "installer/ask.h"
+#include "installer/paths.h"
+#include "installer/stop.h"
+
+#define UNDO_MS 180000
+
+/* --- One command -------------------------------------------------------------------------------
+ */
+
+bool undo_split(char *text, char *words[static UNDO_WORDS], struct fault *f)
+{
+    static const char *const programs[] = {"ufw", "systemctl", "apt-get"};
+    size_t n = 0;
+    char *at = text;
+    while (*(at += strspn(at, " "))) {
+        char stop = *at == '\'' ? '\'' : ' ';
+        at += stop == '\'';
+        char *end = strchr(at, stop);
+        if (!end && stop == '\'')
+            return fault_set(f, "a quote is open");
+        if (n + 1 == UNDO_WORDS)
+            return fault_set(f, "too many words");
+        words[n++] = at;
+        if (!end)
+            break;
+        *end = '\0';
+        at = end + 1;
+    }
+    words[n] = NULL;
+    for (size_t i = 0; n > 0 && i < sizeof programs / sizeof *programs; i++)
+        if (strcmp(words[0], programs[i]) == 0)
+            return true;
+    return fault_set(f, "not a command of derp-setup's");
+}
+
+static bool run_command(const char *command, struct fault *f)
+{
+    char *text = mem_strdup(command);
+    char *words[UNDO_WORDS];
+    const char *argv[UNDO_WORDS + 1];
+    const char *const env[] = {"DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", NULL};
+    struct run_options opt = {.timeout_ms = UNDO_MS, .env = env, .stop = stop_flag()};
+    struct run_result r = {0};
+    char why[300];
+    bool fine = undo_split(text, words, f);
+    if (fine) {
+        size_t n = 0;
+        argv[n++] = words[0];
+        if (strcmp(words[0], "apt-get") == 0)
+            argv[n++] = "--yes";
+        for (size_t i = 1; words[i]; i++)
+            argv[n++] = words[i];
+        argv[n] = NULL;
+        fine = run(argv, &opt, &r, f);
+    }
+    if (fine && !run_ok(&r)) {
+        run_explain(&r, why, sizeof why);
+        fine = fault_set(f, "%s: %s", command, why);
+    }
+    run_free(&r);
+    free(text);
+    return fine;
+}
+
+/* --- The journal, backwards --------------------------------------------------------------------
+ */
+
+static bool undo_change(struct setup *s, const struct journal_change *c, struct fault *f)
+{
+    if (strcmp(c->what, "file") == 0 && !file_remove(c->detail, f))
+        return false;
+    if (*c->undo && !run_command(c->undo, f))
+        return false;
+    report_change(&s->report, "undone: %s", c->detail);
+    return true;
+}
+
+/* Each is taken off the list once it is undone, so that a run that was cut off goes on there. */
+static enum setup_exit undo_all(struct setup *s)
+{
+    struct journal *j = &s->journal;
+    struct fault f;
+    report_begin(&s->report, "uninstall", "undoing, newest change first");
+    while (j->change_count && !stop_wanted()) {
+        const struct journal_change *c = &j->changes[j->change_count - 1];
+        report_progress(&s->report, *c->undo ? c->undo : c->detail);
+        if (!undo_change(s, c, &f)) {
+            report_end(&s->report);
+            if (stop_wanted())
+                return EXIT_INTERRUPTED;
+            report_found(&s->report, SEVERITY_FAIL, "uninstall.failed",
+                         "mend it, then run `derp-setup uninstall` again: it goes on from there",
+                         "“%s” could not be undone: %s", c->detail, f.text);
+            return EXIT_UNEXPECTED;
+        }
+        journal_drop(j);
+        if (!setup_save(s))
+            return EXIT_UNEXPECTED;
+    }
+    report_end(&s->report);
+    return stop_wanted() ? EXIT_INTERRUPTED : EXIT_DONE;
+}
+
+static bool run_plain(const char *const argv[])
+{
+    struct run_options opt = {.timeout_ms = 60000, .stop = stop_flag()};
+    struct run_result r;
+    bool fine = run(argv, &opt, &r, NULL) && run_ok(&r);
+    run_free(&r);
+    return fine;
+}
+
+/* Everything in the two folders; the folders themselves belong to the package. */
+static void purge(struct setup *s)
+{
+    const char *const empty[] = {
+        "find", "/var/lib/derp", "/var/lib/derp-acme", "-xdev", "-mindepth", "1", "-delete", NULL};
+    const char *const make[] = {"systemd-tmpfiles", "--create", "derp-relay.conf", NULL};
+    if (run_plain(empty))
+        report_change(&s->report, "deleted: keys and certificates");
+    else
+        report_found(&s->report, SEVERITY_WARN, "uninstall.leftovers",
+                     "rm -rf /var/lib/derp /var/lib/derp-acme",
+                     "not all keys and certificates could be deleted");
+    run_plain(make);
+}
+
+/* --- The verb ----------------------------------------------------------------------------------
+ */
+
+static enum setup_exit agree(struct setup *s)
+{
+    const char *domain = s->journal.domain ? s->journal.domain : "";
+    char *question;
+    bool fine;
+    if (s->opt->confirm && strcmp(s->opt->confirm, domain) != 0) {
+        report_found(&s->report, SEVERITY_FAIL, "usage.confirm", "give the domain of this relay",
+                     "--confirm=%s is not what this server is the relay of", s->opt->confirm);
+        return EXIT_USAGE;
+    }
+    if (s->opt->confirm || (s->opt->yes && !s->opt->purge))
+        return EXIT_DONE;
+    if (!ask_is_possible(s->opt)) {
+        report_found(&s->report, SEVERITY_FAIL, "usage.answer",
+                     s->opt->purge ? "derp-setup uninstall --purge --confirm=DOMAIN"
+                                   : "derp-setup uninstall --yes",
+                     "uninstall has a question and nobody can be asked");
+        return EXIT_USAGE;
+    }
+    if (s->opt->purge) {
+        question = mem_printf("Keys and certificates will be deleted. Type the domain %s to go on:",
+                              domain);
+        fine = *domain && ask_word(&s->report, question, domain);
+        free(question);
+    } else {
+        fine = ask_yes(&s->report, "Proceed? [y/N]");
+    }
+    if (stop_wanted())
+        return EXIT_INTERRUPTED;
+    if (!fine)
+        report_always(&s->report, "Nothing was changed.");
+    return fine ? EXIT_DONE : EXIT_UNEXPECTED;
+}
+
+enum setup_exit undo_run(struct setup *s)
+{
+    struct journal *j = &s->journal;
+    report_title(&s->report, "Plan");
+    for (size_t i = j->change_count; i-- > 0;)
+        report_line(&s->report, "undo  %s", j->changes[i].detail);
+    if (s->opt->purge)
+        report_line(&s->report, "delete the keys and certificates in /var/lib/derp and "
+                                "/var/lib/derp-acme");
+    if (j->change_count == 0 && !s->opt->purge) {
+        report_always(&s->report, "Nothing is listed in %s, so there is nothing to undo.",
+                      PATH_JOURNAL);
+        return EXIT_DONE;
+    }
+    if (s->opt->dry_run) {
+        report_always(&s->report, "This was a dry run: nothing was changed.");
+        return EXIT_DONE;
+    }
+    enum setup_exit code = agree(s);
+    if (code == EXIT_DONE)
+        code = undo_all(s);
+    if (code != EXIT_DONE)
+        return code;
+    if (s->opt->purge)
+        purge(s);
+    file_remove(PATH_JOURNAL, NULL);
+    report_always(&s->report, "Undone. The package is still installed: apt purge derp-relay");
+    return EXIT_DONE;
+}
