@@ -389,8 +389,19 @@ static void read_words(struct line *l)
     }
 }
 
+/* Where "-I CHAIN [NUMBER]" wants the rule; *skip: words before its matches. */
+static size_t insert_place(const struct words *words, const struct rules_chain *chain, size_t *skip)
+{
+    uint64_t number;
+    if (words->count < 3 || !text_number(words->list[2], 1, UINT16_MAX, &number))
+        return 0;
+    (*skip)++;
+    return number > chain->count ? chain->count : (size_t)number - 1;
+}
+
 static bool add_rule(struct reader *r, const char *line, struct words *words, struct fault *f)
 {
+    size_t skip = 2;
     if (words->count < 2)
         return fault_set(f, "a rule without a chain: %.100s", line);
     if (r->all->rule_count >= RULES_MAX_RULES)
@@ -398,21 +409,41 @@ static bool add_rule(struct reader *r, const char *line, struct words *words, st
     struct rules_chain *chain = want_chain(r->all, words->list[1], f);
     if (!chain)
         return false;
+    bool insert = strcmp(words->list[0], "-I") == 0;
+    size_t at = insert ? insert_place(words, chain, &skip) : chain->count;
     chain->rules = mem_resize(chain->rules, chain->count + 1, sizeof *chain->rules);
-    struct rules_rule *rule = &chain->rules[chain->count++];
+    struct rules_rule *rule = &chain->rules[at];
+    memmove(rule + 1, rule, (chain->count - at) * sizeof *rule);
     *rule = (struct rules_rule){.text = mem_strdup(line), .tuple = mem_strdup(r->tuple)};
+    chain->count++;
     r->all->rule_count++;
-    struct line l = {.rule = rule, .words = words, .next = 2};
+    struct line l = {.rule = rule, .words = words, .next = skip};
     read_words(&l);
     return true;
 }
 
+static void empty_chain(struct rules *all, struct rules_chain *chain)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        free(chain->rules[i].text);
+        free(chain->rules[i].tuple);
+        free(chain->rules[i].jump);
+    }
+    all->rule_count -= chain->count;
+    chain->count = 0;
+}
+
+/* Of iptables-restore: a user's chain (policy "-") is emptied, even with its option -n. */
 static bool add_chain(struct reader *r, const char *name, const char *policy, struct fault *f)
 {
     struct rules_chain *chain = want_chain(r->all, name, f);
-    if (chain && policy && policy_of(policy) != RULES_RETURN)
+    if (!chain)
+        return false;
+    if (policy && strcmp(policy, "-") == 0)
+        empty_chain(r->all, chain);
+    else if (policy)
         chain->policy = policy_of(policy);
-    return chain != NULL;
+    return true;
 }
 
 /* --- Lines -------------------------------------------------------------------------------------
@@ -425,12 +456,16 @@ static bool read_command(struct reader *r, const char *line, struct fault *f)
         return fault_set(f, "unbalanced quotes: %.100s", line);
     bool ok = true;
     const char *command = words.count > 0 ? words.list[0] : "";
-    if (strcmp(command, "-A") == 0)
+    if (strcmp(command, "-A") == 0 || strcmp(command, "-I") == 0)
         ok = add_rule(r, line, &words, f);
     else if (strcmp(command, "-N") == 0 && words.count == 2)
         ok = add_chain(r, words.list[1], NULL, f);
     else if (strcmp(command, "-P") == 0 && words.count >= 3)
         ok = add_chain(r, words.list[1], words.list[2], f);
+    else if (strcmp(command, "-F") == 0 && words.count == 2)
+        ok = add_chain(r, words.list[1], "-", f);
+    else if (strcmp(command, "-Z") == 0)
+        ok = true; /* counters only */
     else if (command[0] == ':' && words.count >= 2)
         ok = add_chain(r, command + 1, words.list[1], f);
     else
@@ -475,21 +510,13 @@ bool rules_append(struct rules *all, const char *line, struct fault *f)
     return rules_parse(line, all, f);
 }
 
-static void free_chain(struct rules_chain *chain)
-{
-    for (size_t i = 0; i < chain->count; i++) {
-        free(chain->rules[i].text);
-        free(chain->rules[i].tuple);
-        free(chain->rules[i].jump);
-    }
-    free(chain->rules);
-    free(chain->name);
-}
-
 void rules_free(struct rules *all)
 {
-    for (size_t i = 0; i < all->count; i++)
-        free_chain(&all->chains[i]);
+    for (size_t i = 0; i < all->count; i++) {
+        empty_chain(all, &all->chains[i]);
+        free(all->chains[i].rules);
+        free(all->chains[i].name);
+    }
     free(all->chains);
     *all = (struct rules){0};
 }

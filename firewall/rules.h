@@ -91,8 +91,8 @@ struct rules {
 };
 
 /*
- * Adds the text's chains and rules to all, in order: "-P", "-N", "-A" lines, and of
- * iptables-restore "*table", ":CHAIN POLICY [0:0]", "COMMIT"; other tables than filter are
+ * Adds the text's chains and rules to all, in order: "-P", "-N", "-A", "-I", "-F" lines, and
+ * of iptables-restore "*table", ":CHAIN POLICY [0:0]", "COMMIT"; other tables than filter are
  * skipped. A line that cannot be read at all is an error that quotes it.
  */
 bool rules_parse(const char *text, struct rules *all, struct fault *f);
@@ -100,7 +100,7 @@ bool rules_parse(const char *text, struct rules *all, struct fault *f);
 /* The chain of this name or NULL. */
 const struct rules_chain *rules_chain(const struct rules *all, const char *name);
 
-/* Appends one "-A …" line, as rules_parse does; adds the chain if needed. */
+/* rules_parse of one line. */
 bool rules_append(struct rules *all, const char *line, struct fault *f);
 
 /* Is this address in the block (inversion applied)? An unset block holds every address. */

@@ -2,7 +2,6 @@
 #include "firewall/sockets.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +54,7 @@ static void add_holder(struct sockets *s, const struct sockets_holder *one)
 static void read_process(struct sockets *s, pid_t pid)
 {
     char path[PROC_PATH], target[64];
+    uint64_t fd;
     struct sockets_holder one = {.pid = pid};
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *dir = opendir(path);
@@ -67,7 +67,7 @@ static void read_process(struct sockets *s, pid_t pid)
         target[n] = '\0';
         if (!procnet_inode(target, &one.inode))
             continue;
-        one.fd = atoi(entry->d_name);
+        one.fd = text_number(entry->d_name, 0, INT32_MAX, &fd) ? (int)fd : -1;
         if (one.comm[0] == '\0')
             sockets_comm(pid, one.comm);
         add_holder(s, &one);

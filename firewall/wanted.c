@@ -49,7 +49,7 @@ void wanted_free(struct wanted_list *all)
 
 const char *wanted_name(enum wanted_kind kind)
 {
-    static const char *const names[] = {"SSH", "relay (TLS)", "STUN", "--allow"};
+    static const char *const names[] = {"SSH", "relay", "STUN", "--allow"};
     return names[kind];
 }
 

@@ -23,7 +23,7 @@ void wanted_make(const struct firewall_options *o, const struct firewall_ssh_por
 bool wanted_has(const struct wanted_list *all, enum ports_proto proto, uint16_t port);
 void wanted_free(struct wanted_list *all);
 
-/* "SSH", "relay (TLS)", "STUN", "--allow"; the comment of the rule: "derp-relay: SSH". */
+/* "SSH", "relay", "STUN", "--allow"; the comment of the rule: "derp-relay: SSH". */
 const char *wanted_name(enum wanted_kind kind);
 const char *wanted_comment(enum wanted_kind kind);
 
