@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DNS messages: two bytes for the type asked, then the message. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "dnscheck/answer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    struct answer a = {0};
+    struct address_set set = {0};
+    if (n < 2)
+        return 0;
+    answer_read(p + 2, n - 2, "Derp.Demo.com.", (uint16_t)(p[0] << 8 | p[1]), &a);
+    answer_addresses(&a, &set);
+    if (a.status == ANSWER_DATA ? a.count == 0 : a.count > 0)
+        abort();
+    if (a.count > ANSWER_RECORDS_MAX || a.chain_count > DNSCHECK_CHAIN_MAX)
+        abort();
+    for (size_t i = 0; i < a.chain_count; i++) {
+        for (const char *c = a.chain[i]; *c; c++) {
+            if (*c <= ' ' || *c > '~')
+                abort(); /* nothing that a terminal would obey */
+        }
+    }
+    answer_clear(&a);
+    return 0;
+}
