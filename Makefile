@@ -50,7 +50,8 @@ ssl      = $(shell pkg-config --libs libssl libcrypto)
 libs-base       = $(shell pkg-config --libs libsodium jansson inih libsystemd)
 libs-derpd      = $(ssl) -lev -lz $(shell pkg-config --libs libcurl)
 libs-derp-acme  = $(ssl) $(shell pkg-config --libs libcurl) -lunbound
-libs-derp-setup = $(ssl) -lev -lz -lunbound $(shell pkg-config --libs libnftables libcurl)
+# libev also exports libevent's names, which libunbound calls: only as an archive do they stay apart.
+libs-derp-setup = $(ssl) -l:libev.a -lm -lz -lunbound $(shell pkg-config --libs libnftables libcurl)
 
 archives-derpd      := derp base
 archives-derp-acme  := acme dnscheck base
