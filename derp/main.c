@@ -101,12 +101,9 @@ static int parse_options(int argc, char **argv, struct options *o)
     return -1;
 }
 
-/* Options that the file format knows and this version does not serve. Who may use the relay is
- * never guessed: such a config does not start. */
+/* Options that the file format knows and this version does not serve. */
 static bool check_supported(const struct config *c, struct fault *f)
 {
-    if (c->allow_count > 0 && c->allow[0].kind != CONFIG_ALLOW_ANYONE)
-        return fault_set(f, "admission: this version knows only \"allow = anyone\"");
     if (c->mesh_with != NULL || c->mesh_key_file != NULL)
         return fault_set(f, "mesh-with and mesh-key-file: this version has no mesh");
     if (c->uplink > 0)
@@ -168,6 +165,7 @@ static bool start_relay(struct daemon *d, struct fault *f)
         .workers = d->workers = worker_count(d->config),
         .server_key = d->server_key,
         .domain = d->config->domain,
+        .config = d->config,
         .stun = d->config->stun.list,
         .stun_count = d->config->stun.count,
         .max_connections = max_connections(),
@@ -305,7 +303,7 @@ static void on_hangup(void *arg)
     struct fault f;
 
     notify_reloading();
-    if (load_config(d->config_path, fresh, &f)) {
+    if (load_config(d->config_path, fresh, &f) && relay_set_admission(d->relay, fresh, &f)) {
         warn_about_restart(old, fresh);
         d->config = fresh;
         certificate_watch_config(d->certificate, fresh);

@@ -45,6 +45,7 @@ struct conn {
     size_t want;       /* plaintext needed before on_data is called again */
     int fd;
     int write_timeout_ms;
+    bool held;      /* the owner wants no data now */
     unsigned depth; /* calls of ours under way: nothing is freed before the last returns */
     enum conn_phase phase;
     enum conn_end end;
@@ -116,7 +117,7 @@ void conn_close(struct conn *c, enum conn_end why, const char *reason)
 
 static void want_events(struct conn *c)
 {
-    int events = LOOP_READ;
+    int events = c->held ? 0 : LOOP_READ;
 
     if (c->phase == PHASE_CONNECTING)
         events = LOOP_WRITE;
@@ -258,6 +259,8 @@ void conn_finish(struct conn *c, int64_t within_ms)
     enter(c);
     if (c->phase == PHASE_OPEN) {
         c->phase = PHASE_FINISHING;
+        c->held = false;
+        want_events(c);
         loop_timer_set(&c->deadline, within_ms);
         flush(c);
     } else {
@@ -282,7 +285,7 @@ static void deliver(struct conn *c, const uint8_t *p, size_t n)
 
     if (c->phase != PHASE_OPEN || n == 0)
         return;
-    used = c->events->on_data(c->owner, p, n, &want);
+    used = c->held ? 0 : c->events->on_data(c->owner, p, n, &want);
     if (c->phase != PHASE_OPEN || used == n)
         return;
     c->want = want > n - used ? want : n - used + 1;
@@ -294,7 +297,7 @@ static void deliver_kept(struct conn *c)
 {
     size_t used, want = 0;
 
-    if (c->phase != PHASE_OPEN || c->keep.len < c->want)
+    if (c->phase != PHASE_OPEN || c->held || c->keep.len < c->want)
         return;
     used = c->events->on_data(c->owner, c->keep.data, c->keep.len, &want);
     if (c->phase != PHASE_OPEN)
@@ -321,7 +324,7 @@ static uint8_t *plain_target(struct conn *c, size_t filled, size_t *room)
         *room = PLAIN_MAX - filled;
         return c->scratch->plain + filled;
     }
-    missing = c->want - c->keep.len;
+    missing = c->want > c->keep.len ? c->want - c->keep.len : TLS_RECORD_MAX; /* while held */
     grow = c->keep.len < KEEP_START ? KEEP_START : c->keep.len; /* as much as has really come */
     *room = missing < grow ? missing : grow;
     p = buf_reserve(&c->keep, *room);
@@ -512,6 +515,20 @@ static void on_stall(void *arg)
 
     enter(c);
     end(c, CONN_END_STALLED, "the peer takes no data");
+    leave(c);
+}
+
+void conn_hold(struct conn *c, bool held)
+{
+    if (c->phase != PHASE_OPEN || c->held == held)
+        return;
+    c->held = held;
+    want_events(c);
+    if (held || c->keep.len == 0)
+        return;
+    enter(c);
+    c->want = 0;
+    deliver_kept(c);
     leave(c);
 }
 

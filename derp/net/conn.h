@@ -79,6 +79,10 @@ void conn_flush(struct conn *c);
 /* True while bytes wait for the kernel to take them: on_fill will be called by itself later. */
 bool conn_is_blocked(const struct conn *c);
 
+/* While held, nothing is read and on_data is not called; what has come is kept. Releasing it calls
+ * on_data with what was kept. */
+void conn_hold(struct conn *c, bool held);
+
 /* Calls on_deadline after so many milliseconds; replaces the earlier one; < 0: none. */
 void conn_deadline(struct conn *c, int64_t after_ms);
 

@@ -29,6 +29,11 @@
     X(LOGIN_FAILED, "derp_logins_total", "outcome=\"failed\"", "DERP logins by outcome")           \
     X(LOGIN_TIMEOUT, "derp_logins_total", "outcome=\"timeout\"", "DERP logins by outcome")         \
     X(LOGIN_REFUSED, "derp_logins_total", "outcome=\"refused\"", "DERP logins by outcome")         \
+    X(ADMITTED, "derp_admission_total", "verdict=\"admitted\"",                                    \
+      "answers of the admission sources")                                                          \
+    X(REFUSED, "derp_admission_total", "verdict=\"refused\"", "answers of the admission sources")  \
+    X(UNSURE, "derp_admission_total", "verdict=\"unsure\"", "answers of the admission sources")    \
+    X(REVOKED, "derp_admission_total", "verdict=\"revoked\"", "answers of the admission sources")  \
     X(STALLED, "derp_connections_stalled_total", "",                                               \
       "connections closed because the peer took no data")                                          \
     X(PROTOCOL_ERROR, "derp_protocol_errors_total", "",                                            \

@@ -11,6 +11,7 @@
 #include "derp/net/conn.h"
 #include "derp/net/datagram.h"
 #include "derp/net/loop.h"
+#include "derp/relay/admission.h"
 #include "derp/relay/counters.h"
 #include "derp/relay/handle.h"
 #include "derp/relay/outbox.h"
@@ -23,6 +24,7 @@
 #define HANDSHAKE_TIMEOUT_MS 30000
 #define HEAD_TIMEOUT_MS      30000
 #define LOGIN_TIMEOUT_MS     10000
+#define ADMISSION_WAIT_MS    (ADMISSION_TIMEOUT_MS + 5000)
 #define WRITE_TIMEOUT_MS     2000
 #define KEEP_ALIVE_MS        60000
 #define KEEP_ALIVE_JITTER_MS 5000
@@ -58,6 +60,13 @@ struct mail_accept {
 struct mail_context {
     struct mail mail;
     struct tls_context *tls;
+};
+
+struct mail_verdict {
+    struct mail mail;
+    enum admission_verdict verdict;
+    bool is_recheck;
+    char reason[120];
 };
 
 struct mail_call {
@@ -114,6 +123,7 @@ struct relay {
     struct keypair server_key;
     char *domain; /* may be NULL */
     struct registry *registry;
+    struct admission *admission;
     struct worker *workers;
     unsigned worker_count;
     size_t max_connections;
@@ -127,6 +137,7 @@ enum session_state {
     SESSION_HANDSHAKE, /* TLS */
     SESSION_HTTP,      /* waits for a request head */
     SESSION_LOGIN,     /* ServerKey sent, waits for ClientInfo */
+    SESSION_ADMISSION, /* admission is being asked */
     SESSION_DERP,      /* logged in */
     SESSION_FINISHING, /* last bytes are on their way */
 };
@@ -174,6 +185,8 @@ void session_push_bytes(struct session *s, const void *bytes, size_t n);
 void session_protocol_error(struct session *s, const char *what);
 void session_finish(struct session *s);
 void session_restarting(struct session *s, int64_t bound_ms);
+void session_verdict(struct session *s, const struct mail_verdict *m);
+void session_recheck(struct session *s);
 
 /* exchange.c: frames of logged-in sessions */
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);

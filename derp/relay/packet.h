@@ -16,6 +16,7 @@ enum mail_kind {
     MAIL_PACKET,  /* struct packet for the session `to` */
     MAIL_ACCEPT,  /* a new connection */
     MAIL_CONTEXT, /* a new TLS context */
+    MAIL_VERDICT, /* admission's answer about the session `to` */
     MAIL_CALL,    /* run a function on the worker's thread */
 };
 

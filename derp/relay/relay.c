@@ -2,6 +2,7 @@
 #include "derp/relay/relay.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +12,52 @@
 #include "derp/relay/internal.h"
 #include "derp/relay/worker.h"
 
+static void post_call(struct worker *w, void (*fn)(struct worker *w, int64_t arg), int64_t arg)
+{
+    struct mail_call *c = mem_alloc(1, sizeof *c);
+
+    c->mail.kind = MAIL_CALL;
+    c->fn = fn;
+    c->arg = arg;
+    worker_post(w, &c->mail);
+}
+
+/* --- Admission's answers, on its thread ------------------------------------------------------ */
+
+static void on_verdict(void *arg, handle_t who, bool is_recheck, enum admission_verdict v,
+                       const char *reason)
+{
+    struct relay *r = arg;
+    struct mail_verdict *m = mem_alloc(1, sizeof *m);
+
+    m->mail.kind = MAIL_VERDICT;
+    m->mail.to = who;
+    m->verdict = v;
+    m->is_recheck = is_recheck;
+    snprintf(m->reason, sizeof m->reason, "%s", reason);
+    worker_post(&r->workers[handle_worker(who)], &m->mail);
+}
+
+static void on_admission_changed(void *arg)
+{
+    struct relay *r = arg;
+
+    for (unsigned i = 0; i < r->worker_count; i++)
+        post_call(&r->workers[i], worker_recheck, 0);
+}
+
+bool relay_set_admission(struct relay *r, const struct config *c, struct fault *f)
+{
+    return admission_configure(r->admission, c, f);
+}
+
+/* --- Life ----------------------------------------------------------------------------------- */
+
 struct relay *relay_new(const struct relay_options *opt, struct fault *f)
 {
     struct relay *r = mem_alloc(1, sizeof *r);
+    struct admission_events events = {
+        .on_verdict = on_verdict, .on_changed = on_admission_changed, .arg = r};
     bool ok = true;
 
     r->server_key = opt->server_key;
@@ -24,6 +68,8 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     r->registry = registry_new(worker_handle_alive, r);
     for (unsigned i = 0; ok && i < opt->workers; i++)
         ok = worker_init(&r->workers[i], r, i, opt, f);
+    if (ok)
+        ok = (r->admission = admission_new(opt->config, &events, f)) != NULL;
     for (unsigned i = 0; ok && i < opt->workers; i++) {
         atomic_fetch_add(&r->running, 1);
         ok = worker_start(&r->workers[i], f);
@@ -32,16 +78,6 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
         return r;
     relay_free(r);
     return NULL;
-}
-
-static void post_call(struct worker *w, void (*fn)(struct worker *w, int64_t arg), int64_t arg)
-{
-    struct mail_call *c = mem_alloc(1, sizeof *c);
-
-    c->mail.kind = MAIL_CALL;
-    c->fn = fn;
-    c->arg = arg;
-    worker_post(w, &c->mail);
 }
 
 bool relay_set_identity(struct relay *r, const struct identity *id,
@@ -172,6 +208,7 @@ void relay_free(struct relay *r)
     for (unsigned i = 0; i < r->worker_count; i++)
         if (r->workers[i].thread_started)
             pthread_join(r->workers[i].thread, NULL);
+    admission_free(r->admission);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_destroy(&r->workers[i]);
     registry_free(r->registry);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "base/fault.h"
 #include "base/net.h"
 #include "derp/net/identity.h"
@@ -25,7 +26,8 @@ struct relay_options {
     const char *domain;    /* for redirects from port 80; may be NULL */
     struct endpoint *stun; /* addresses; real ports are written back where they were 0 */
     size_t stun_count;
-    size_t max_connections; /* of all workers; the newest is refused beyond it */
+    const struct config *config; /* for admission; read during the call only */
+    size_t max_connections;      /* of all workers; the newest is refused beyond it */
 };
 
 /* Binds the STUN sockets and starts the threads. NULL with a reason otherwise. */
@@ -34,6 +36,10 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f);
 /* New connections are served with this certificate from now on; running ones keep theirs. */
 bool relay_set_identity(struct relay *r, const struct identity *id,
                         const struct tls_server_options *opt, struct fault *f);
+
+/* Other admission sources from now on; clients that they do not admit lose their connections. On
+ * failure the old ones stay. */
+bool relay_set_admission(struct relay *r, const struct config *c, struct fault *f);
 
 /* May clients choose this relay? While not, STUN stays silent. False at start. */
 void relay_set_ready(struct relay *r, bool ready);

@@ -173,7 +173,19 @@ static size_t http_data(struct session *s, const uint8_t *data, size_t n)
     return used;
 }
 
-static void logged_in(struct session *s, const struct client_info *info)
+static void log_login(const struct session *s)
+{
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT], tls[80] = "";
+
+    if (!log_shows(LOG_LEVEL_DEBUG))
+        return;
+    if (conn_tls(s->conn) != NULL)
+        tls_describe(conn_tls(s->conn), tls, sizeof tls);
+    log_debug("%s logged in from %s (%s)", node_key_short(&s->member.key, key),
+              endpoint_print(&s->peer, peer), tls);
+}
+
+static void logged_in(struct session *s)
 {
     struct worker *w = s->worker;
     uint8_t nonce[24];
@@ -181,12 +193,11 @@ static void logged_in(struct session *s, const struct client_info *info)
 
     prelogin_remove(s);
     s->state = SESSION_DERP;
-    s->member.key = info->key;
     s->member.handle = s->handle;
     s->not_here_tokens = NOT_HERE_BURST;
     buf_init(&frame, 1024);
     randombytes_buf(nonce, sizeof nonce);
-    hello_write_server_info(&frame, &w->relay->server_key, &info->key, nonce);
+    hello_write_server_info(&frame, &w->relay->server_key, &s->member.key, nonce);
     session_push_bytes(s, frame.data, frame.len);
     buf_free(&frame);
     /* ServerInfo is queued first: nothing may arrive before it. */
@@ -194,13 +205,72 @@ static void logged_in(struct session *s, const struct client_info *info)
     count(&w->counters, COUNTER_LOGIN_OK, 1);
     atomic_fetch_add_explicit(&w->clients, 1, memory_order_relaxed);
     conn_deadline(s->conn, KEEP_ALIVE_MS + randombytes_uniform(KEEP_ALIVE_JITTER_MS));
-    if (log_shows(LOG_LEVEL_DEBUG)) {
-        char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT], tls[80] = "";
-        if (conn_tls(s->conn) != NULL)
-            tls_describe(conn_tls(s->conn), tls, sizeof tls);
-        log_debug("%s logged in from %s (%s)", node_key_short(&info->key, key),
-                  endpoint_print(&s->peer, peer), tls);
+    log_login(s);
+}
+
+/* --- Admission ------------------------------------------------------------------------------ */
+
+/* Who the client says it is was proved by the box it sent; now, may it be here? */
+static void ask_admission(struct session *s)
+{
+    if (admission_is_open(s->worker->relay->admission)) {
+        logged_in(s);
+        return;
     }
+    s->state = SESSION_ADMISSION;
+    conn_hold(s->conn, true);
+    conn_deadline(s->conn, ADMISSION_WAIT_MS);
+    admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, false);
+}
+
+static void refuse_admission(struct session *s, const struct mail_verdict *m)
+{
+    static struct log_kind kind;
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
+
+    count(&s->worker->counters, COUNTER_LOGIN_REFUSED, 1);
+    log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay: %s",
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), m->reason);
+    session_close(s, CONN_END_LOCAL, "not admitted");
+}
+
+static void revoke_admission(struct session *s, const struct mail_verdict *m)
+{
+    char key[NODE_KEY_SHORT];
+
+    count(&s->worker->counters, COUNTER_REVOKED, 1);
+    log_notice("%s may not use this relay any more: %s", node_key_short(&s->member.key, key),
+               m->reason);
+    session_close(s, CONN_END_LOCAL, "no longer admitted");
+}
+
+void session_verdict(struct session *s, const struct mail_verdict *m)
+{
+    static const enum counter_id counter[] = {[ADMISSION_ADMIT] = COUNTER_ADMITTED,
+                                              [ADMISSION_REFUSE] = COUNTER_REFUSED,
+                                              [ADMISSION_UNSURE] = COUNTER_UNSURE};
+
+    count(&s->worker->counters, counter[m->verdict], 1);
+    if (m->is_recheck) {
+        /* A source that is down must not throw out those it admitted when it was up. */
+        if (s->state == SESSION_DERP && m->verdict == ADMISSION_REFUSE)
+            revoke_admission(s, m);
+        return;
+    }
+    if (s->state != SESSION_ADMISSION)
+        return;
+    if (m->verdict != ADMISSION_ADMIT) {
+        refuse_admission(s, m);
+        return;
+    }
+    logged_in(s);
+    conn_hold(s->conn, false); /* frames that the client did not wait with */
+}
+
+void session_recheck(struct session *s)
+{
+    if (s->state == SESSION_DERP)
+        admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, true);
 }
 
 static size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want)
@@ -217,8 +287,9 @@ static size_t login_data(struct session *s, const uint8_t *data, size_t n, size_
     if (r == FRAME_OK && frame.type == FRAME_CLIENT_INFO &&
         hello_read_client_info(frame.payload, frame.len, &s->worker->relay->server_key, &info,
                                &f)) {
-        logged_in(s, &info);
+        s->member.key = info.key;
         sodium_memzero(&info, sizeof info);
+        ask_admission(s);
         return used;
     }
     if (r != FRAME_OK || frame.type != FRAME_CLIENT_INFO)
@@ -246,6 +317,8 @@ static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
             break;
         case SESSION_DERP:
             return used + exchange_data(s, data + used, n - used, want);
+        case SESSION_ADMISSION:
+            return used;
         default:
             return n;
         }
@@ -270,6 +343,7 @@ static void on_deadline(void *owner)
         count(&s->worker->counters, COUNTER_HANDSHAKE_TIMEOUT, 1);
         break;
     case SESSION_LOGIN:
+    case SESSION_ADMISSION:
         count(&s->worker->counters, COUNTER_LOGIN_TIMEOUT, 1);
         break;
     default:

@@ -163,6 +163,14 @@ static void open_packet(struct worker *w, struct packet *p)
     packet_free(w->pool, p);
 }
 
+static void open_verdict(struct worker *w, const struct mail_verdict *m)
+{
+    struct session *s = worker_find(w, m->mail.to);
+
+    if (s != NULL)
+        session_verdict(s, m);
+}
+
 static void open_mail(struct worker *w, struct mail *m)
 {
     if (m->kind == MAIL_PACKET) {
@@ -175,6 +183,8 @@ static void open_mail(struct worker *w, struct mail *m)
     } else if (m->kind == MAIL_CONTEXT) {
         tls_context_free(w->tls);
         w->tls = ((struct mail_context *)m)->tls;
+    } else if (m->kind == MAIL_VERDICT) {
+        open_verdict(w, (struct mail_verdict *)m);
     } else {
         struct mail_call *c = (struct mail_call *)m;
         c->fn(w, c->arg);
@@ -347,6 +357,16 @@ void worker_stop(struct worker *w, int64_t unused)
 {
     (void)unused;
     drain_is_over(w);
+}
+
+void worker_recheck(struct worker *w, int64_t unused)
+{
+    (void)unused;
+    for (uint32_t i = 0; i < w->slots_made; i++) {
+        struct session *s = slot_at(w, i)->session;
+        if (s != NULL)
+            session_recheck(s);
+    }
 }
 
 static void discard_mail(struct mail *m)

@@ -15,6 +15,9 @@ void worker_drain(struct worker *w, int64_t bound_ms);
 /* On the worker's thread: close everything and end the loop now. */
 void worker_stop(struct worker *w, int64_t unused);
 
+/* On the worker's thread: ask admission again about everyone who is logged in. */
+void worker_recheck(struct worker *w, int64_t unused);
+
 /* After the thread has been joined (or was never started). */
 void worker_destroy(struct worker *w);
 
