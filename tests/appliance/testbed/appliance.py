@@ -12,7 +12,7 @@ find /etc -xdev -type f -exec sha256sum {} + | LC_ALL=C sort -k 2
 find /var/lib/derp* -xdev -printf '%M %u:%g %p %l\n' 2>/dev/null | LC_ALL=C sort
 dpkg-query -W -f '${Package} ${Version} ${Status}\n'
 nft --stateless list ruleset 2>/dev/null
-systemctl list-unit-files --no-legend --plain --type=service,timer,socket
+systemctl list-unit-files --no-legend --plain --type=service,timer,socket | grep -v '^run-'
 systemctl list-units --no-legend --plain --all --type=timer,socket derp\* ufw\* ssh\* nginx\* \
     firewalld\* | awk '{ print $1, $2, $3 }'
 ss -Hlntu | awk '{ print $1, $5 }' | LC_ALL=C sort
