@@ -15,6 +15,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -340,3 +341,7 @@ func discoPacket(size int) []byte {
 func newKey() key.NodePrivate { return key.NewNode() }
 
 func newReader(conn net.Conn) *bufio.Reader { return bufio.NewReader(conn) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func hex(n int) string { return strconv.FormatInt(int64(n), 16) }
