@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scripted ACME server, and a fake: it believes every client and validates nothing.
+
+It is for what a real CA cannot be made to do: rate limits, nonsense, cut connections. By default it issues
+certificates as RFC 8555 describes; a test replaces single answers:
+
+    ca.script["/order"] = lambda ca, request: Answer(429, problem("rateLimited", "too many"), {"Retry-After": "60"})
+
+A script that returns None leaves the answer to the default; CUT closes the connection instead of answering.
+"""
+import base64
+import contextlib
+import datetime
+import email.utils
+import http.server
+import itertools
+import json
+import pathlib
+import ssl
+import threading
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from pebble import self_signed
+
+CUT = object()
+
+
+def problem(kind, detail, **more):
+    return {"type": "urn:ietf:params:acme:error:" + kind, "detail": detail, **more}
+
+
+def b64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Answer:
+    def __init__(self, status, body=b"", headers=None, kind="application/json"):
+        self.status, self.headers = status, dict(headers or {})
+        if isinstance(body, (dict, list)):
+            kind = "application/problem+json" if status >= 400 else kind
+            body = json.dumps(body)
+        self.body = body.encode() if isinstance(body, str) else body
+        self.headers.setdefault("Content-Type", kind)
+
+
+class Request:
+    """What the client sent: method, path, and for a JWS its protected header and payload."""
+
+    def __init__(self, method, path, raw):
+        self.method, self.path, self.header, self.payload = method, path, {}, None
+        with contextlib.suppress(ValueError, KeyError):
+            jws = json.loads(raw)
+            self.header = json.loads(b64(jws["protected"]))
+            self.payload = json.loads(b64(jws["payload"])) if jws["payload"] else None
+
+
+class FakeCa:
+    def __init__(self, folder, lifetime=90 * 86400):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.lifetime = lifetime
+        self.clock = 0  # seconds that this CA's clock is ahead
+        self.script = {}
+        self.seen = []  # Request objects in order
+        self.numbers = itertools.count(1)
+        self.orders = {}  # number -> {"status", "names", "certificate"}
+        self.order_status = "pending"  # of new orders
+        self.backdate = 3600
+        self._make_ca()
+        self.ca_file, key = self_signed(self.folder, stem="fake")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.ca_file, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_address[1]}"
+        self.directory = self.url + "/directory"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def count(self, path):
+        return sum(1 for r in self.seen if r.path == path)
+
+    # --- Certificates ---------------------------------------------------------------------------
+
+    def now(self):
+        return datetime.datetime.utcnow() + datetime.timedelta(seconds=self.clock)
+
+    def _make_ca(self):
+        self.ca_key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fake CA of a test")])
+        self.ca_cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
+                        .public_key(self.ca_key.public_key()).serial_number(x509.random_serial_number())
+                        .not_valid_before(self.now() - datetime.timedelta(days=3650))
+                        .not_valid_after(self.now() + datetime.timedelta(days=3650))
+                        .add_extension(x509.BasicConstraints(True, None), True)
+                        .sign(self.ca_key, hashes.SHA256()))
+
+    def issue(self, csr_der, key=None):
+        csr = x509.load_der_x509_csr(csr_der)
+        names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        begin = self.now() - datetime.timedelta(seconds=self.backdate)
+        cert = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(self.ca_cert.subject)
+                .public_key(key or csr.public_key()).serial_number(x509.random_serial_number())
+                .not_valid_before(begin).not_valid_after(begin + datetime.timedelta(seconds=self.lifetime))
+                .add_extension(x509.SubjectAlternativeName(names), False)
+                .add_extension(x509.BasicConstraints(False, None), True).sign(self.ca_key, hashes.SHA256()))
+        return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (cert, self.ca_cert)).decode()
+
+    # --- Answers --------------------------------------------------------------------------------
+
+    def order(self, number):
+        order = self.orders[number]
+        body = {"status": order["status"], "identifiers": [{"type": "dns", "value": n} for n in order["names"]],
+                "authorizations": [f"{self.url}/authz/{number}"], "finalize": f"{self.url}/finalize/{number}"}
+        if order["status"] == "valid":
+            body["certificate"] = f"{self.url}/certificate/{number}"
+        return body
+
+    def default(self, r):
+        """What an obliging CA answers."""
+        _, what, *rest = r.path.split("/")
+        number = int(rest[0]) if rest else None
+        order = self.orders.get(number)
+        if what == "directory":
+            return Answer(200, {
+                "newNonce": self.url + "/nonce", "newAccount": self.url + "/account", "newOrder": self.url + "/order",
+                "revokeCert": self.url + "/revoke", "keyChange": self.url + "/key",
+                "meta": {"website": "this is a fake CA for tests", "caaIdentities": ["fake.test"]}})
+        if what == "nonce":
+            return Answer(200 if r.method == "HEAD" else 204)
+        if what == "account":
+            return Answer(201, {"status": "valid"}, {"Location": self.url + "/account/1"})
+        if what == "order" and number is None:
+            number = next(self.numbers)
+            self.orders[number] = {"status": self.order_status,
+                                   "names": [i["value"] for i in r.payload["identifiers"]]}
+            return Answer(201, self.order(number), {"Location": f"{self.url}/order/{number}"})
+        if number is None or not order:
+            return Answer(404, problem("malformed", "no such thing here"))
+        if what == "order":
+            return Answer(200, self.order(number))
+        if what == "authz":
+            status = "pending" if order["status"] == "pending" else "valid"
+            return Answer(200, {"status": status, "identifier": {"type": "dns", "value": order["names"][0]},
+                                "challenges": [{"type": "tls-alpn-01", "url": f"{self.url}/challenge/{number}",
+                                                "token": "fake_token_0123456789ab", "status": status}]})
+        if what == "challenge":
+            order["status"] = "ready"
+            return Answer(200, {"type": "tls-alpn-01", "url": self.url + r.path, "status": "processing"})
+        if what == "finalize":
+            order["certificate"] = self.issue(b64(r.payload["csr"]))
+            order["status"] = "valid"
+            return Answer(200, self.order(number))
+        if what == "certificate":
+            return Answer(200, order["certificate"], kind="application/pem-certificate-chain")
+        return Answer(404, problem("malformed", "no such thing here"))
+
+    def answer(self, r):
+        self.seen.append(r)
+        what = "/" + r.path.split("/")[1]
+        script = self.script.get(r.path) or self.script.get(what)
+        return (script(self, r) if script else None) or self.default(r)
+
+    def _handler(ca):  # noqa: N805 - the handler's self is another
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def date_time_string(self, timestamp=None):
+                return email.utils.format_datetime(ca.now().replace(tzinfo=datetime.timezone.utc), usegmt=True)
+
+            def respond(self):
+                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                answer = ca.answer(Request(self.command, self.path, raw))
+                if answer is CUT:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                self.send_header("Replay-Nonce", f"nonce{next(ca.numbers)}")
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                if "Content-Length" not in answer.headers:
+                    self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
+
+            do_GET = do_POST = do_HEAD = respond  # noqa: N815
+        return Handler
