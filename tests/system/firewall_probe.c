@@ -4,7 +4,8 @@
  *   firewall_probe inspect|plan|apply|verify|settle|rollback|owner [OPTION…]
  * Prints one JSON object. SIGINT sets the stop flag.
  *   --state DIR --relay PORT --stun PORT --ssh PORT --allow PORT/PROTO --stop-at TEXT
- *   --die-at TEXT (kill -9 of itself when progress says TEXT) --owner PORT/PROTO
+ *   --stop-after SECONDS --die-at TEXT (kill -9 of itself when progress says TEXT) --owner
+ * PORT/PROTO
  */
 #include <getopt.h>
 #include <signal.h>
@@ -127,11 +128,11 @@ static uint16_t number(const char *s)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option table[] = {{"state", 1, NULL, 's'},   {"relay", 1, NULL, 'r'},
-                                          {"stun", 1, NULL, 'u'},    {"ssh", 1, NULL, 'h'},
-                                          {"allow", 1, NULL, 'a'},   {"close-others", 0, NULL, 'c'},
-                                          {"stop-at", 1, NULL, 'p'}, {"die-at", 1, NULL, 'd'},
-                                          {"owner", 1, NULL, 'o'},   {NULL, 0, NULL, 0}};
+    static const struct option table[] = {
+        {"state", 1, NULL, 's'},      {"relay", 1, NULL, 'r'},  {"stun", 1, NULL, 'u'},
+        {"ssh", 1, NULL, 'h'},        {"allow", 1, NULL, 'a'},  {"close-others", 0, NULL, 'c'},
+        {"stop-at", 1, NULL, 'p'},    {"die-at", 1, NULL, 'd'}, {"owner", 1, NULL, 'o'},
+        {"stop-after", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
     int c;
     while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (c == 's')
@@ -148,6 +149,8 @@ static void read_options(int argc, char **argv)
             options.close_others = true;
         else if (c == 'p')
             stop_at = optarg;
+        else if (c == 't')
+            alarm(number(optarg));
         else if (c == 'd')
             die_at = optarg;
         else if (c != 'o' || !firewall_port_parse(optarg, &owner, NULL))
@@ -178,6 +181,7 @@ int main(int argc, char **argv)
     bool changes =
         strcmp(verb, "apply") == 0 || strcmp(verb, "settle") == 0 || strcmp(verb, "rollback") == 0;
     signal(SIGINT, on_signal);
+    signal(SIGALRM, on_signal);
     log_open("firewall_probe", LOG_LEVEL_INFO);
     if (argc > 1)
         read_options(argc - 1, argv + 1);
