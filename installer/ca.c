@@ -121,7 +121,7 @@ void ca_check(struct setup *s, struct findings *all)
     struct transport_answer answer;
     struct fault why;
     bool fine = check_files(c, all);
-    directory_free(&s->ca);
+    ca_directory_free(&s->ca);
     if (c->source != CONFIG_SOURCE_ACME) {
         finding_add(all, SEVERITY_SKIP, "ca.skipped",
                     "the certificate does not come from a CA by "

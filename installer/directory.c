@@ -33,7 +33,7 @@ bool directory_parse(const char *text, struct directory *d, struct fault *f)
                        name) if (json_is_string(name)) add_name(d, json_string_value(name));
     json_decref(root);
     if (!acme) {
-        directory_free(d);
+        ca_directory_free(d);
         return fault_set(f, "newNonce, newAccount or newOrder is missing");
     }
     return true;
@@ -59,7 +59,7 @@ void directory_guess(const char *url, struct directory *d)
     }
 }
 
-void directory_free(struct directory *d)
+void ca_directory_free(struct directory *d)
 {
     for (size_t i = 0; i < d->count; i++)
         free(d->names[i]);

@@ -18,7 +18,7 @@ struct directory {
 
 /*
  * Reads a directory's JSON; its meta.caaIdentities go into d (overwritten; names that are no host
- * names are left out). false: not an ACME directory. Free with directory_free in both cases.
+ * names are left out). false: not an ACME directory. Free with ca_directory_free in both cases.
  */
 bool directory_parse(const char *text, struct directory *d, struct fault *f);
 
@@ -28,6 +28,6 @@ bool directory_parse(const char *text, struct directory *d, struct fault *f);
  */
 void directory_guess(const char *url, struct directory *d);
 
-void directory_free(struct directory *d);
+void ca_directory_free(struct directory *d);
 
 #endif

@@ -140,7 +140,7 @@ void setup_free(struct setup *s)
     firewall_plan_free(&s->firewall_plan);
     firewall_state_free(&s->firewall_state);
     desired_free(&s->desired);
-    directory_free(&s->ca);
+    ca_directory_free(&s->ca);
     journal_free(&s->journal);
     free(s->old_text);
 }

@@ -14,7 +14,7 @@ static void check(struct directory *d)
     for (size_t i = 0; i < d->count; i++)
         if (!text_is_hostname(d->names[i], NULL))
             abort();
-    directory_free(d);
+    ca_directory_free(d);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

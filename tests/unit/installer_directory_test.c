@@ -17,7 +17,7 @@ static void test_names(void **state)
     assert_int_equal(d.count, 2);
     assert_string_equal(d.names[0], "letsencrypt.org");
     assert_string_equal(d.names[1], "ca.test");
-    directory_free(&d);
+    ca_directory_free(&d);
 }
 
 static void test_without_meta(void **state)
@@ -30,7 +30,7 @@ static void test_without_meta(void **state)
         struct fault f;
         assert_true(directory_parse(texts[i], &d, &f));
         assert_int_equal(d.count, 0);
-        directory_free(&d);
+        ca_directory_free(&d);
     }
 }
 
@@ -43,7 +43,7 @@ static void test_no_directory(void **state)
         struct fault f = {.text = ""};
         assert_false(directory_parse(texts[i], &d, &f));
         assert_string_not_equal(f.text, "");
-        directory_free(&d);
+        ca_directory_free(&d);
     }
 }
 
@@ -54,11 +54,11 @@ static void test_guess(void **state)
     directory_guess("https://acme-v02.api.letsencrypt.org/directory", &d);
     assert_int_equal(d.count, 3);
     assert_string_equal(d.names[2], "letsencrypt.org");
-    directory_free(&d);
+    ca_directory_free(&d);
     directory_guess("https://ca.test:14000/dir", &d);
     assert_int_equal(d.count, 1);
     assert_string_equal(d.names[0], "ca.test");
-    directory_free(&d);
+    ca_directory_free(&d);
     directory_guess("https://203.0.113.5/dir", &d);
     assert_int_equal(d.count, 0);
     directory_guess("https://localhost/dir", &d);
