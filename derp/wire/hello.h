@@ -44,7 +44,8 @@ bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypa
                             struct client_info *info, struct fault *f);
 /* The JSON inside alone, into info's members but the key. Read as Go's encoding/json does: names in
  * any case, the last of duplicates wins, unknown members are skipped, null leaves a member as it
- * is, invalid UTF-8 becomes U+FFFD. Stricter: nesting up to 2048 levels, numbers that fit. */
+ * is, invalid UTF-8 becomes U+FFFD. Stricter: nesting up to 2048 levels, at
+ * most 4096 values, numbers that fit into an int64 or a double. */
 bool hello_parse_client_info(const char *text, size_t n, struct client_info *info, struct fault *f);
 /* Client side: appends a whole ClientInfo frame to out. nonce: 24 random bytes. False when out is
  * full, the server's key is no point of the curve, or the app name is not printable ASCII. */

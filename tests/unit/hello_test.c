@@ -425,6 +425,37 @@ static void test_json_depth_is_bounded(void **state)
     }
 }
 
+/* Values cost memory and time; what stands inside of strings does not. */
+static void test_json_values_are_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *unit;
+        size_t count;
+        bool ok;
+    } rows[] = {
+        {"0,", 4000, true},    {"0,", 4096, false},   {"{},", 2000, true},
+        {"{},", 87000, false}, {"[],", 87000, false}, {"\"[{:,\\\"\",", 4000, true},
+        {"\"a\":", 10, false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct client_info info = {.version = 0};
+        struct fault f;
+        struct buf text;
+
+        buf_init(&text, 1024 * 1024);
+        buf_puts(&text, "{\"x\":[");
+        for (size_t k = 0; k < rows[i].count; k++)
+            buf_puts(&text, rows[i].unit);
+        buf_puts(&text, "0]}");
+        assert_int_equal(hello_parse_client_info(buf_text(&text), text.len, &info, &f), rows[i].ok);
+        if (rows[i].count > 10 && !rows[i].ok)
+            assert_non_null(strstr(f.text, "more than 4096 values"));
+        buf_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_json_as_go_reads_it),
         cmocka_unit_test(test_json_mesh_key),
         cmocka_unit_test(test_json_depth_is_bounded),
+        cmocka_unit_test(test_json_values_are_bounded),
     };
 
     if (sodium_init() < 0)
