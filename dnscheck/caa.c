@@ -235,7 +235,8 @@ static void append(char detail[static CAA_DETAIL], const char *between, struct s
         return;
     used += (size_t)n;
     text_printable(s.p, s.n, detail + used, CAA_DETAIL - used - 1);
-    strcat(detail, "\"");
+    used = strlen(detail);
+    snprintf(detail + used, CAA_DETAIL - used, "\"");
 }
 
 /* Nearest verdict over the issue properties; *any tells whether there are any. */

@@ -102,7 +102,8 @@ void service_show_journal(struct setup *s, const char *unit)
     }
     report_always(&s->report, "The last lines of its journal (`journalctl -u %s`):", unit);
     char *copy = mem_strdup(buf_text(&r.out));
-    for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
+    char *rest;
+    for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         text_printable(line, strlen(line), text, sizeof text);
         report_always(&s->report, "    %s", text);
     }

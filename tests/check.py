@@ -141,7 +141,17 @@ def stage_lint(result, deadline):
 
 
 def stage_build(result, deadline):
-    if make(result, "make all", deadline, "all"):
+    if not make(result, "make all", deadline, "all"):
+        return
+    result.ok()
+    # Unit tests and fuzz targets link all archives together.
+    archives = sorted((ROOT / "build").glob("lib*.a"))
+    _, output = programs.run(["nm", "--defined-only", "--extern-only", *archives], deadline)
+    names = re.findall(r"^[0-9a-f]+ [TDBR] (\w+)$", output, re.M)
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        result.fail("each function's name stands for one function", "\n".join(twice))
+    else:
         result.ok()
 
 
