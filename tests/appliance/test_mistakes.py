@@ -159,7 +159,7 @@ def test_iptables_persistent_would_be_removed(world):
 def test_foreign_nftables_rules(shared):
     server = shared.server
     server.sh("nft -f - <<'E'\ntable inet own { chain input { type filter hook input priority 0; "
-              "policy drop; tcp dport 22 accept; ct state established accept; } }\nE")
+              "policy drop; tcp dport 22 accept; ct state established accept; }; }\nE")
     with nothing_changes(server):
         run = derp_setup(shared)
     server.run("nft", "delete", "table", "inet", "own")
