@@ -518,6 +518,16 @@ static void on_stall(void *arg)
     leave(c);
 }
 
+void conn_pin(struct conn *c)
+{
+    enter(c);
+}
+
+void conn_unpin(struct conn *c)
+{
+    leave(c);
+}
+
 void conn_hold(struct conn *c, bool held)
 {
     if (c->phase != PHASE_OPEN || c->held == held)

@@ -79,6 +79,11 @@ void conn_flush(struct conn *c);
 /* True while bytes wait for the kernel to take them: on_fill will be called by itself later. */
 bool conn_is_blocked(const struct conn *c);
 
+/* Between these two calls the connection, even when it ends, is neither freed nor is on_end called:
+ * for owners that do several things with it outside an upward call. */
+void conn_pin(struct conn *c);
+void conn_unpin(struct conn *c);
+
 /* While held, nothing is read and on_data is not called; what has come is kept. Releasing it calls
  * on_data with what was kept. */
 void conn_hold(struct conn *c, bool held);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "derp/wire/websocket.h"
 
 #define CHALLENGE_MAX 64
 
@@ -66,8 +67,17 @@ static bool wants_derp(const struct http_request *r)
 static enum http_action answer_derp(const struct http_request *r, const struct http_site *site,
                                     const struct answer *a)
 {
-    char key[2 * KEY_LEN + 1];
+    char key[2 * KEY_LEN + 1], accept[WEBSOCKET_ACCEPT_LEN];
 
+    if (websocket_is_request(r)) {
+        websocket_accept(r, accept);
+        buf_printf(a->out,
+                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+                   "Sec-WebSocket-Protocol: derp\r\n\r\n",
+                   accept);
+        return HTTP_ACTION_WEBSOCKET;
+    }
     if (!wants_derp(r)) {
         respond(a, "426 Upgrade Required", "Upgrade: DERP\r\n", "text/plain; charset=utf-8",
                 "DERP requires connection upgrade\n");

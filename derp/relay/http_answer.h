@@ -10,9 +10,10 @@
 #include "derp/wire/key.h"
 
 enum http_action {
-    HTTP_ACTION_KEEP,  /* answered; the connection may carry another request */
-    HTTP_ACTION_CLOSE, /* answered; close it after that */
-    HTTP_ACTION_DERP,  /* DERP frames follow (after the answer, if one was written) */
+    HTTP_ACTION_KEEP,      /* answered; the connection may carry another request */
+    HTTP_ACTION_CLOSE,     /* answered; close it after that */
+    HTTP_ACTION_DERP,      /* DERP frames follow (after the answer, if one was written) */
+    HTTP_ACTION_WEBSOCKET, /* the same, inside WebSocket messages */
 };
 
 struct http_site {

@@ -19,6 +19,7 @@
 #include "derp/relay/registry.h"
 #include "derp/relay/relay.h"
 #include "derp/wire/frame.h"
+#include "derp/wire/websocket.h"
 
 /* derper's deadlines. */
 #define HANDSHAKE_TIMEOUT_MS 30000
@@ -149,6 +150,13 @@ struct destination {
     uint64_t version;
 };
 
+/* What a session has more when it speaks WebSocket. */
+struct tunnel {
+    struct websocket *codec;
+    struct buf stream;  /* DERP bytes of incomplete frames */
+    struct buf control; /* pongs and the close frame, to be sent between messages */
+};
+
 struct session {
     struct worker *worker;
     struct conn *conn;
@@ -158,6 +166,7 @@ struct session {
     struct endpoint peer;
     struct outbox outbox;
     struct registry_member member;    /* key and handle, once logged in */
+    struct tunnel *tunnel;            /* NULL: DERP without WebSocket */
     struct destination *destinations; /* DESTINATIONS of them, from the first packet on */
     struct session *dirty_prev, *dirty_next;
     struct session *prelogin_prev, *prelogin_next;
@@ -187,6 +196,14 @@ void session_finish(struct session *s);
 void session_restarting(struct session *s, int64_t bound_ms);
 void session_verdict(struct session *s, const struct mail_verdict *m);
 void session_recheck(struct session *s);
+
+/* tunnel.c: DERP inside WebSocket */
+void tunnel_open(struct session *s);
+void tunnel_free(struct tunnel *t);
+/* Takes bytes from the peer; what they hold goes on to take() as if it had come plainly. */
+size_t tunnel_take(struct session *s, const uint8_t *data, size_t n,
+                   size_t (*take)(struct session *s, const uint8_t *data, size_t n, size_t *want));
+size_t tunnel_fill(struct session *s, uint8_t *out, size_t room);
 
 /* exchange.c: frames of logged-in sessions */
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);

@@ -66,6 +66,8 @@ static size_t on_fill(void *owner, uint8_t *out, size_t room)
 {
     struct session *s = owner;
 
+    if (s->tunnel != NULL)
+        return tunnel_fill(s, out, room);
     return outbox_fill(&s->outbox, s->worker->pool, out, room);
 }
 
@@ -135,7 +137,15 @@ static void begin_login(struct session *s)
 static void act(struct session *s, enum http_action action, const struct buf *answer)
 {
     session_push_bytes(s, answer->data, answer->len);
-    if (action == HTTP_ACTION_DERP) {
+    if (action == HTTP_ACTION_WEBSOCKET) {
+        conn_flush(s->conn); /* the answer itself is not inside a message */
+        if (!outbox_empty(&s->outbox)) {
+            session_close(s, CONN_END_STALLED, "the answer cannot be written");
+            return;
+        }
+        tunnel_open(s);
+    }
+    if (action == HTTP_ACTION_DERP || action == HTTP_ACTION_WEBSOCKET) {
         begin_login(s);
         return;
     }
@@ -208,6 +218,8 @@ static void logged_in(struct session *s)
     log_login(s);
 }
 
+static size_t take_stream(struct session *s, const uint8_t *data, size_t n, size_t *want);
+
 /* --- Admission ------------------------------------------------------------------------------ */
 
 /* Who the client says it is was proved by the box it sent; now, may it be here? */
@@ -264,7 +276,10 @@ void session_verdict(struct session *s, const struct mail_verdict *m)
         return;
     }
     logged_in(s);
-    conn_hold(s->conn, false); /* frames that the client did not wait with */
+    /* Frames that the client did not wait with. */
+    if (s->tunnel != NULL)
+        tunnel_take(s, NULL, 0, take_stream);
+    conn_hold(s->conn, false);
 }
 
 void session_recheck(struct session *s)
@@ -302,9 +317,10 @@ static size_t login_data(struct session *s, const uint8_t *data, size_t n, size_
 
 /* --- Events of the connection --------------------------------------------------------------- */
 
-static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
+/* Bytes of the stream, by state. */
+static size_t take_stream(struct session *s, const uint8_t *data, size_t n, size_t *want)
 {
-    struct session *s = owner;
+    bool tunnelled = s->tunnel != NULL;
     size_t used = 0, step;
 
     while (used < n) {
@@ -325,8 +341,19 @@ static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
         if (step == 0)
             break;
         used += step;
+        if (s->tunnel != NULL && !tunnelled) /* the upgrade was just answered */
+            return used + tunnel_take(s, data + used, n - used, take_stream);
     }
     return used;
+}
+
+static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
+{
+    struct session *s = owner;
+
+    if (s->tunnel != NULL)
+        return tunnel_take(s, data, n, take_stream);
+    return take_stream(s, data, n, want);
 }
 
 static void on_deadline(void *owner)
@@ -393,6 +420,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
     }
     outbox_clear(&s->outbox, w->pool, count_gone_drop, s);
     atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
+    tunnel_free(s->tunnel);
     free(s->destinations);
     free(s);
 }

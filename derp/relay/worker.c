@@ -167,8 +167,11 @@ static void open_verdict(struct worker *w, const struct mail_verdict *m)
 {
     struct session *s = worker_find(w, m->mail.to);
 
-    if (s != NULL)
-        session_verdict(s, m);
+    if (s == NULL)
+        return;
+    conn_pin(s->conn); /* what follows may end it */
+    session_verdict(s, m);
+    conn_unpin(s->conn);
 }
 
 static void open_mail(struct worker *w, struct mail *m)

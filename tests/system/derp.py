@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small DERP client of the tests' own, written from docs/PROTOCOL.md, on NaCl's Python binding."""
+import base64
+import hashlib
 import json
 import os
 import socket
@@ -103,3 +105,65 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+class WebSocketClient(Client):
+    """The same through WebSocket messages of at most `piece` bytes."""
+
+    piece = 30000
+
+    def upgrade(self, host, fast=True):
+        key = base64.b64encode(os.urandom(16))
+        self.socket.sendall(b"GET /derp HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
+                            b"Sec-WebSocket-Protocol: derp\r\n\r\n" % (host.encode(), key))
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.socket.recv(1)
+        accept = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        assert head.startswith(b"HTTP/1.1 101 ") and base64.b64encode(accept) in head
+        assert b"Sec-WebSocket-Protocol: derp\r\n" in head
+        self.socket, self.raw = Messages(self.socket, self.piece), self.socket
+
+
+class Messages:
+    """Binary WebSocket messages that look like a socket."""
+
+    def __init__(self, raw, piece):
+        self.raw, self.piece, self.control = raw, piece, []
+
+    def sendall(self, data):
+        for i in range(0, len(data), self.piece):
+            self.send_frame(0x82, data[i:i + self.piece])
+
+    def send_frame(self, first, payload):
+        n = len(payload)
+        head = bytes([first, 0x80 | n]) if n <= 125 else bytes([first, 0x80 | 126]) + struct.pack(">H", n)
+        mask = os.urandom(4)
+        body = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+        self.raw.sendall(head + mask + body)
+
+    def exactly(self, n):
+        out = b""
+        while len(out) < n:
+            got = self.raw.recv(n - len(out))
+            if not got:
+                raise EOFError("closed by the relay")
+            out += got
+        return out
+
+    def recv(self, _):
+        while True:
+            first, n = self.exactly(2)
+            assert n < 127
+            if n == 126:
+                n = struct.unpack(">H", self.exactly(2))[0]
+            payload = self.exactly(n)
+            if first == 0x82:
+                return payload
+            self.control.append((first, payload))
+            if first == 0x88:
+                return b""
+
+    def close(self):
+        self.raw.close()
