@@ -8,10 +8,19 @@ import pytest
 
 from testbed import clients, rootfs
 from testbed.appliance import derp_setup, derp_verb, fingerprint
-from testbed.ca import DIRECTORY
-from testbed.network import RESOLVER, SERVER, SERVER6
-from testbed.world import CA_FILE, DOMAIN, ROOT_HINTS, World
+from testbed.network import SERVER
+from testbed.shell import wait_for
+from testbed.world import DOMAIN, World
 
+OWN_TABLE = """
+table inet own {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state established accept
+        tcp dport 22 accept
+    }
+}
+"""
 OURS = f"derp 600 IN A {SERVER}"
 SUITE = rootfs.SUITES[0]
 
@@ -48,6 +57,30 @@ def refused(run, code, finding, *words):
     for word in words:
         assert word in told["message"] + told["fix"], (word, told)
     assert run.json["exit"] == code and run.json["changes"] == []
+
+
+# --- The CA ---------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def without_ca(installed):
+    """A server that is set up while the CA is down."""
+    with World(SUITE, layers=installed(SUITE)) as world:
+        world.ca.stop()
+        yield world
+
+
+def test_ca_is_down(without_ca):
+    """The relay is there but silent; test_ca_is_back, later in this file, sees the rest."""
+    world = without_ca
+    run = derp_setup(world)
+    assert run.code == 6, run
+    assert world.server.sh("systemctl is-active derpd derp-acme.timer") == "active\nactive"
+    assert "Status: active" in world.server.sh("ufw status")
+    assert clients.connects(world.clients[0], SERVER, 443) == "open"
+    assert clients.stun(world.clients[0]) is None  # clients shall not choose a relay that cannot
+    world.ca.start()
+    world.server.run("systemctl", "start", "derp-acme.service")  # not before its next try
+    assert world.server.sh("systemctl show -P ExecMainStatus derp-acme.service") == "2"
 
 
 # --- The domain ------------------------------------------------------------------------------------
@@ -186,27 +219,6 @@ def test_other_listener_would_be_closed(shared):
     assert "9090" in run.get("firewall.others")["message"], run
 
 
-# --- The CA ---------------------------------------------------------------------------------------
-
-def test_ca_is_down(world):
-    world.ca.stop()
-    run = derp_setup(world)
-    assert run.code == 6, run
-    server = world.server
-    assert server.run("systemctl", "is-active", "derpd").out.strip() == "active"
-    assert "Status: active" in server.sh("ufw status")
-    assert clients.connects(world.clients[0], SERVER, 443) == "open"
-    assert clients.stun(world.clients[0]) is None  # a relay that cannot relay stays unattractive
-    world.ca.start()
-    server.until("the timer's service to finish the job",
-                 "systemctl start derp-acme.service; test -e /var/lib/derp-acme/current", 90)
-    root = world.folder / "root.pem"
-    root.write_text(world.ca.issuing_root())
-    server.until("STUN", "! journalctl -q -u derpd -n1 --grep nothing")
-    assert clients.chain(world.clients[0], root=root)[0].names == [DOMAIN]
-    assert clients.stun(world.clients[0])
-
-
 # --- The config -----------------------------------------------------------------------------------
 
 def test_broken_config_names_file_and_line_and_the_relay_keeps_its_own(world):
@@ -256,3 +268,14 @@ def test_another_run_is_at_work(shared):
         run = derp_setup(shared)
     server.run("systemctl", "stop", "other-run")
     assert run.code == 8, run
+
+
+def test_ca_is_back(without_ca):
+    """What the timer starts finishes the job; nobody has to do anything."""
+    world = without_ca
+    world.server.until("a certificate", "systemctl start derp-acme.service; "
+                       "test -e /var/lib/derp-acme/current", 90)
+    root = world.folder / "root.pem"
+    root.write_text(world.ca.issuing_root())
+    wait_for("STUN", 10, lambda: clients.stun(world.clients[0]))
+    assert clients.chain(world.clients[0], root=root)[0].names == [DOMAIN]
