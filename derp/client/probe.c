@@ -39,7 +39,7 @@ struct probe {
     uint8_t *packet;
     size_t packet_len;
     int64_t start_ns;
-    int64_t sent_ns;
+    int64_t sent_ns[256]; /* of each try, by its number, which is the packet's first byte */
     bool over;
     struct fault fault; /* why not; empty while all is well */
 };
@@ -98,8 +98,8 @@ static void send_packet(void *arg)
 {
     struct probe *p = arg;
 
-    p->sent_ns = clock_mono_ns();
-    p->packet[0] = (uint8_t)++p->result->sent; /* so that a late one is told from this one */
+    p->packet[0] = (uint8_t)++p->result->sent;
+    p->sent_ns[p->packet[0]] = clock_mono_ns();
     loop_timer_set(&p->resend, RESEND_MS);
     if (!derp_client_send(p->a.client, &p->b.keys.public_key, p->packet, p->packet_len))
         finish(p, "the packet could not be queued: the relay takes no data");
@@ -146,9 +146,7 @@ static void on_packet(void *owner, const struct node_key *src, const uint8_t *da
         derp_client_send(s->client, src, data, len);
         return;
     }
-    if (data[0] != p->packet[0])
-        return;
-    p->result->rtt_us = micros_since(p->sent_ns);
+    p->result->rtt_us = micros_since(p->sent_ns[data[0]]);
     p->result->relayed = true;
     finish(p, NULL);
 }

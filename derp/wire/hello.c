@@ -115,8 +115,8 @@ static int unicode_escape(const char *p, size_t n)
 
 /*
  * Copies one unit of JSON text, replacing what jansson refuses and Go reads as U+FFFD: invalid
- * UTF-8 and halves of surrogate pairs. \u0000 goes the same way: jansson has no NUL in names, and
- * no member that we read may hold one. Returns how much of p was taken.
+ * UTF-8 and halves of surrogate pairs. Whole pairs and \u0000 go the same way: no member that we
+ * read may hold them, and jansson has no NUL in names. Returns how much of p was taken.
  */
 static size_t copy_unit(const char *p, size_t n, struct buf *out)
 {
@@ -132,21 +132,12 @@ static size_t copy_unit(const char *p, size_t n, struct buf *out)
         return len;
     }
     unit = unicode_escape(p, n);
-    if (unit < 0) {
-        buf_append(out, p, 2);
-        return 2;
-    }
-    bool high = unit >= 0xd800 && unit < 0xdc00;
-    int low = high ? unicode_escape(p + 6, n - 6) : -1;
-    if (high && low >= 0xdc00 && low < 0xe000) {
-        buf_append(out, p, 12);
-        return 12;
-    }
-    if (unit == 0 || (unit >= 0xd800 && unit < 0xe000))
+    if (unit == 0 || (unit >= 0xd800 && unit < 0xe000)) {
         buf_puts(out, replacement);
-    else
-        buf_append(out, p, 6);
-    return 6;
+        return 6;
+    }
+    buf_append(out, p, 2); /* the digits of \u follow by themselves */
+    return 2;
 }
 
 /* copy_unit over all of the text. False when it has too many values: each but the first of its

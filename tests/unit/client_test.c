@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derp/client/client.c"
 
+#include "base/clock.h"
 #include "tests/unit/fake_relay.h"
 
 /* What a client's owner saw. */
@@ -124,7 +125,8 @@ struct variant {
     bool slow_start; /* no fast start */
     bool untrusted;  /* the relay's certificate is not among the roots */
     const char *name;
-    int timeout_ms; /* of the state that is to fail; 0: 5 s */
+    int connect_ms; /* deadlines; 0: 5 s */
+    int login_ms;
     int idle_ms;
     size_t send_max;
     void (*when_ready)(struct owner *o);
@@ -148,7 +150,8 @@ static struct owner run(const struct variant *v)
     opt.name = v->name ? v->name : "relay.test";
     opt.keys = &keys;
     opt.fast_start = !v->slow_start;
-    opt.connect_timeout_ms = opt.login_timeout_ms = v->timeout_ms ? v->timeout_ms : 5000;
+    opt.connect_timeout_ms = v->connect_ms ? v->connect_ms : 5000;
+    opt.login_timeout_ms = v->login_ms ? v->login_ms : 5000;
     opt.idle_timeout_ms = v->idle_ms;
     if (v->send_max)
         opt.send_max = v->send_max;
@@ -208,13 +211,13 @@ static void test_failures(void **state)
         bool ready;
         bool seen; /* TLS */
     } rows[] = {
-        {{.mode = FAKE_SILENT_TCP, .timeout_ms = 200}, "waiting for the connection", false, false},
-        {{.mode = FAKE_SILENT_HTTP, .timeout_ms = 300, .slow_start = true},
+        {{.mode = FAKE_SILENT_TCP, .connect_ms = 200}, "waiting for the connection", false, false},
+        {{.mode = FAKE_SILENT_HTTP, .login_ms = 300, .slow_start = true},
          "within 300 ms while waiting for the answer to the upgrade",
          false,
          true},
-        {{.mode = FAKE_SILENT_HTTP, .timeout_ms = 300}, "for the server's key", false, true},
-        {{.mode = FAKE_SILENT_LOGIN, .timeout_ms = 300}, "for the admission", false, true},
+        {{.mode = FAKE_SILENT_HTTP, .login_ms = 300}, "for the server's key", false, true},
+        {{.mode = FAKE_SILENT_LOGIN, .login_ms = 300}, "for the admission", false, true},
         {{.mode = FAKE_GOOD, .idle_ms = 200, .when_ready = stay}, "within 200 ms", true, true},
         {{.mode = FAKE_REFUSE}, "the server closed the connection while waiting", false, true},
         {{.mode = FAKE_NOT_FOUND, .slow_start = true}, "HTTP status 404", false, true},
@@ -224,8 +227,10 @@ static void test_failures(void **state)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t start = clock_mono_ms();
         struct owner o = run(&rows[i].v);
 
+        assert_true(clock_mono_ms() - start < 3000);
         if (!strstr(o.closed, rows[i].reason))
             fail_msg("row %zu: \"%s\" is not in \"%s\"", i, rows[i].reason, o.closed);
         assert_int_equal(o.ready, rows[i].ready);

@@ -29,6 +29,7 @@ enum fake_mode {
     FAKE_TOO_LONG,     /* a frame that is too long after the login */
     FAKE_TALKATIVE,    /* all kinds of frames after the login */
     FAKE_LOSSY,        /* loses the first packet */
+    FAKE_LATE,         /* keeps the first packet until the second comes */
     FAKE_CORRUPT,      /* changes what it relays */
     FAKE_BLACKHOLE,    /* relays nothing */
 };
@@ -63,6 +64,7 @@ struct fake_relay {
     struct fake_conn conns[FAKE_CONNS];
     unsigned count;
     unsigned lost;
+    struct buf late;
     int home; /* last NotePreferred; -1: none */
     int pongs;
     pthread_t thread;
@@ -150,7 +152,12 @@ static inline void fake_relay_packet(struct fake_conn *c, const struct frame *f)
     size_t len;
 
     assert_true(frame_read_send_packet(f, &dst, &packet, &len));
-    if (r->mode == FAKE_BLACKHOLE || (r->mode == FAKE_LOSSY && r->lost++ == 0))
+    if (r->mode == FAKE_LATE && r->lost == 0)
+        assert_true(buf_append(&r->late, packet, len));
+    if (r->mode == FAKE_LATE && r->lost == 1)
+        packet = r->late.data;
+    if (r->mode == FAKE_BLACKHOLE ||
+        ((r->mode == FAKE_LOSSY || r->mode == FAKE_LATE) && r->lost++ == 0))
         return;
     for (unsigned i = 0; i < r->count; i++) {
         struct fake_conn *to = &r->conns[i];
@@ -332,6 +339,7 @@ static inline struct fake_relay *fake_relay_start(enum fake_mode mode)
     struct fake_relay *r = mem_alloc(1, sizeof(*r));
 
     r->mode = mode;
+    buf_init(&r->late, FRAME_PACKET_MAX);
     r->home = r->silent_fd = -1;
     fake_identify(r);
     fake_listen(r);
@@ -358,6 +366,7 @@ static inline void fake_relay_stop(struct fake_relay *r)
     conn_scratch_free(r->scratch);
     loop_free(r->loop);
     unit_dir_remove(r->dir);
+    buf_free(&r->late);
     free(r->ca_file);
 }
 

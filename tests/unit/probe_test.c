@@ -63,6 +63,18 @@ static void test_a_lost_packet_is_sent_again(void **state)
     assert_true(r.rtt_us < RESEND_MS * 1000);
 }
 
+static void test_a_late_packet_counts_from_its_own_send(void **state)
+{
+    (void)state;
+    const struct derp_probe_options opt = {.packet_len = 100};
+    struct derp_probe_result r;
+    struct fault f;
+
+    assert_true(probe_of(FAKE_LATE, &opt, true, &r, &f));
+    assert_int_equal(r.sent, 2);
+    assert_true(r.rtt_us >= RESEND_MS * 1000 - 1000);
+}
+
 static void test_an_unverified_certificate(void **state)
 {
     (void)state;
@@ -262,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_packet_comes_back),
         cmocka_unit_test(test_a_lost_packet_is_sent_again),
+        cmocka_unit_test(test_a_late_packet_counts_from_its_own_send),
         cmocka_unit_test(test_an_unverified_certificate),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_the_stop_flag),

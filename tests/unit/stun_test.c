@@ -101,6 +101,15 @@ static void test_verdicts(void **state)
     add(&r, ATTR_SOFTWARE, "tailnodE", 8);
     add_fingerprint(&r, 0);
     assert_int_equal(judge(&r), STUN_WRONG_SOFTWARE);
+    begin(&r);
+    add(&r, ATTR_SOFTWARE, "tailnodes", 9);
+    add_fingerprint(&r, 0);
+    assert_int_equal(judge(&r), STUN_WRONG_SOFTWARE);
+    begin(&r);
+    add(&r, ATTR_SOFTWARE, "tailnode", 8);
+    put16(r.bytes + 22, 7); /* the last letter is padding */
+    add_fingerprint(&r, 0);
+    assert_int_equal(judge(&r), STUN_WRONG_SOFTWARE);
 
     begin(&r);
     add(&r, ATTR_SOFTWARE, "tailnode", 8);
@@ -160,6 +169,51 @@ static void test_malformed_attributes(void **state)
         r.n += loose;
         assert_int_equal(judge(&r), STUN_MALFORMED);
     }
+}
+
+/* Its length fits, with its padding it does not. */
+static void test_padding_exceeds_the_message(void **state)
+{
+    (void)state;
+    struct request r;
+
+    for (size_t cut = 1; cut < 4; cut++) {
+        begin(&r);
+        add(&r, ATTR_SOFTWARE, "tailnode", 8);
+        add(&r, 0x8030, "12345678", 8 - cut);
+        r.n -= cut;
+        assert_int_equal(judge(&r), STUN_MALFORMED);
+    }
+}
+
+/* The four bytes that bring the CRC-32 of p[0..n) and themselves to wanted. */
+static void forge_crc(const uint8_t *p, size_t n, uint32_t wanted, uint8_t bytes[static 4])
+{
+    uint32_t state = ~wanted;
+
+    for (int bit = 0; bit < 32; bit++)
+        state = state & 0x80000000u ? (state ^ 0xedb88320u) << 1 | 1 : state << 1;
+    state ^= ~(uint32_t)crc32(0, p, (uInt)n);
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(state >> 8 * i);
+}
+
+/* A fingerprint that is right for all but the last eight bytes, which are not itself. */
+static void test_fingerprint_must_be_last(void **state)
+{
+    (void)state;
+    struct request r;
+    uint8_t bytes[4];
+
+    begin(&r);
+    add(&r, ATTR_SOFTWARE, "tailnode", 8);
+    add(&r, ATTR_FINGERPRINT, "abcd", 4);
+    add(&r, 0x8030, "wxyz", 4);
+    forge_crc(r.bytes, r.n - 4, get32((const uint8_t *)"abcd") ^ FINGERPRINT_XOR, bytes);
+    memcpy(r.bytes + r.n - 4, bytes, 4);
+    assert_int_equal(fingerprint(r.bytes, r.n), get32((const uint8_t *)"abcd"));
+    add(&r, 0x8031, "last", 4);
+    assert_int_equal(judge(&r), STUN_WRONG_FINGERPRINT);
 }
 
 static void test_too_long_is_not_read(void **state)
@@ -313,6 +367,8 @@ int main(void)
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_what_does_not_stop_the_answer),
         cmocka_unit_test(test_malformed_attributes),
+        cmocka_unit_test(test_padding_exceeds_the_message),
+        cmocka_unit_test(test_fingerprint_must_be_last),
         cmocka_unit_test(test_too_long_is_not_read),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_response_ipv4),
