@@ -15,6 +15,12 @@ TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptogra
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
 APPLIANCE='mmdebstrap debian-archive-keyring systemd-container'
 
+# Go builds the programs with Tailscale's own client; any of 1.16 or newer, which then fetches the
+# toolchain it needs. One that is here already does.
+have_go() {
+    command -v go >/dev/null || [ -x /usr/local/go/bin/go ]
+}
+
 die() {
     printf 'deps: %s\n' "$*" >&2
     exit 1
@@ -32,6 +38,7 @@ clang_version() {
 all_wanted() {
     version=$(clang_version)
     echo $BUILD $PACKAGE $TESTS $APPLIANCE ${version:+libclang-rt-$version-dev llvm-$version}
+    have_go || echo golang-go
 }
 
 missing() {
