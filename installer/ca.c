@@ -3,37 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/text.h"
+#include "installer/readable.h"
 #include "installer/stop.h"
 #include "installer/transport.h"
 
 #define CA_TIMEOUT_MS 10000
 #define CLOCK_OFF_MAX 300 /* seconds */
-
-bool ca_file_is_public(const char *path, struct fault *f)
-{
-    struct stat st;
-    char *part = mem_strdup(path);
-    bool fine = true;
-    for (char *slash = strchr(part + 1, '/'); fine && slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (stat(part, &st) == 0 && !(st.st_mode & S_IXOTH))
-            fine = fault_set(f, "the services may not enter %s", part);
-        *slash = '/';
-    }
-    if (fine && stat(part, &st) != 0)
-        fine = fault_errno(f, "%s", part);
-    else if (fine && !S_ISREG(st.st_mode))
-        fine = fault_set(f, "%s is not a file", part);
-    else if (fine && !(st.st_mode & S_IROTH))
-        fine = fault_set(f, "the services may not read %s", part);
-    free(part);
-    return fine;
-}
 
 /* The files that derpd and derp-acme will want to read. */
 static bool check_files(const struct config *c, struct findings *all)
@@ -42,7 +20,7 @@ static bool check_files(const struct config *c, struct findings *all)
     struct fault f;
     bool fine = true;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (!files[i] || ca_file_is_public(files[i], &f))
+        if (!files[i] || readable_by_services(files[i], &f))
             continue;
         size_t at = finding_add(all, SEVERITY_FAIL, i == 0 ? "ca.file" : "dns.file", "%s", f.text);
         finding_fix(all, at, "install -m 0644 %s /etc/derp/ and name that copy", files[i]);

@@ -14,10 +14,4 @@
  */
 void ca_check(struct setup *s, struct findings *all);
 
-/*
- * A file that a config names must be readable for the service users: the reason when it is not.
- * Judged by the mode bits for others, of the file and of the folders above it.
- */
-bool ca_file_is_public(const char *path, struct fault *f);
-
 #endif

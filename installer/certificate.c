@@ -24,7 +24,7 @@ bool certificate_is_needed(const struct setup *s)
     const struct config *c = &s->desired.config;
     struct leaf leaf;
     return c->source == CONFIG_SOURCE_ACME &&
-           (journal_is_open(&s->journal, "certificate") || *s->desired.changes ||
+           (journal_is_open(&s->journal, "certificate") || s->desired.acme_changed ||
             !leaf_load(c, &leaf, NULL) || !leaf_is_good(&leaf, clock_wall()));
 }
 
@@ -150,7 +150,6 @@ enum setup_exit certificate_run(struct setup *s)
     enum setup_exit code = certificate_ask(s, "issue");
     if (code == EXIT_INTERRUPTED)
         return code;
-    if (!service_start_timer(s))
-        return stop_wanted() ? EXIT_INTERRUPTED : EXIT_SERVICE;
-    return code;
+    enum setup_exit timer = service_timer_is_needed(s) ? service_timer_run(s) : EXIT_DONE;
+    return code == EXIT_DONE ? timer : code;
 }

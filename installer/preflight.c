@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "installer/ca.h"
+#include "installer/clients.h"
 #include "installer/derpmap.h"
 #include "installer/server.h"
 #include "installer/stop.h"
@@ -246,6 +247,7 @@ enum setup_exit preflight_run(struct setup *s)
         return EXIT_INTERRUPTED;
     preflight_ports(s, &found);
     check_challenge_port(s, &found);
+    clients_check(&s->desired.config, &found);
     if (!show(s, &found))
         return EXIT_INTERRUPTED;
     check_firewall(s, &found);

@@ -16,6 +16,7 @@ struct way {
     struct endpoint public;
     struct endpoint at;
     bool direct; /* at is the public address itself */
+    bool mapped; /* clients are told of it */
 };
 
 static bool listens(const struct config_endpoints *all, int family)
@@ -26,11 +27,19 @@ static bool listens(const struct config_endpoints *all, int family)
     return false;
 }
 
-/* Behind NAT the public address is on the router: whether it leads back here depends on it. */
-static bool find_way(const char *setting, const struct address_set *found, struct way *w)
+/*
+ * Behind NAT the public address is on the router: whether it leads back here depends on it. An
+ * address of ours that no client is told of (no AAAA record) is looked at, too.
+ */
+static bool find_way(const char *setting, const struct address_set *public,
+                     const struct address_set *found, struct way *w)
 {
-    if (!setting || !endpoint_parse_ip(setting, &w->public))
+    memset(w, 0, sizeof *w);
+    w->mapped = setting && endpoint_parse_ip(setting, &w->public);
+    if (!w->mapped && public->count == 0)
         return false;
+    if (!w->mapped)
+        w->public = public->list[0];
     w->direct = address_set_has(found, &w->public);
     if (w->direct)
         w->at = w->public;
@@ -51,6 +60,12 @@ static const char *via(const struct way *w, char *text, size_t cap)
     return text;
 }
 
+/* What fails on an address that no client is told of harms nobody. */
+static enum severity trouble(const struct way *w)
+{
+    return w->mapped ? SEVERITY_FAIL : SEVERITY_WARN;
+}
+
 /* --- TLS and DERP ------------------------------------------------------------------------------
  */
 
@@ -67,12 +82,12 @@ static void judge_tls(const struct setup *s, const struct way *w, const struct d
     if (!tls->seen)
         return; /* proof.derp says why */
     if (known && memcmp(leaf.sha256, tls->sha256, sizeof leaf.sha256) != 0) {
-        size_t at = finding_add(all, SEVERITY_FAIL, "proof.tls",
+        size_t at = finding_add(all, trouble(w), "proof.tls",
                                 "%s another certificate than ours is served", where);
         finding_fix(all, at, "systemctl reload derpd; journalctl -u derpd says why it was refused");
     } else if (public_ca && !tls->verified) {
         size_t at =
-            finding_add(all, SEVERITY_FAIL, "proof.tls",
+            finding_add(all, trouble(w), "proof.tls",
                         "%s clients would not trust the certificate: %s", where, tls->verify_error);
         finding_fix(all, at, "derp-setup renew --force");
     } else {
@@ -113,7 +128,7 @@ static void prove_derp(struct setup *s, const struct way *w, struct findings *al
                     where);
         return;
     }
-    size_t at = finding_add(all, SEVERITY_FAIL, "proof.derp", "%s %s: %s", where,
+    size_t at = finding_add(all, trouble(w), "proof.derp", "%s %s: %s", where,
                             !r.tls.seen    ? "there was no TLS connection"
                             : !r.logged_in ? "a client could not log in"
                                            : "a packet between two clients got lost",
@@ -139,7 +154,7 @@ static void prove_stun(struct setup *s, const struct way *w, struct findings *al
         return;
     }
     size_t at =
-        finding_add(all, SEVERITY_FAIL, "proof.stun", "%s STUN does not answer: %s", where, f.text);
+        finding_add(all, trouble(w), "proof.stun", "%s STUN does not answer: %s", where, f.text);
     finding_fix(all, at, "journalctl -u derpd; derp-setup doctor");
 }
 
@@ -160,8 +175,8 @@ void proof_check(struct setup *s, struct findings *all)
 {
     const struct journal_settings *j = &s->journal.settings;
     struct way w4, w6;
-    bool has4 = find_way(j->map4, &s->own.found.ip4, &w4);
-    bool has6 = find_way(j->map6, &s->own.found.ip6, &w6);
+    bool has4 = find_way(j->map4, &s->own.public.ip4, &s->own.found.ip4, &w4);
+    bool has6 = find_way(j->map6, &s->own.public.ip6, &s->own.found.ip6, &w6);
     if (has4)
         prove_way(s, &w4, all);
     if (has6)

@@ -127,8 +127,7 @@ static bool has_old_config(const struct setup *s)
 
 bool service_is_needed(const struct setup *s)
 {
-    return !s->service_active || !s->service_enabled || has_old_config(s) ||
-           (wants_timer(s) && (!s->timer_enabled || !s->timer_active));
+    return !s->service_active || !s->service_enabled || has_old_config(s);
 }
 
 void service_describe(const struct setup *s, struct buf *text)
@@ -140,8 +139,6 @@ void service_describe(const struct setup *s, struct buf *text)
                  s->desired.relay_changed ? "restart " SERVICE_RELAY : "reload " SERVICE_RELAY);
     if (!s->service_enabled)
         buf_printf(text, "%senable " SERVICE_RELAY, text->len ? ", " : "");
-    if (wants_timer(s) && (!s->timer_enabled || !s->timer_active))
-        buf_printf(text, "%senable and start " SERVICE_TIMER, text->len ? ", " : "");
 }
 
 /* Enables a unit and writes down that it was us. */
@@ -211,16 +208,31 @@ enum setup_exit service_run(struct setup *s)
     return EXIT_SERVICE;
 }
 
-bool service_start_timer(struct setup *s)
+/* --- The timer ---------------------------------------------------------------------------------
+ */
+
+bool service_timer_is_needed(const struct setup *s)
+{
+    return wants_timer(s) && (!s->timer_enabled || !s->timer_active);
+}
+
+void service_timer_describe(const struct setup *s, struct buf *text)
+{
+    buf_printf(text, "%s " SERVICE_TIMER ", which renews the certificate",
+               s->timer_enabled ? "start" : "enable and start");
+}
+
+enum setup_exit service_timer_run(struct setup *s)
 {
     struct fault f;
-    if (!wants_timer(s) || s->timer_active)
-        return true;
-    if (start(s, SERVICE_TIMER, "start", &f))
-        return true;
-    if (!stop_wanted())
-        report_found(&s->report, SEVERITY_FAIL, "service.timer",
-                     "systemctl status " SERVICE_TIMER " says more; then run this again", "%s",
-                     f.text);
-    return false;
+    if ((s->timer_enabled || enable(s, SERVICE_TIMER, &f)) &&
+        (s->timer_active || start(s, SERVICE_TIMER, "start", &f))) {
+        s->timer_enabled = s->timer_active = true;
+        return EXIT_DONE;
+    }
+    if (stop_wanted())
+        return EXIT_INTERRUPTED;
+    report_found(&s->report, SEVERITY_FAIL, "service.timer",
+                 "systemctl status " SERVICE_TIMER " says more; then run this again", "%s", f.text);
+    return EXIT_SERVICE;
 }

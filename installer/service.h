@@ -39,7 +39,10 @@ bool service_is_needed(const struct setup *s);
 void service_describe(const struct setup *s, struct buf *text);
 enum setup_exit service_run(struct setup *s);
 
-/* Starts the timer that renews; for after the first attempt at a certificate. */
-bool service_start_timer(struct setup *s);
+/* Step: the timer that renews is enabled and runs; after the first attempt at a certificate, so
+ * that the two do not meet. */
+bool service_timer_is_needed(const struct setup *s);
+void service_timer_describe(const struct setup *s, struct buf *text);
+enum setup_exit service_timer_run(struct setup *s);
 
 #endif

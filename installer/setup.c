@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/setup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,12 @@
 static void load_journal(struct setup *s)
 {
     struct fault f;
-    if (journal_load(PATH_JOURNAL, &s->journal, &f))
+    s->journal_broken = !journal_load(PATH_JOURNAL, &s->journal, &f);
+    if (!s->journal_broken)
         return;
     /* Without it everything still works, only uninstall will not know what to take back. */
     report_found(&s->report, SEVERITY_WARN, "journal.broken",
-                 "look at the file; `derp-setup DOMAIN` starts a new one in its place",
+                 "look at the file; `derp-setup DOMAIN` puts it aside and starts a new one",
                  "the record of earlier runs cannot be read: %s", f.text);
 }
 
@@ -127,6 +129,9 @@ char *setup_derpmap(const struct setup *s, enum map_format format)
 bool setup_save(struct setup *s)
 {
     struct fault f;
+    if (s->journal_broken)
+        rename(PATH_JOURNAL, PATH_JOURNAL ".broken");
+    s->journal_broken = false;
     if (file_mkdir(PATH_STATE_DIR, 0700, &f) && journal_save(PATH_JOURNAL, &s->journal, &f))
         return true;
     report_found(&s->report, SEVERITY_FAIL, "journal.unwritable",

@@ -38,6 +38,7 @@ struct setup {
     struct report report;
 
     struct journal journal;
+    bool journal_broken; /* the one on the disk could not be read: it is put aside, not lost */
 
     char *old_text; /* of the config; NULL: there is none */
     struct desired desired;

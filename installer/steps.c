@@ -31,6 +31,7 @@ static const struct step steps[] = {
     {"config", configfile_is_needed, configfile_describe, configfile_run},
     {"service", service_is_needed, service_describe, service_run},
     {"certificate", certificate_is_needed, certificate_describe, certificate_run},
+    {"timer", service_timer_is_needed, service_timer_describe, service_timer_run},
 };
 #define STEP_COUNT (sizeof steps / sizeof *steps)
 
@@ -64,9 +65,6 @@ static void show_plan(struct setup *s)
                     "note        this relay was %s until now: clients with its old "
                     "name will lose it",
                     s->desired.old_domain);
-    if (s->desired.config.allow_count == 0)
-        report_line(&s->report, "note        anyone who knows the name may use the relay; "
-                                "--clients= restricts that");
 }
 
 /* EXIT_DONE: go on. */
@@ -132,8 +130,10 @@ static void print_map(struct setup *s)
 {
     char *map = setup_derpmap(s, MAP_TAILSCALE);
     long seconds = (long)((clock_mono_ms() - s->report.started_ms) / 1000);
-    if (s->changed)
+    if (s->changed && seconds >= 60)
         report_line(&s->report, "Done in %ld min %ld s.", seconds / 60, seconds % 60);
+    else if (s->changed)
+        report_line(&s->report, "Done in %ld s.", seconds);
     else
         report_always(&s->report, "Everything is as it should be; nothing was changed.");
     report_line(&s->report, "Paste this into the tailnet policy file, then run `tailscale "

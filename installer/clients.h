@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may use the relay: can the sources of that be read? Reads only. */
+#ifndef INSTALLER_CLIENTS_H
+#define INSTALLER_CLIENTS_H
+
+#include "base/config.h"
+#include "base/finding.h"
+
+/* clients.anyone (warn), clients.keys and clients.tailscaled (fail), clients.ok. */
+void clients_check(const struct config *c, struct findings *all);
+
+#endif
