@@ -12,12 +12,12 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import threading
 import time
 
 from testbed import clients, rootfs, tidy
-from testbed.ca import DIRECTORY
 from testbed.network import SERVER
 from testbed.shell import Failed, run
 from testbed.world import DOMAIN, World, unwind_on_signals
@@ -57,7 +57,7 @@ class Step:
         self._note = text
 
     def _line(self, mark):
-        return f"  {mark} {elapsed():>5}  {self._name:<28} {self._note}".rstrip()
+        return f"  {mark} {elapsed():>5}  {self._name:<26} {self._note}".rstrip()
 
     def _spin(self):
         for mark in self._marks():
@@ -110,32 +110,34 @@ def prepare(suite):
 def make_world(suite):
     with Step("a private internet") as step:
         world = World(suite)
-        step.note(f"DNS root, CA, two clients, a server at {SERVER} that has booted")
+        step.note(f"DNS root, CA, two client hosts, a booted server at {SERVER}")
     return world
 
 
 def install(world, deb):
-    with Step(f"apt install ./{deb.name}") as step:
+    with Step("apt install ./derp-relay…") as step:
         world.server.install(deb)
         state = world.server.run("systemctl", "is-active", "derpd", check=False).out.strip()
-        step.note(f"installed without a network; derpd is {state} until it is set up")
+        step.note(f"without a network; derpd is {state} until it is set up")
 
 
 def set_up(world):
-    """derp-setup as a person would run it; its messages are shown as they come."""
+    """derp-setup as a person would run it: on a terminal it draws on that, and elsewhere its lines
+    are shown as they come. Returns what it wrote to standard output, the derpMap."""
     flags = ["--yes", "--no-input", *world.setup_flags()]
     title(f"derp-setup {DOMAIN}")
-    block(f"(with {' '.join(flags)})")
-    process = world.server.popen("derp-setup", DOMAIN, *flags, stdout=-1, stderr=-1, text=True)
-    shown = threading.Thread(target=lambda: [block(line) for line in process.stderr])
+    block("\n".join(["with, for this private internet,", *("  " + f for f in flags)]))
+    process = world.server.popen("derp-setup", DOMAIN, *flags, stdout=subprocess.PIPE, text=True,
+                                 stderr=None if FANCY else subprocess.PIPE,
+                                 env={"TERM": os.environ.get("TERM", "dumb")})
+    shown = threading.Thread(target=lambda: [block(s) for s in process.stderr or []])
     shown.start()
     out = process.stdout.read()
     shown.join()
     if process.wait() != 0:
         raise Failed(f"derp-setup ended with {process.returncode}; the server's journal:\n"
                      + world.server.journal("derpd", "derp-acme", lines=40))
-    derp_map = json.loads(out)
-    region = next(iter(derp_map["derpMap"]["Regions"].values()))
+    region = next(iter(json.loads(out)["derpMap"]["Regions"].values()))
     if region["Nodes"][0]["HostName"] != DOMAIN:
         raise Failed(f"a derpMap of another server:\n{out}")
     return out
@@ -158,11 +160,11 @@ def look(world, root):
 def talk_through_renewal(world, talker, root):
     """Clients on both hosts talk while the certificate is renewed: (before, after, reports)."""
     talks = []
-    with Step("two clients on two hosts") as step:
+    with Step("a pair of clients per host") as step:
         talks = [talker.start(c, SERVER, root) for c in world.clients]
         for talk in talks:
             talk.wait_ready()
-        step.note(f"talk through the relay ({talker.kind})")
+        step.note(f"talking through the relay: {talker.kind}")
     before = look(world, root)
     with Step("derp-setup renew --force") as step:
         world.server.run("derp-setup", "renew", "--force")

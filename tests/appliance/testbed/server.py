@@ -144,10 +144,11 @@ class Server:
         """Runs a shell script and returns what it wrote to standard output, stripped."""
         return self.run("sh", "-c", script, check=check, timeout=timeout).out.strip()
 
-    def popen(self, *argv, unit=None, **options):
+    def popen(self, *argv, unit=None, env=None, **options):
         """Starts a program; unit names it for `systemctl kill`."""
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen(self._argv(argv, unit), preexec_fn=tidy.die_with_parent, **options)
+        return subprocess.Popen(self._argv(argv, unit, env), preexec_fn=tidy.die_with_parent,
+                                **options)
 
     def path(self, path):
         """Where this machine sees a file of the server (not below /run, /tmp, /proc and such)."""
@@ -184,6 +185,7 @@ class Server:
         while (r := self.run("sh", "-c", script, check=False)).code != 0:
             if time.monotonic() > end:
                 raise Failed(f"{what}: not after {seconds} s\n{r}")
+            time.sleep(0.2)
         return r.out.strip()
 
     # --- apt ------------------------------------------------------------------------------------
