@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of a connection, shared by conn.c (life and events), conn_read.c and conn_write.c only. */
+#ifndef DERP_NET_CONN_PRIVATE_H
+#define DERP_NET_CONN_PRIVATE_H
+
+#include "base/buf.h"
+#include "derp/net/conn.h"
+
+#define READ_MAX   65536                       /* ciphertext of one read */
+#define PLAIN_MAX  (READ_MAX + TLS_RECORD_MAX) /* plaintext of one turn */
+#define OUT_MAX    (65536 + TLS_OUT_ROOM)      /* ciphertext of one write */
+#define KEEP_START 512                         /* first allocation for an incomplete unit */
+#define REASON_MAX 160
+
+struct conn_scratch {
+    uint8_t in[READ_MAX];
+    uint8_t plain[PLAIN_MAX];
+    uint8_t fill[TLS_RECORD_MAX];
+    uint8_t out[OUT_MAX];
+};
+
+enum conn_phase {
+    PHASE_CONNECTING, /* client: waits for the TCP handshake */
+    PHASE_HANDSHAKE,  /* TLS handshake */
+    PHASE_OPEN,
+    PHASE_FINISHING, /* the owner is done: what waits is still sent */
+    PHASE_LINGERING, /* all is sent, waits for the peer's end of stream */
+    PHASE_ENDED,     /* on_end is due or has been called */
+};
+
+struct conn {
+    struct loop_io io;
+    struct loop_timer deadline; /* the owner's, and the bound of finishing */
+    struct loop_timer stall;    /* runs while the peer takes nothing */
+    const struct conn_events *events;
+    void *owner;
+    struct conn_scratch *scratch;
+    struct tls *tls;
+    struct buf keep;   /* plaintext of an incomplete unit */
+    struct buf unsent; /* ciphertext that the kernel did not take */
+    size_t want;       /* plaintext needed before on_data is called again */
+    int fd;
+    int write_timeout_ms;
+    bool held;      /* the owner wants no data now */
+    unsigned depth; /* calls of ours under way: nothing is freed before the last returns */
+    enum conn_phase phase;
+    enum conn_end end;
+    char *reason;
+};
+
+/* conn.c: every call from outside is between enter and leave; the last leave of an ended
+ * connection tells the owner and frees it. */
+void conn_enter(struct conn *c);
+void conn_leave(struct conn *c);
+void conn_end(struct conn *c, enum conn_end why, const char *reason);
+void conn_opened(struct conn *c);
+
+/* conn_write.c */
+struct tls_io conn_tls_io(struct conn *c, const uint8_t *in, size_t n);
+void conn_want_events(struct conn *c);
+bool conn_send(struct conn *c, const uint8_t *p, size_t n);
+bool conn_send_unsent(struct conn *c);
+void conn_write(struct conn *c);
+
+/* conn_read.c */
+void conn_read(struct conn *c);
+void conn_take_input(struct conn *c, const uint8_t *p, size_t n);
+void conn_deliver_kept(struct conn *c);
+
+#endif
