@@ -9,8 +9,8 @@
 #include "base/text.h"
 
 #define HEADER_LEN    12
-#define FIXED_LEN     10 /* type, class, TTL and length after a record's name */
-#define WIRE_NAME_MAX 255
+#define FIXED_LEN     10  /* type, class, TTL and length after a record's name */
+#define NAME_TEXT_MAX 253 /* printed, what 255 bytes on the wire can hold */
 #define CLASS_IN      1
 #define HOPS_MAX      16 /* a resolver gives up earlier */
 
@@ -66,7 +66,7 @@ static bool print_label(const uint8_t *label, size_t len, char *text, size_t cap
  */
 static bool read_name(const struct reader *r, size_t *at, char text[static DNSCHECK_NAME_MAX])
 {
-    size_t where = *at, floor = *at, used = 0, wire = 0;
+    size_t where = *at, floor = *at, used = 0;
     bool jumped = false;
 
     for (;;) {
@@ -85,13 +85,13 @@ static bool read_name(const struct reader *r, size_t *at, char text[static DNSCH
             where = floor = target;
             continue;
         }
-        if (len > 63 || where + 1 + len > r->n || (wire += 1u + len) > WIRE_NAME_MAX)
+        if (len > 63 || where + 1 + len > r->n)
             return false;
         if (len == 0)
             break;
         if (used > 0)
             text[used++] = '.';
-        if (!print_label(r->p + where + 1, len, text, DNSCHECK_NAME_MAX - 1, &used))
+        if (!print_label(r->p + where + 1, len, text, NAME_TEXT_MAX, &used))
             return false;
         where += 1u + len;
     }

@@ -36,6 +36,14 @@ static void deepest_zone_on_the_way(void **state)
     assert_string_equal(t.server, "2001:db8::53");
 }
 
+static void only_whole_labels_count(void **state)
+{
+    (void)state;
+    struct trace t = read_log(L "info: reply from <com.> 127.0.1.2#53\n" L
+                                "info: reply from <mo.com.> 127.0.1.9#53\n");
+    assert_string_equal(t.zone, "com");
+}
+
 static void root_only(void **state)
 {
     (void)state;
@@ -71,8 +79,11 @@ static void odd_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_answered), cmocka_unit_test(deepest_zone_on_the_way),
-        cmocka_unit_test(root_only),       cmocka_unit_test(first_error),
+        cmocka_unit_test(nobody_answered),
+        cmocka_unit_test(deepest_zone_on_the_way),
+        cmocka_unit_test(only_whole_labels_count),
+        cmocka_unit_test(root_only),
+        cmocka_unit_test(first_error),
         cmocka_unit_test(odd_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
