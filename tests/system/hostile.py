@@ -380,6 +380,109 @@ def bad_mesh_key(target):
     return (c.socket,)
 
 
+# --- WebSocket --------------------------------------------------------------------------------------
+
+def websocket(target):
+    """A WebSocket, its login next."""
+    s = target.tls()
+    s.sendall(b"GET /derp HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+              b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+              b"Sec-WebSocket-Protocol: derp\r\n\r\n")
+    s.settimeout(10)
+    said = b""
+    while b"\r\n\r\n" not in said:
+        got = s.recv(4096)
+        if not got:
+            raise Failed("no WebSocket: %r" % said[:100])
+        said += got
+    if b" 101 " not in said.split(b"\r\n")[0]:
+        raise Failed("no WebSocket: %r" % said[:100])
+    return s
+
+
+def message(opcode, payload, masked=True, final=True):
+    """A WebSocket frame with a mask of zeros."""
+    n = len(payload)
+    size = bytes([n]) if n < 126 else b"\x7e" + struct.pack(">H", n) if n < 65536 else \
+        b"\x7f" + struct.pack(">Q", n)
+    size = bytes([size[0] | (0x80 if masked else 0)]) + size[1:]
+    return bytes([opcode | (0x80 if final else 0)]) + size + (bytes(4) if masked else b"") + payload
+
+
+@attack(LOGIN, at_least=5)
+def silent_websocket(target):
+    return (websocket(target),)
+
+
+@attack(LOGIN, at_least=5)
+def slow_websocket(target):
+    return websocket(target), message(2, struct.pack(">BI", derp.CLIENT_INFO, 200) + bytes(100))
+
+
+@attack(LOGIN, at_least=5)
+def half_a_message(target):
+    s = websocket(target)
+    say(s, message(2, derp.frame(derp.CLIENT_INFO, bytes(900)))[:500])
+    return (s,)
+
+
+@attack(LOGIN, at_least=5)
+def empty_messages(target):
+    s = websocket(target)
+    say(s, message(2, b"") * 5000)
+    return (s,)
+
+
+@attack(SOON)
+def unmasked_message(target):
+    s = websocket(target)
+    say(s, message(2, bytes(10), masked=False))
+    return (s,)
+
+
+@attack(SOON)
+def long_message(target):
+    s = websocket(target)
+    say(s, b"\x82\xff" + struct.pack(">Q", 1 << 62) + bytes(4) + bytes(100000))
+    return (s,)
+
+
+@attack(SOON)
+def unknown_opcode(target):
+    s = websocket(target)
+    say(s, message(7, b"?"))
+    return (s,)
+
+
+@attack(SOON)
+def long_ping_message(target):
+    s = websocket(target)
+    say(s, message(9, bytes(200)))
+    return (s,)
+
+
+@attack(SOON)
+def garbage_in_a_websocket(target):
+    s = websocket(target)
+    say(s, b"\xff" * 10000)
+    return (s,)
+
+
+@attack(SOON)
+def wrong_login_in_a_websocket(target):
+    s = websocket(target)
+    say(s, message(2, derp.frame(derp.CLIENT_INFO, b"\x01" * 300)))
+    return (s,)
+
+
+@attack(SOON)
+def flood_of_pings(target):
+    """Pings that are never read the pongs of, then nonsense."""
+    s = websocket(target)
+    say(s, message(9, b"x" * 100) * 3000 + message(7, b"?"))
+    return (s,)
+
+
 # --- Logged in --------------------------------------------------------------------------------------
 
 @attack(SOON)
