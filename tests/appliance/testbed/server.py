@@ -21,8 +21,8 @@ for group in $GROUPS_; do echo 0 >"$group/cgroup.procs"; done
 while :; do
     systemd-nspawn --quiet --register=no --keep-unit --machine="$WORLD" \
         --network-namespace-path="/run/netns/$WORLD-srv" --capability=all \
-        --drop-capability=CAP_SYS_TIME --resolv-conf=off --timezone=off --console=pipe \
-        --boot --directory="$ROOT" && exit
+        --drop-capability=CAP_SYS_TIME --resolv-conf=off --timezone=off --link-journal=no \
+        --console=pipe --boot --directory="$ROOT" && exit
     [ $? = 133 ] || exit
     ip netns exec "$WORLD-srv" nft flush ruleset
     for group in $GROUPS_; do echo 0 >"$group/cgroup.procs"; done
