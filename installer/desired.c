@@ -164,7 +164,7 @@ static void describe(const char *old_text, const struct confedit *edits, struct 
             buf_printf(&b, " %s ->", *old ? old : "(empty)");
         buf_printf(&b, " %s", e->value);
         w->relay_changed |= strcmp(e->section, "relay") == 0;
-        w->acme_changed |= strcmp(e->section, "acme") == 0 || i == EDIT_DOMAIN;
+        w->acme_changed |= i == EDIT_DIRECTORY || i == EDIT_DOMAIN;
     }
     w->changes = mem_strdup(buf_text(&b));
     buf_free(&b);

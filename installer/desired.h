@@ -21,7 +21,7 @@ struct desired {
     struct config config; /* the same, parsed */
     char *changes;        /* "uplink off -> 4mbit, email a@b"; "" when nothing differs */
     bool relay_changed;   /* something in [relay] differs: derpd has to be restarted for it */
-    bool acme_changed;    /* the domain, or something in [acme] */
+    bool acme_changed;    /* the domain or the CA */
     bool domain_changed;  /* the config was for another domain, old_domain */
     char *old_domain;     /* NULL when there was none */
 };

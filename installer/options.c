@@ -244,7 +244,7 @@ static bool take_domain(struct parse *p, const char *word)
         if ((unsigned char)*s >= 0x80)
             return fault_set(p->f,
                              "%s: give an internationalised domain in its xn-- form, as the CA "
-                             "will see it (`idn2 DOMAIN` prints it)",
+                             "will see it (`idn2 DOMAIN` prints it): derp-setup xn--….demo.com",
                              text);
     if (strstr(word, "://") || strpbrk(word, "/:"))
         return fault_set(p->f,
@@ -294,18 +294,21 @@ static bool check_together(struct parse *p)
             return fault_set(p->f, "--%s does not belong to `derp-setup %s`" SEE_HELP,
                              flags[i].name, verb->word ? verb->word : "DOMAIN");
     if (o->no_ipv6 && o->ip6.any.sa_family != AF_UNSPEC)
-        return fault_set(p->f, "--no-ipv6 and --ip6 contradict each other: give one of them");
+        return fault_set(p->f,
+                         "--no-ipv6 and --ip6 contradict each other: give one of them" SEE_HELP);
     if (o->staging && o->acme_directory)
-        return fault_set(p->f, "--staging and --acme-directory contradict each other: give one");
+        return fault_set(p->f,
+                         "--staging and --acme-directory contradict each other: give one" SEE_HELP);
     if (o->quiet && o->verbose)
-        return fault_set(p->f, "--quiet and --verbose contradict each other: give one of them");
+        return fault_set(p->f,
+                         "--quiet and --verbose contradict each other: give one of them" SEE_HELP);
     if (o->firewall_given && o->firewall == FIREWALL_CHOICE_NONE &&
         (o->ssh_port_count || o->allow_count || o->close_others))
         return fault_set(p->f, "--firewall=none leaves the firewall alone: --ssh-port, --allow and "
-                               "--close-others have no meaning with it");
+                               "--close-others have no meaning with it" SEE_HELP);
     if (o->confirm && !o->purge)
-        return fault_set(p->f, "--confirm belongs to --purge: give both, or --yes to uninstall "
-                               "without deleting keys");
+        return fault_set(
+            p->f, "--confirm belongs to --purge: derp-setup uninstall --purge --confirm=DOMAIN");
     return true;
 }
 

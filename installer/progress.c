@@ -38,7 +38,7 @@ static void draw(struct progress *p)
     long seconds = (long)((clock_mono_ms() - p->started_ms) / 1000);
     char head[64];
     int used =
-        snprintf(head, sizeof head, "  %-10.20s %ld:%02ld ", p->label, seconds / 60, seconds % 60);
+        snprintf(head, sizeof head, "  %-12.20s %ld:%02ld ", p->label, seconds / 60, seconds % 60);
     size_t n = fitting(p->doing, p->width - used - 4);
     /* Erase to the end of the line, then leave the cursor at its start. */
     fprintf(p->out, "\r  %s%s%.*s\033[K\r", p->utf8 ? "…" : ".", head + 1, (int)n, p->doing);

@@ -18,7 +18,7 @@
 #include "installer/progress.h"
 #include "installer/wrap.h"
 
-#define LABEL_WIDTH   11                /* "resolvers" and room */
+#define LABEL_WIDTH   12                /* "certificate" and room */
 #define TEXT_COLUMN   (4 + LABEL_WIDTH) /* two spaces, symbol, space, label */
 #define REPORT_SCHEMA 1
 
@@ -133,6 +133,21 @@ void report_line(struct report *r, const char *format, ...)
     log_text(r, text);
     if (!r->quiet)
         write_line(r, text, 2);
+    free(text);
+}
+
+void report_item(struct report *r, const char *label, const char *format, ...)
+{
+    FORMAT(text);
+    char *line = mem_printf("%-*s%s", LABEL_WIDTH, label, text);
+    log_text(r, line);
+    if (!r->quiet && r->style.width) {
+        fprintf(r->err, "  %-*s", LABEL_WIDTH, label);
+        wrap_print(r->err, text, r->style.width, 2 + LABEL_WIDTH, 2 + LABEL_WIDTH);
+    } else if (!r->quiet) {
+        write_line(r, line, 2);
+    }
+    free(line);
     free(text);
 }
 

@@ -54,6 +54,10 @@ void report_title(struct report *r, const char *format, ...) __attribute__((form
 void report_line(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_detail(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A line with a label in a column of its own. */
+void report_item(struct report *r, const char *label, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Like report_line, shown with --quiet too. */
 void report_always(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -55,14 +55,14 @@ static void show_plan(struct setup *s)
             continue;
         buf_init(&line, PLAN_LINE);
         steps[i].describe(s, &line);
-        report_line(&s->report, "%-11s %s", steps[i].name, buf_text(&line));
+        report_item(&s->report, steps[i].name, "%s", buf_text(&line));
         buf_free(&line);
     }
     for (size_t i = 0; s->use_firewall && i < s->firewall_plan.count; i++)
         report_detail(&s->report, "%s", s->firewall_plan.steps[i].text);
     if (s->desired.domain_changed)
-        report_line(&s->report,
-                    "note        this relay was %s until now: clients with its old "
+        report_item(&s->report, "note",
+                    "this relay was %s until now: clients with its old "
                     "name will lose it",
                     s->desired.old_domain);
 }

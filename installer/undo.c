@@ -176,10 +176,11 @@ enum setup_exit undo_run(struct setup *s)
     struct journal *j = &s->journal;
     report_title(&s->report, "Plan");
     for (size_t i = j->change_count; i-- > 0;)
-        report_line(&s->report, "undo  %s", j->changes[i].detail);
+        report_item(&s->report, "undo", "%s", j->changes[i].detail);
     if (s->opt->purge)
-        report_line(&s->report, "delete the keys and certificates in /var/lib/derp and "
-                                "/var/lib/derp-acme");
+        report_item(&s->report, "delete",
+                    "the keys and certificates in /var/lib/derp and "
+                    "/var/lib/derp-acme");
     if (j->change_count == 0 && !s->opt->purge) {
         report_always(&s->report, "Nothing is listed in %s, so there is nothing to undo.",
                       PATH_JOURNAL);

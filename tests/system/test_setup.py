@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""derp-setup as far as it goes without a booted server: its command line, its answers as JSON, its
+checks in a network namespace with a private DNS, and how it ends when it is interrupted."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+import dnslab
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SETUP = ROOT / "build" / "derp-setup"
+OURS = "203.0.113.10"
+DNS = "127.0.0.53"
+DOMAIN = "derp.demo.com"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="derp-setup wants root")
+
+
+def setup(*args, **options):
+    return subprocess.run([SETUP, *args], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+# --- The command line -----------------------------------------------------------------------------
+
+def test_help_and_version():
+    p = setup("--help")
+    assert p.returncode == 0 and p.stderr == ""
+    assert "derp-setup DOMAIN" in p.stdout
+    assert setup("-V").stdout.startswith("derp-setup ")
+
+
+def flags_of_help():
+    return set(re.findall(r"--([a-z0-9-]+)", setup("--help").stdout)) - {"config"}
+
+
+@pytest.mark.parametrize("file, pattern", [
+    ("packaging/man/derp-setup.8", r"(?:Fl|,) -([a-z0-9-]{2,})"),
+    ("packaging/completion/derp-setup", r"(?<![\w-])--([a-z0-9-]+)"),
+])
+def test_manual_and_completion_have_the_flags_of_help(file, pattern):
+    assert set(re.findall(pattern, (ROOT / file).read_text())) == flags_of_help()
+
+
+@pytest.mark.parametrize("line, says", [
+    ("", "domain is missing"),
+    ("frobnicate", "neither a verb nor a domain"),
+    ("derp..demo.com", "not a domain"),
+    ("https://derp.demo.com", "only the host name"),
+    ("203.0.113.10", "not a domain"),
+    ("dérp.demo.com", "xn--"),
+    ("derp.demo.com --no-such-flag", "no such flag"),
+    ("derp.demo.com --confirm-timeout=180", "no such flag"),
+    ("derp.demo.com --uplink=fast", "4mbit"),
+    ("derp.demo.com --uplink=-4mbit", "4mbit"),
+    ("derp.demo.com --clients=nobody", "anyone"),
+    ("derp.demo.com --ip4=2001:db8::1", "IPv4"),
+    ("derp.demo.com --wait-dns=10", "number with s, m or h"),
+    ("derp.demo.com --port=0", "1 to 65535"),
+    ("derp.demo.com --region-id=1", "900 to 999"),
+    ("derp.demo.com --acme-directory=http://ca.test/dir", "https"),
+    ("status --yes", "does not belong"),
+    ("uninstall --confirm=derp.demo.com", "--purge"),
+])
+def test_wrong_command_lines(line, says):
+    p = setup(*line.split())
+    assert p.returncode == 2 and p.stdout == "" and says in p.stderr, p
+    assert "derp-setup" in p.stderr.split(":", 1)[1], "no next command: " + p.stderr
+    p = setup(*line.split(), "--json")
+    answer = json.loads(p.stdout)
+    assert p.returncode == 2 and answer["exit"] == 2 and answer["result"] == "failed"
+    assert [c["id"] for c in answer["checks"]] == ["usage.options"]
+    assert says in answer["checks"][0]["message"]
+    assert answer["changes"] == [] and answer["derpMap"] == {} and answer["schema"] == 1
+
+
+def test_needs_an_answer_or_yes():
+    for args in ([DOMAIN], [DOMAIN, "--no-input"]):
+        p = setup(*args)
+        assert p.returncode == 2 and "--yes" in p.stderr and p.stdout == ""
+
+
+def test_needs_root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bin")
+    program = folder / "derp-setup"
+    shutil.copy(SETUP, program)
+    for path in (folder, folder.parent, folder.parent.parent):
+        path.chmod(0o755)
+    p = subprocess.run([program, DOMAIN, "--yes"], user=65534, capture_output=True, text=True)
+    assert p.returncode == 2 and "root" in p.stderr and "sudo" in p.stderr
+
+
+# --- In a box: own network, own /run, and writes to /etc and /var/lib that go nowhere ---------------
+
+ENTER = textwrap.dedent("""\
+    set -e
+    mount --make-rprivate /
+    mount -t tmpfs box "$BOX"
+    for d in etc var/lib var/log; do
+        n=$(echo $d | tr / -)
+        mkdir -p "$BOX/$n/upper" "$BOX/$n/work"
+        mount -t overlay box -o "lowerdir=/$d,upperdir=$BOX/$n/upper,workdir=$BOX/$n/work" /$d
+    done
+    mount -t tmpfs run /run
+    eval "$PREPARE"
+    exec "$@"
+    """)
+
+
+class Box:
+    def __init__(self, folder):
+        self.folder = folder
+        self.zones = dnslab.Zones(folder)
+        (folder / "mount").mkdir()
+        self.network = dnslab.Namespace("setup", [f"{OURS}/24"])
+
+    def serve(self, records):
+        """One server that is root and all below it."""
+        self.zones.write(".", f". NS ns.root.\nns.root. A {DNS}\ncom. NS ns.root.")
+        self.zones.write("com", "com. NS ns.root.\ndemo.com. NS ns.root.")
+        self.zones.write("demo.com", "demo.com. NS ns.root.\n" + records)
+        dnslab.serve(self.network, self.zones, DNS, [".", "com", "demo.com"])
+        return self.hints(DNS)
+
+    def hints(self, address):
+        path = pathlib.Path("/tmp") / f"{self.folder.name}.{os.getpid()}.hints"
+        path.write_text(f". 3600000 IN NS ns.root.\nns.root. 3600000 IN A {address}\n")
+        path.chmod(0o644)
+        self._hints = path
+        return f"--dns-root-hints={path}"
+
+    def argv(self, *args):
+        return self.network.command("unshare", "-m", "sh", "-c", ENTER, "sh", SETUP, *args)
+
+    def env(self, prepare):
+        return {**os.environ, "BOX": str(self.folder / "mount"), "PREPARE": prepare}
+
+    def run(self, *args, prepare=""):
+        return subprocess.run(self.argv(*args), env=self.env(prepare), capture_output=True,
+                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+
+    def json(self, *args, prepare=""):
+        p = self.run(*args, "--json", prepare=prepare)
+        answer = json.loads(p.stdout)
+        assert answer["exit"] == p.returncode, p
+        return answer, {c["id"]: c for c in answer["checks"]}
+
+    def close(self):
+        self.network.close()
+        if hasattr(self, "_hints"):
+            self._hints.unlink()
+
+
+@pytest.fixture
+def box(tmp_path):
+    if dnslab.missing():
+        pytest.skip(dnslab.missing())
+    box = Box(tmp_path)
+    yield box
+    box.close()
+
+
+CA = "--acme-directory=https://127.0.0.9:1/dir"  # nobody is there
+
+
+def test_check_finds_everything_at_once(box):
+    hints = box.serve(f"derp A {OURS}\nderp AAAA 2001:db8:99::1")
+    squatter = box.network.start(sys.executable, "-c", textwrap.dedent("""\
+        import socket
+        s = socket.socket(); s.bind(("", 443)); s.listen(); print("ready", flush=True)
+        import signal; signal.pause()
+        """), stdout=subprocess.PIPE, text=True)
+    assert squatter.stdout.readline() == "ready\n"
+    answer, found = box.json("check", DOMAIN, hints, CA, "--firewall=none")
+    assert answer["exit"] == 3 and answer["result"] == "failed"
+    assert found["server.systemd"]["status"] == "fail"
+    assert found["ports.443.taken"]["status"] == "fail"
+    assert "python3" in found["ports.443.taken"]["message"]
+    assert str(squatter.pid) in found["ports.443.taken"]["message"]
+    assert found["ca.unreachable"]["status"] == "warn"
+    assert found["dns.aaaa.stray"]["status"] == "fail"
+    assert "2001:db8:99::1" in found["dns.aaaa.stray"]["message"]
+    assert found["firewall.none"]["status"] == "warn"
+    assert all(c["fix"] for c in answer["checks"] if c["status"] == "fail")
+    assert answer["changes"] == []
+
+
+def test_check_on_a_fine_domain(box):
+    hints = box.serve(f"derp A {OURS}")
+    _, found = box.json("check", DOMAIN, hints, CA, "--firewall=none")
+    for good in ("ports.ok", "address.ok", "dns.ok", "dns.caa.ok"):
+        assert found[good]["status"] == "ok"
+
+
+def test_a_broken_config_is_named_with_its_line_and_other_checks_go_on(box):
+    hints = box.serve(f"derp A {OURS}")
+    answer, found = box.json(
+        "check", DOMAIN, hints, CA, "--firewall=none",
+        prepare="mkdir -p /etc/derp; printf '[relay]\\ndomain = x.y\\nworkers = many\\n' "
+                ">/etc/derp/derp.conf")
+    assert answer["exit"] == 3
+    assert "derp.conf:3" in found["config.broken"]["message"]
+    assert found["dns.ok"]["status"] == "ok"
+
+
+def test_failed_checks_leave_nothing_behind(box):
+    hints = box.serve(f"derp A {OURS}")
+    list_changes = ("trap 'find \"$BOX\" -path \"*/upper/*\" -newer \"$BOX\" | sort >&2' EXIT; "
+                    "exec 3>&1; \"$@\" || exit $?; exit 0")
+    for flags in (["--dry-run"], ["--yes"]):
+        p = box.run(DOMAIN, hints, CA, "--firewall=none", "--log-file=/run/log", *flags,
+                    prepare=list_changes)
+        assert p.returncode == 3 and p.stdout == "", p
+        assert "/upper/" not in p.stderr, p.stderr
+
+
+def test_another_run_holds_the_lock(box):
+    answer, found = box.json(DOMAIN, "--yes", prepare="exec 9>/run/derp-setup.lock; flock 9")
+    assert answer["exit"] == 8 and found["setup.locked"]["fix"]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_while_it_asks_the_dns(box, signum):
+    box.network._ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
+    hints = box.hints("192.0.2.99")  # on our own network, where nobody answers
+    process = subprocess.Popen(
+        box.argv("check", DOMAIN, hints, CA, "--firewall=none"), env=box.env(""), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in process.stderr:
+        if "asking the name servers" in line:
+            break
+    process.send_signal(signum)  # ip, unshare and sh have all become derp-setup by exec
+    began = time.monotonic()
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 5
+
+
+# --- status, map: what lies on the disk -------------------------------------------------------------
+
+CONFIGURED = textwrap.dedent("""\
+    mkdir -p /etc/derp /var/lib/derp-setup
+    printf '[relay]\\ndomain = derp.demo.com\\n' >/etc/derp/derp.conf
+    printf '{"schema":1,"domain":"derp.demo.com","settings":{"map4":"203.0.113.7",
+        "map6":"2001:db8::7","region_id":901,"region_code":"fra"}}' >/var/lib/derp-setup/journal.json
+    """)
+
+
+def test_map(box):
+    p = box.run("map", prepare=CONFIGURED)
+    assert p.returncode == 0 and p.stderr == "", p
+    assert json.loads(p.stdout) == {"derpMap": {"Regions": {"901": {
+        "RegionID": 901, "RegionCode": "fra", "RegionName": DOMAIN, "Nodes": [{
+            "Name": "901a", "RegionID": 901, "HostName": DOMAIN, "IPv4": "203.0.113.7",
+            "IPv6": "2001:db8::7"}]}}}}
+    p = box.run("map", "--format=headscale", "--region-id=900", prepare=CONFIGURED)
+    assert p.returncode == 0
+    assert p.stdout.startswith("regions:\n  900:\n    regionid: 900\n    regioncode: \"fra\"\n")
+    answer, _ = box.json("map", prepare=CONFIGURED)
+    assert "901" in answer["derpMap"]["Regions"]
+
+
+def test_map_and_status_before_setting_up(box):
+    for verb in ("map", "status", "doctor", "renew"):
+        answer, found = box.json(verb)
+        assert answer["exit"] == 3 and "derp-setup DOMAIN" in found["setup.missing"]["fix"]
+
+
+def test_a_journal_that_cannot_be_read_is_a_warning(box):
+    broken = CONFIGURED + "echo '{' >/var/lib/derp-setup/journal.json\n"
+    answer, found = box.json("map", prepare=broken)
+    assert answer["exit"] == 0
+    assert found["journal.broken"]["status"] == "warn"
+
+
+def test_nothing_is_pending_and_nothing_to_undo(box):
+    for verb in ("confirm", "rollback"):
+        p = box.run(verb, prepare=CONFIGURED)
+        assert p.returncode == 0 and "pending" in p.stderr
+    p = box.run("uninstall", "--yes", prepare=CONFIGURED)
+    assert p.returncode == 0 and "nothing to undo" in p.stderr
+
+
+def test_purge_wants_the_domain(box):
+    for args, words in ((["--purge", "--yes"], "--confirm=DOMAIN"),
+                        (["--purge", "--confirm=other.demo.com"], "domain of this relay")):
+        answer, found = box.json("uninstall", *args, prepare=CONFIGURED)
+        assert answer["exit"] == 2
+        assert words in next(iter(found.values()))["fix"]
