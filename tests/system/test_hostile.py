@@ -16,7 +16,7 @@ LOG_LINES = 20      # one line a minute for each kind of event that strangers ca
 ROUND_TRIP = 3.0    # seconds; a packet of a bystander, on a busy machine
 MIB = 1024 * 1024
 CALM = 24 * MIB     # what a relay may have grown by after a test,
-CROWD = 96 * MIB    # and after a crowd of TLS handshakes, whose memory the allocator keeps
+CROWD = 96 * MIB    # and after a crowd, whose memory the allocator keeps for the next
 
 
 class Bystanders:
@@ -86,6 +86,11 @@ class Process:
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
 
+    def is_sanitized(self):
+        """Built with a sanitizer, whose memory is its own affair."""
+        with open("/proc/%d/maps" % self.pid, encoding="utf-8") as f:
+            return re.search(r"lib[at]san", f.read()) is not None
+
     def reset_peak(self):
         with open("/proc/%d/clear_refs" % self.pid, "w", encoding="ascii") as f:
             f.write("5")
@@ -132,7 +137,7 @@ def calm(relay, descriptors):
         c.ping()
     lines = relay.text(begin).splitlines()
     assert len(lines) <= LOG_LINES, "\n".join(lines[:50])
-    assert process.memory() < memory + process.allowance
+    assert process.is_sanitized() or process.memory() < memory + process.allowance
 
 
 def test_every_attack_ends(calm, target):
@@ -156,7 +161,7 @@ def test_a_crowd_that_comes_again_needs_no_more_memory(calm, target):
             s.close()
         wait_until(lambda: calm.descriptors() < 100, "the crowd is gone", hostile.SOON)
         after.append(calm.memory())
-    assert after[-1] < after[1] + 16 * MIB, after
+    assert calm.is_sanitized() or after[-1] < after[1] + 16 * MIB, after
 
 
 def test_connections_that_are_cut(calm, target):
@@ -165,13 +170,14 @@ def test_connections_that_are_cut(calm, target):
 
 def test_logins_that_hoard_memory(calm, target):
     """150 strangers with 256 KiB each cannot take more than a bound that a small server can bear."""
+    calm.allowance = CROWD
     with contextlib.suppress(PermissionError):
         calm.reset_peak()
     before = calm.memory()
     socks = hostile.hoard_memory(target, 150)
     grown = calm.memory("VmHWM") - before
     hostile.crowd_is_closed(socks, hostile.LATE)
-    assert grown < 64 * MIB
+    assert calm.is_sanitized() or grown < 64 * MIB
 
 
 def test_stun_garbage(calm, target):
