@@ -57,6 +57,7 @@ static void test_skips_odd_lines(void **state)
                   "0: 0100007F:16 00000000:0000 0A 0:0 0:0 0 0 0 1\n"    /* short port */
                   "0: 0100007F0016 00000000:0000 0A 0:0 0:0 0 0 0 1\n"   /* no colon */
                   "0: 0100007F:0016 00000000:0000 0A 0:0 0:0 0 0 0 -1\n" /* odd inode */
+                  "0: 0100007F:0016 00000000:0000 ZZ 0:0 0:0 0 0 0 1\n"  /* odd state */
                   "0: 0100007F:0016 00000000:0000 0A 0:0 0:0 0 0 0 7 new columns\n",
                   PORTS_TCP, &all);
     assert_int_equal(all.count, 1);
