@@ -140,6 +140,7 @@ def calm(relay, descriptors):
     assert process.is_sanitized() or process.memory() < memory + process.allowance
 
 
+@pytest.mark.tsan
 def test_every_attack_ends(calm, target):
     """All of them at once, in the middle of a crowd."""
     calm.allowance = CROWD
@@ -184,6 +185,7 @@ def test_stun_garbage(calm, target):
     hostile.stun_is_silent(target, hostile.stun_garbage())
 
 
+@pytest.mark.tsan
 def test_stun_and_tls_at_once(calm, target):
     """A flood on the one port does not stop the other."""
     over = threading.Event()
