@@ -27,8 +27,8 @@ bool preflight_is_definite(const struct finding *one)
 }
 
 /* Warnings go to the log; of the definite faults the first becomes the failure, the rest is said.
- */
-static bool judge(const struct findings *all, struct failure *fail)
+ * local: the fault is on our side of the network, so the CA need not see it. */
+static bool judge(const struct findings *all, bool local, struct failure *fail)
 {
     bool ok = true;
     for (size_t i = 0; i < all->count; i++) {
@@ -36,7 +36,7 @@ static bool judge(const struct findings *all, struct failure *fail)
         const char *fix = one->fix ? one->fix : "";
         if (one->severity < SEVERITY_WARN)
             continue;
-        if (ok && preflight_is_definite(one))
+        if (ok && !local && preflight_is_definite(one))
             ok = failure_set(fail, FAILURE_PREFLIGHT, "%s: %s%s%s", one->id, one->message,
                              *fix ? " — " : "", fix);
         else
@@ -66,7 +66,7 @@ static bool check_dns(struct session *s, struct failure *fail)
     struct dnscheck_result result;
     dnscheck_own(&o, &own, &all);
     dnscheck_domain(&o, &own, &result, &all);
-    bool ok = judge(&all, fail);
+    bool ok = judge(&all, result.local, fail);
     findings_free(&all);
     return ok;
 }

@@ -114,6 +114,7 @@ void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own
     size_t count = list_questions(domain, list);
     bool asked = resolve_all(&how, domain, list, count, &outcome, &fault);
     r->interrupted = asked && outcome.interrupted;
+    r->local = !asked;
     if (!asked)
         add_hints_fault(&fault, all);
     else if (outcome.interrupted)

@@ -76,6 +76,8 @@ struct dnscheck_result {
     size_t chain_count;
     bool ready;       /* nothing failed: the CA would reach this server and may issue */
     bool pending;     /* something failed that a change in the DNS will cure: worth waiting for */
+    bool local;       /* what failed is on this side (network, files, trust anchor, clock): the CA
+                         may see the domain well, and no change in the domain's DNS will help */
     bool interrupted; /* *stop was set; no verdict */
 };
 

@@ -421,10 +421,12 @@ static void see_no_validation(const struct verdict_input *in, struct findings *a
     finding_fix(all, i, "Name the trust anchor of that root: --dns-trust-anchor=FILE");
 }
 
-/* Failures that no change in the domain's DNS can cure. */
-static bool is_cured_elsewhere(const char *id)
+/* What fails here need not fail for the CA, and no change in the domain's DNS cures it. */
+static bool is_local(const struct verdict_input *in, const struct finding *one)
 {
-    return strcmp(id, "dns.unreachable") == 0;
+    if (strcmp(one->id, "dns.bogus") == 0)
+        return in->root->status == ANSWER_BOGUS;
+    return strcmp(one->id, "dns.unreachable") == 0;
 }
 
 void verdict_domain(const struct verdict_input *in, struct dnscheck_result *r, struct findings *all)
@@ -446,6 +448,9 @@ void verdict_domain(const struct verdict_input *in, struct dnscheck_result *r, s
         if (all->list[i].severity != SEVERITY_FAIL)
             continue;
         r->ready = false;
-        r->pending = r->pending || !is_cured_elsewhere(all->list[i].id);
+        if (is_local(in, &all->list[i]))
+            r->local = true;
+        else
+            r->pending = true;
     }
 }

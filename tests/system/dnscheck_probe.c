@@ -109,9 +109,11 @@ static void print_result(const struct dnscheck_result *r)
     printf("\"chain\":[");
     for (size_t i = 0; i < r->chain_count; i++)
         printf("%s\"%s\"", i ? "," : "", r->chain[i]);
-    printf("],\"ttl\":%u,\"secure\":%s,\"ready\":%s,\"pending\":%s,\"interrupted\":%s,", r->ttl,
-           r->secure ? "true" : "false", r->ready ? "true" : "false", r->pending ? "true" : "false",
-           r->interrupted ? "true" : "false");
+    printf(
+        "],\"ttl\":%u,\"secure\":%s,\"ready\":%s,\"pending\":%s,\"local\":%s,\"interrupted\":%s,",
+        r->ttl, r->secure ? "true" : "false", r->ready ? "true" : "false",
+        r->pending ? "true" : "false", r->local ? "true" : "false",
+        r->interrupted ? "true" : "false");
 }
 
 int main(int argc, char **argv)

@@ -45,7 +45,7 @@ struct case_ {
     struct told a, aaaa, caa[3];
     const char *own4, *own6; /* NULL: the usual ones; "": none; "?": not known */
     bool no_ipv6, root_dead, root_bogus, unvalidated, forward, quiet, nameless;
-    bool pending; /* the wanted one */
+    bool pending, local; /* the wanted ones */
 };
 
 #define FINE "ok dns.ok, ok dns.caa.ok"
@@ -93,13 +93,13 @@ static const struct case_ cases[] = {
     {"fail dns.timeout", .a = NONE, .aaaa = NONE, .pending = true},
     {"fail dns.timeout", .a = NONE, .aaaa = NONE, .root_dead = true, .pending = true},
     {"fail dns.timeout", .a = NONE, .aaaa = NONE, .quiet = true, .pending = true},
-    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true},
-    {"fail dns.unreachable", .a = SERVFAIL, .aaaa = SERVFAIL, .root_dead = true, .quiet = true},
-    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true, .forward = true},
+    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true, .local = true},
+    {"fail dns.unreachable", .a = SERVFAIL, .aaaa = SERVFAIL, .root_dead = true, .quiet = true, .local = true},
+    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true, .forward = true, .local = true},
     {"fail dns.servfail", .a = SERVFAIL, .aaaa = SERVFAIL, .root_dead = true, .forward = true, .pending = true},
     {"fail dns.bogus", .a = BOGUS, .aaaa = BOGUS, .pending = true},
-    {"fail dns.bogus", .a = BOGUS, .aaaa = BOGUS, .root_bogus = true, .pending = true},
-    {"fail dns.bogus", .a = SERVFAIL, .aaaa = SERVFAIL, .root_bogus = true, .pending = true},
+    {"fail dns.bogus", .a = BOGUS, .aaaa = BOGUS, .root_bogus = true, .local = true},
+    {"fail dns.bogus", .a = SERVFAIL, .aaaa = SERVFAIL, .root_bogus = true, .local = true},
     /* TTL */
     {FINE, .a = {ANSWER_DATA, OURS4, .ttl = 600}, .aaaa = NODATA},
     {"ok dns.ok, warn dns.ttl, ok dns.caa.ok", .a = {ANSWER_DATA, OURS4, .ttl = 601}, .aaaa = NODATA},
@@ -107,7 +107,7 @@ static const struct case_ cases[] = {
     /* No validation */
     {FINE ", warn dns.dnssec.off", .a = DATA(OURS4), .aaaa = NODATA, .unvalidated = true},
     {FINE ", warn dns.dnssec.off", .a = DATA(OURS4), .aaaa = NODATA, .unvalidated = true, .forward = true},
-    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true, .unvalidated = true},
+    {"fail dns.unreachable", .a = NONE, .aaaa = NONE, .root_dead = true, .quiet = true, .unvalidated = true, .local = true},
     /* CAA: the domain's, then its parent's, then the top-level domain's */
     {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("digicert.com")}, .pending = true},
     {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {NODATA, DATA("digicert.com")}, .pending = true},
@@ -269,9 +269,10 @@ static void judges(void **state)
         if (strcmp(found, cases[i].findings) != 0)
             fail_msg("case %zu: %s; wanted %s", i, found, cases[i].findings);
         bool failed = findings_worst(&b.all) == SEVERITY_FAIL;
-        if (b.result.ready == failed || b.result.pending != cases[i].pending)
-            fail_msg("case %zu (%s): ready %d pending %d", i, found, b.result.ready,
-                     b.result.pending);
+        if (b.result.ready == failed || b.result.pending != cases[i].pending ||
+            b.result.local != cases[i].local)
+            fail_msg("case %zu (%s): ready %d pending %d local %d", i, found, b.result.ready,
+                     b.result.pending, b.result.local);
         /* Who is told of a fault is told what to do. */
         for (size_t k = 0; k < b.all.count; k++) {
             if (b.all.list[k].severity == SEVERITY_FAIL)
