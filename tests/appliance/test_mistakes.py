@@ -83,10 +83,48 @@ def test_ca_is_down(without_ca):
     assert world.server.sh("systemctl show -P ExecMainStatus derp-acme.service") == "2"
 
 
-# --- The domain ------------------------------------------------------------------------------------
+def test_ca_refuses(world):
+    world.ca.stop()
+    world.ca.refuse(DOMAIN)
+    world.ca.start()
+    run = derp_setup(world)
+    assert run.code == 6 and run.failures == ["certificate.failed"], run
+    told = run.get("certificate.failed")["message"]
+    assert "rejectedIdentifier" in told or "policy" in told.lower(), told
+    assert "derp-setup renew" in run.get("certificate.failed")["fix"]
+    assert world.server.sh("systemctl is-active derpd derp-acme.timer") == "active\nactive"
+    assert "next try" in world.server.run("derp-acme", "status", check=False).out
+    assert derp_verb(world, "status").failures == ["certificate.missing"]
+
+
+def test_ca_is_somebody_else(shared):
+    server = shared.server
+    server.sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
+              "-subj /CN=other -keyout /dev/null -out /etc/other.pem 2>/dev/null")
+    with nothing_changes(server):
+        run = derp_setup(shared, "--acme-ca-file=/etc/other.pem")
+    refused(run, 3, "ca.untrusted", DIRECTORY, "--acme-ca-file")
+
+
+def test_ca_file_cannot_be_read_by_the_services(shared):
+    server = shared.server
+    server.sh("install -m 0600 /etc/private-internet/ca.pem /etc/mine.pem")
+    with nothing_changes(server):
+        run = derp_setup(shared, "--acme-ca-file=/etc/mine.pem")
+    refused(run, 3, "ca.file", "/etc/mine.pem", "0644")
+
+
+def test_directory_is_no_directory(shared):
+    with nothing_changes(shared.server):
+        run = derp_setup(shared, f"--acme-directory={DIRECTORY}/nothing")
+    refused(run, 3, "ca.directory", "404", "--acme-directory")
+
+
+# --- The domain -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("domain", ["derp_demo.com", "-derp.demo.com", "derp..demo.com",
-                                    "https://derp.demo.com/", "x" * 64 + ".demo.com", "demo.com:443"])
+                                    "https://derp.demo.com/", "demo.com:443",
+                                    "x" * 64 + ".demo.com"])
 def test_domain_is_not_a_host_name(shared, domain):
     with nothing_changes(shared.server):
         run = shared.server.run("derp-setup", "--yes", "--no-input", "--", domain, check=False)
@@ -102,13 +140,22 @@ def test_domain_is_not_a_host_name(shared, domain):
     (["derp 600 IN TXT nothing"], "dns.a.missing", [DOMAIN, SERVER]),
     ([OURS, 'derp 600 IN CAA 0 issue ";"'], "dns.caa.forbidden", ["CAA"]),
     ([OURS, '@ 600 IN CAA 0 issue ";"'], "dns.caa.forbidden", ["CAA", "demo.com"]),
-], ids=["somebody-else", "one-of-two", "stray-aaaa", "nxdomain", "no-a", "caa", "caa-above"])
+    ([OURS, 'derp 600 IN CAA 0 issue "other-ca.test"'], "dns.caa.forbidden", ["other-ca.test"]),
+], ids=["somebody-else", "one-of-two", "stray-aaaa", "nxdomain", "no-a", "caa", "caa-above",
+        "caa-other"])
 def test_records(shared, records, finding, words):
     shared.dns.set(*records)
     with nothing_changes(shared.server):
         run = derp_setup(shared)
     shared.dns.set(OURS)
     refused(run, 3, finding, *words)
+
+
+def test_caa_for_the_ca_is_fine(shared):
+    shared.dns.set(OURS, 'derp 600 IN CAA 0 issue "ca.test"')
+    run = derp_verb(shared, "check", DOMAIN, *shared.setup_flags())
+    shared.dns.set(OURS)
+    assert run.code == 0 and run.status("dns.caa.ok") == "ok", run
 
 
 def test_name_server_down(shared):
@@ -219,6 +266,16 @@ def test_other_listener_would_be_closed(shared):
     assert "9090" in run.get("firewall.others")["message"], run
 
 
+def test_logged_in_over_ssh_by_an_unknown_port(world):
+    server = world.server
+    server.run("apt-get", "purge", "-y", "openssh-server")
+    with nothing_changes(server):
+        run = derp_setup(world, env={"SSH_TTY": "/dev/pts/0"})
+    refused(run, 3, "firewall.ssh.unknown", "--ssh-port")
+    run = derp_setup(world, "--ssh-port=2222", env={"SSH_TTY": "/dev/pts/0"})
+    assert run.code == 0 and "2222/tcp" in server.sh("ufw status"), run
+
+
 # --- The config -----------------------------------------------------------------------------------
 
 def test_broken_config_names_file_and_line_and_the_relay_keeps_its_own(world):
@@ -236,6 +293,22 @@ def test_broken_config_names_file_and_line_and_the_relay_keeps_its_own(world):
     assert server.sh("systemctl show -P MainPID derpd") == pid
     assert clients.stun(world.clients[0])
     server.write("/etc/derp/derp.conf", good)
+
+
+def test_setting_up_over_a_broken_config(shared):
+    server = shared.server
+    server.write("/etc/derp/derp.conf", "[relay]\ndomain = derp.demo.com\nworkers = many\n")
+    before = fingerprint(server)
+    run = derp_setup(shared)
+    assert fingerprint(server) == before
+    server.path("/etc/derp/derp.conf").unlink()
+    refused(run, 3, "config.broken", "derp.conf:3", "many", "derpd --check")
+
+
+def test_file_of_keys_is_missing(shared):
+    with nothing_changes(shared.server):
+        run = derp_setup(shared, "--clients=keys:/etc/derp/no-keys")
+    refused(run, 3, "clients.keys", "/etc/derp/no-keys")
 
 
 # --- How it is started ----------------------------------------------------------------------------

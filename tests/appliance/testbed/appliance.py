@@ -58,11 +58,11 @@ class Setup:
     __repr__ = __str__
 
 
-def derp_setup(world, *args, domain=DOMAIN, timeout=180):
+def derp_setup(world, *args, domain=DOMAIN, timeout=180, env=None):
     """`derp-setup DOMAIN --yes --no-input --json` with what this private internet needs."""
     return Setup(world.server.run("derp-setup", *([domain] if domain else []), "--yes",
                                   "--no-input", "--json", *world.setup_flags(), *args,
-                                  check=False, timeout=timeout))
+                                  check=False, timeout=timeout, env=env))
 
 
 def derp_verb(world, verb, *args, timeout=120):

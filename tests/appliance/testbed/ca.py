@@ -49,6 +49,10 @@ class Ca:
     def _get(self, url, check=True):
         return self._inet.run("curl", "-sSf", "--cacert", self.ca_file, url, check=check)
 
+    def refuse(self, domain):
+        """From the next start on orders for this domain are refused."""
+        self._config["pebble"]["domainBlocklist"] = [domain]
+
     def stop(self):
         """Connections are refused from now on; a new start forgets accounts and has a new root."""
         self._process.terminate()

@@ -104,7 +104,9 @@ class Certificate:
 def chain(host, address=SERVER, domain="derp.demo.com", port=443, root=None):
     """The certificates that the relay shows; with root, verified against it and the name."""
     where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-    trust = ["-CAfile", str(root), "-verify_hostname", domain, "-verify_return_error"] if root else []
+    trust = []
+    if root:
+        trust = ["-CAfile", str(root), "-verify_hostname", domain, "-verify_return_error"]
     r = host.run("openssl", "s_client", "-connect", where, "-servername", domain, "-showcerts",
                  *trust, check=False, timeout=15)
     pems = re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", r.out, re.S)

@@ -24,7 +24,7 @@ _ENTER = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 
 
 class Host:
-    """A host is a network namespace; programs in it see the machine's files and its own resolver."""
+    """A host is a network namespace; programs in it see the machine's files, but its resolver."""
 
     def __init__(self, world, name, resolv_conf):
         self.name, self.netns = name, f"{world}-{name}"

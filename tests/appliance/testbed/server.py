@@ -83,8 +83,7 @@ class Server:
         if leader is None:
             return None
         try:
-            r = run("nsenter", "-t", leader, "-a", "systemctl", "is-system-running", check=False,
-                    timeout=2)
+            r = run(*_enter(leader), "systemctl", "is-system-running", check=False, timeout=2)
         except Failed:  # a systemd on its way down may not answer any more
             return None
         return leader if r.out.strip() in ("running", "degraded") else None
@@ -116,15 +115,15 @@ class Server:
         self._start()
 
     def keep_as_layer(self, folder):
-        """Copies what was written since boot into folder, to be a layer of other servers (halted)."""
+        """Copies what was written since boot into folder, a layer for other servers. Halt it first."""
         folder.mkdir(parents=True)
         run("cp", "-a", f"{self._folder}/upper/.", folder)
         return folder
 
     # --- Commands and files ---------------------------------------------------------------------
     def _argv(self, argv, unit=None, env=None):
-        head = ["nsenter", "-t", str(self._leader()), "-a", "systemd-run", "--quiet", "--wait",
-                "--pipe", "--collect", "-p", "WorkingDirectory=/root", "-E", "HOME=/root",
+        head = [*_enter(self._leader()), "systemd-run", "--quiet", "--wait", "--pipe",
+                "--collect", "-p", "WorkingDirectory=/root", "-E", "HOME=/root",
                 "-E", "LANG=C.UTF-8", "-E", "DEBIAN_FRONTEND=noninteractive",
                 "-E", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
         head += [f"--unit={unit}"] if unit else []
@@ -198,6 +197,11 @@ class Server:
         """Makes the packages of /srv/repo installable (ufw, firewalld, iptables-persistent)."""
         self.write("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repo ./\n")
         self.run("apt-get", "-qq", "update")
+
+
+def _enter(leader):
+    """All its namespaces, and its root, which is not that of the mount namespace everywhere."""
+    return ["nsenter", "-t", str(leader), "-a", "-r"]
 
 
 def _children(pid):
