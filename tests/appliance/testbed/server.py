@@ -115,7 +115,7 @@ class Server:
         self._start()
 
     def keep_as_layer(self, folder):
-        """Copies what was written since boot into folder, a layer for other servers. Halt it first."""
+        """Copies what was written since boot into folder, a layer for others. Halt it first."""
         folder.mkdir(parents=True)
         run("cp", "-a", f"{self._folder}/upper/.", folder)
         return folder
