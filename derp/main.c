@@ -19,7 +19,9 @@
 #include "derp/ops/admin.h"
 #include "derp/ops/certificate.h"
 #include "derp/ops/keyfile.h"
+#include "derp/ops/memory.h"
 #include "derp/ops/notify.h"
+#include "derp/relay/admission.h"
 #include "derp/relay/relay.h"
 
 #define DRAIN_MS        3000
@@ -121,7 +123,7 @@ static int check(const char *path)
 {
     struct config c;
     struct fault f;
-    bool ok = load_config(path, &c, &f) && certificate_check(&c, &f);
+    bool ok = load_config(path, &c, &f) && certificate_check(&c, &f) && admission_check(&c, &f);
 
     if (ok)
         printf("%s: ok\n", path);
@@ -335,6 +337,17 @@ static bool is_alive(void *arg)
     return relay_is_alive(d->relay);
 }
 
+static uint64_t ended_connections(void *arg)
+{
+    struct daemon *d = arg;
+    uint64_t totals[COUNTERS];
+    struct relay_gauges g;
+
+    relay_gauges(d->relay, &g); /* first: more are accepted meanwhile */
+    relay_counters(d->relay, totals);
+    return totals[COUNTER_ACCEPTED] > g.connections ? totals[COUNTER_ACCEPTED] - g.connections : 0;
+}
+
 static bool start(struct daemon *d, struct fault *f)
 {
     d->started = clock_wall();
@@ -352,6 +365,7 @@ static bool start(struct daemon *d, struct fault *f)
         !listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
         return false;
     notify_watchdog(d->loop, is_alive, d);
+    memory_watch(d->loop, ended_connections, d);
     notify_ready();
     return true;
 }
@@ -359,6 +373,7 @@ static bool start(struct daemon *d, struct fault *f)
 static void stop(struct daemon *d)
 {
     notify_watchdog_stop();
+    memory_watch_stop();
     admin_free(d->admin);
     close_listeners(d);
     certificate_watch_free(d->certificate);

@@ -150,6 +150,14 @@ static struct sources *sources_new(const struct config *c, struct fault *f)
     return s;
 }
 
+bool admission_check(const struct config *c, struct fault *f)
+{
+    struct sources *s = sources_new(c, f);
+
+    sources_unref(s);
+    return s != NULL;
+}
+
 static bool sources_open(const struct sources *s)
 {
     for (size_t i = 0; i < s->count; i++)

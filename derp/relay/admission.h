@@ -29,6 +29,9 @@ struct admission_events {
     void *arg;
 };
 
+/* Can the config's key files be read? For derpd --check. */
+bool admission_check(const struct config *c, struct fault *f);
+
 /* Starts the thread. False with a reason when a key file cannot be read at start. */
 struct admission *admission_new(const struct config *c, const struct admission_events *events,
                                 struct fault *f);

@@ -182,8 +182,14 @@ size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *w
         registry_wrote(r, &s->member);
     while (s->state == SESSION_DERP && used < n) {
         struct frame f;
-        size_t step;
+        size_t step, len;
+        uint8_t type;
         enum frame_result result = frame_decode(data + used, n - used, &f, &step, want);
+
+        /* A second ClientInfo is read over like any frame that means nothing, and no longer. */
+        if (frame_peek(data + used, n - used, &type, &len) && type == FRAME_CLIENT_INFO &&
+            len > FRAME_UNKNOWN_MAX)
+            result = FRAME_TOO_LONG;
 
         if (result == FRAME_INCOMPLETE)
             return used;

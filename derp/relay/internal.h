@@ -33,7 +33,10 @@
 
 #define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
 
-#define PRELOGIN_MAX 2048               /* connections of a worker that are not logged in */
+#define PRELOGIN_MAX 2048 /* connections of a worker that are not logged in */
+#define PRELOGIN_BYTES                                                                             \
+    (16 * 1024 * 1024)                  /* that announced logins longer than LOGIN_SMALL may take */
+#define LOGIN_SMALL  4096               /* a real client's is a few hundred bytes */
 #define MAILBOX_MAX  (16 * 1024 * 1024) /* packet bytes that wait for a worker */
 #define FLUSH_EARLY  (96 * 1024)        /* a queue this long is written before the turn ends */
 #define SLOT_CHUNK   1024               /* sessions per chunk of the slot table */
@@ -109,6 +112,7 @@ struct worker {
     struct session *dirty;    /* to be flushed at the end of the turn */
     struct session *prelogin; /* not logged in, oldest first */
     unsigned prelogin_count;
+    size_t prelogin_bytes; /* announced by long logins */
     bool draining;
     struct loop_timer drain; /* bounds draining */
 
@@ -173,7 +177,8 @@ struct session {
     bool is_dirty;
     bool is_prelogin;
     bool is_home;
-    bool pong_waits; /* a pong is in the outbox: further pings are skipped */
+    bool pong_waits;    /* a pong is in the outbox: further pings are skipped */
+    uint32_t announced; /* size of a long login that is on its way */
     uint8_t not_here_tokens;
     int64_t not_here_ms; /* when a token was last added */
 };

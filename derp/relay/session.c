@@ -99,7 +99,29 @@ static void prelogin_remove(struct session *s)
         return;
     DL_DELETE2(s->worker->prelogin, s, prelogin_prev, prelogin_next);
     s->worker->prelogin_count--;
+    s->worker->prelogin_bytes -= s->announced;
+    s->announced = 0;
     s->is_prelogin = false;
+}
+
+/* A login may be 256 KiB long, which real ones never are: all together get a budget. Whoever has
+ * been sending for longest makes room. */
+static void announce_login(struct session *s, size_t size)
+{
+    struct worker *w = s->worker;
+    struct session *old, *next;
+
+    if (s->announced > 0 || size <= LOGIN_SMALL)
+        return;
+    s->announced = (uint32_t)size;
+    w->prelogin_bytes += size;
+    for (old = w->prelogin; old != NULL && w->prelogin_bytes > PRELOGIN_BYTES; old = next) {
+        next = old->prelogin_next;
+        if (old->announced == 0 || old == s)
+            continue;
+        count(&w->counters, COUNTER_EVICTED, 1);
+        conn_close(old->conn, CONN_END_LOCAL, "evicted");
+    }
 }
 
 void session_finish(struct session *s)
@@ -297,8 +319,10 @@ static size_t login_data(struct session *s, const uint8_t *data, size_t n, size_
     size_t used = 0;
     enum frame_result r = frame_decode(data, n, &frame, &used, want);
 
-    if (r == FRAME_INCOMPLETE && (n < 1 || data[0] == FRAME_CLIENT_INFO))
+    if (r == FRAME_INCOMPLETE && (n < 1 || data[0] == FRAME_CLIENT_INFO)) {
+        announce_login(s, *want);
         return 0;
+    }
     if (r == FRAME_OK && frame.type == FRAME_CLIENT_INFO &&
         hello_read_client_info(frame.payload, frame.len, &s->worker->relay->server_key, &info,
                                &f)) {

@@ -12,7 +12,7 @@ import pytest
 
 import conftest
 import derp
-from test_derpd import eventually, metric
+from test_derpd import eventually, metric, run
 
 
 class Source:
@@ -159,6 +159,21 @@ def test_key_file_is_followed(guarded, tmp_path):
         b.ping()
     assert metric(relay, 'derp_admission_total{verdict="revoked"}') == 1
     assert not admitted(relay, one)
+
+
+def test_check_reads_key_files(guarded, tmp_path):
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        os.chmod(folder, 0o755)
+    path = tmp_path / "keys"
+    write_keys(path)
+    relay = guarded("keys:%s" % path)
+    assert run(relay.source, "--check", "--config", str(relay.config)).returncode == 0
+    path.write_text("everybody\n")
+    r = run(relay.source, "--check", "--config", str(relay.config))
+    assert r.returncode == 1 and "keys: line 1" in r.stderr
+    relay.stop()
+    r = run(relay.source, "--config", str(relay.config))  # nor does it start with half a list
+    assert r.returncode == 1 and "keys: line 1" in r.stderr
 
 
 def test_url(guarded):

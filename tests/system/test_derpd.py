@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import time
 import urllib.error
@@ -413,3 +414,37 @@ def test_stuck_receiver_hurts_nobody(relay):
         assert drops > 0
         # everyone who was sent to from the stuck key hears of its end; a was not, and lives on
         a.ping()
+
+
+def rss(relay):
+    with open("/proc/%d/status" % relay.process.pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read()).group(1)) * 1024
+
+
+@pytest.mark.skipif("DERPD" in os.environ, reason="sanitizers use memory of their own")
+def test_long_logins_have_a_budget(relay):
+    """Strangers that send all but the end of the longest login: together they hold little."""
+    before, held = rss(relay), []
+    for _ in range(300):
+        c = relay.client(login=False)
+        c.upgrade(relays.HOST)
+        try:
+            c.socket.sendall(struct.pack(">BI", derp.CLIENT_INFO, 256 * 1024) + bytes(255 * 1024))
+        except OSError:
+            pass  # evicted already
+        held.append(c)
+    assert eventually(lambda: metric(relay, "derp_connections_evicted_total"), "room was made") > 100
+    assert rss(relay) - before < 64 * 1024 * 1024
+    with relay.client() as a:
+        a.ping()
+    for c in held:
+        c.close()
+
+
+def test_second_login_is_read_over_but_not_longer_than_others(relay):
+    with relay.client() as a:
+        a.socket.sendall(derp.frame(derp.CLIENT_INFO, bytes(65568)))
+        a.ping()
+        with pytest.raises((EOFError, OSError)):  # it may close while we still send
+            a.socket.sendall(derp.frame(derp.CLIENT_INFO, bytes(65569)))
+            a.read()
