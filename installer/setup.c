@@ -85,6 +85,9 @@ static void allow_ports(struct setup *s, const struct config_endpoints *all, siz
     }
 }
 
+/* What systemd runs when this program dies in the middle of a firewall change. */
+static const char *const rollback_command[] = {PATH_SELF, "rollback", NULL};
+
 void setup_firewall_options(struct setup *s)
 {
     const struct config *c = &s->desired.config;
@@ -97,6 +100,7 @@ void setup_firewall_options(struct setup *s)
         .ssh_count = s->opt->ssh_port_count,
         .close_others = s->opt->close_others,
         .stop = stop_flag(),
+        .rollback = file_exists(PATH_SELF) ? rollback_command : NULL,
     };
     for (size_t i = 0; i < s->opt->allow_count; i++)
         s->allow[s->firewall.allow_count++] = (struct firewall_port){
