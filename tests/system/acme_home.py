@@ -30,7 +30,7 @@ class Home:
         self.port = port or free_port()
         self.config = self.folder / "derp.conf"
         self.certs = self.folder / "certs"
-        self.relays = []
+        self.relays, self.started = [], []
         self.configure()
 
     def configure(self, certificate=None, path=None, **acme):
@@ -57,7 +57,9 @@ class Home:
         return done.stderr
 
     def start_relay(self, config=None):
-        relay = Process([BUILD / "derpd", "--config", config or self.config], self.folder / "derpd.log")
+        log = self.folder / f"derpd{len(self.started)}.log"
+        relay = Process([BUILD / "derpd", "--config", config or self.config], log)
+        self.started.append(relay)
         self.relays.append(relay)
         wait_for(lambda: "ready" in relay.text() or relay.child.poll() is not None, "derpd", 20)
         assert relay.child.poll() is None, relay.text()

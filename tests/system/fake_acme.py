@@ -66,7 +66,7 @@ class FakeCa:
         self.clock = 0  # seconds that this CA's clock is ahead
         self.script = {}
         self.seen = []  # Request objects in order
-        self.numbers = itertools.count(1)
+        self.numbers, self.nonces = itertools.count(1), itertools.count(1)
         self.orders = {}  # number -> {"status", "names", "certificate"}
         self.order_status = "pending"  # of new orders
         self.backdate = 3600
@@ -186,8 +186,8 @@ class FakeCa:
                     self.close_connection = True
                     return
                 self.send_response(answer.status)
-                self.send_header("Replay-Nonce", f"nonce{next(ca.numbers)}")
-                for name, value in answer.headers.items():
+                headers = {"Replay-Nonce": f"nonce{next(ca.nonces)}", **answer.headers}
+                for name, value in headers.items():
                     self.send_header(name, value)
                 if "Content-Length" not in answer.headers:
                     self.send_header("Content-Length", str(len(answer.body)))

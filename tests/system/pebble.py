@@ -6,6 +6,7 @@ Everything binds to addresses inside the namespace, so ports never clash and not
 import contextlib
 import ctypes
 import datetime
+import http.client
 import json
 import os
 import pathlib
@@ -209,7 +210,6 @@ class Gate:
         self.requests = []  # (method, path, body) in order of arrival
         self.hold = None    # (number, "before" | "after")
         self.held = threading.Event()
-        self.cut = False    # close instead of answering
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.directory = f"https://127.0.0.1:{self.port}/dir"
@@ -248,8 +248,8 @@ class Gate:
                     pass
 
     @staticmethod
-    def read_message(stream, head_only=False):
-        """One HTTP message of either direction: (head bytes, body bytes), None at the end."""
+    def read_request(stream):
+        """(method, path, headers, body) of one request, None at the end."""
         head = b""
         while b"\r\n\r\n" not in head:
             piece = stream.recv(65536)
@@ -257,17 +257,26 @@ class Gate:
                 return None
             head += piece
         head, body = head.split(b"\r\n\r\n", 1)
-        length = 0
-        for line in head.split(b"\r\n")[1:]:
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        while len(body) < length and not head_only:
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        while len(body) < int(headers.get("Content-Length", 0)):
             piece = stream.recv(65536)
             if not piece:
                 return None
             body += piece
-        return head, body
+        return (*first.split(" ")[:2], headers, body)
+
+    def _ask_pebble(self, method, path, headers, body):
+        """Pebble's answer as bytes, its body in one piece."""
+        ca = http.client.HTTPSConnection("127.0.0.1", self.pebble.port, timeout=30, context=self.inside)
+        ca.request(method, path, body or None, headers)
+        answer = ca.getresponse()
+        content = answer.read()
+        ca.close()
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}", f"Content-Length: {len(content)}"]
+        lines += [f"{k}: {v}" for k, v in answer.getheaders()
+                  if k.lower() not in ("content-length", "transfer-encoding")]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
     def _wait_if_held(self, number, where, client):
         if self.hold != (number, where):
@@ -277,21 +286,16 @@ class Gate:
         return True
 
     def _exchange(self, client):
-        message = self.read_message(client)
-        if not message:
+        request = self.read_request(client)
+        if not request:
             return False
-        head, body = message
-        method, path, _ = head.split(b"\r\n")[0].decode().split(" ")
         with self.lock:
             number = len(self.requests)
-            self.requests.append((method, path, body))
+            self.requests.append((request[0], request[1], request[3]))
         if self._wait_if_held(number, "before", client):
             return False
-        with socket.create_connection(("127.0.0.1", self.pebble.port), timeout=30) as raw, \
-                self.inside.wrap_socket(raw, server_hostname="localhost") as ca:
-            ca.sendall(head.replace(b"\r\nConnection: keep-alive", b"") + b"\r\n\r\n" + body)
-            answer = self.read_message(ca, head_only=method == "HEAD")
-        if not answer or self._wait_if_held(number, "after", client) or self.cut:
+        answer = self._ask_pebble(*request)
+        if self._wait_if_held(number, "after", client):
             return False
-        client.sendall(answer[0] + b"\r\n\r\n" + answer[1])
+        client.sendall(answer)
         return True
