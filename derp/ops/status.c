@@ -46,7 +46,7 @@ void report_status(const struct report *r, struct buf *out)
 {
     char key[NODE_KEY_TEXT];
     json_t *root = json_pack(
-        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}}",
+        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}, s:o}",
         "schema", 1, "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
         node_key_print(&r->server_key, key), "uptimeSeconds", (json_int_t)(r->now - r->started),
         "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections", "open",
@@ -54,7 +54,8 @@ void report_status(const struct report *r, struct buf *out)
         number(r->gauges.home), "keys", number(r->gauges.keys), "contestedKeys",
         number(r->gauges.contested), "packets", packets(r), "stun", "answered",
         number(r->counters[COUNTER_STUN_OK]), "silentWhileNotReady",
-        number(r->counters[COUNTER_STUN_SILENT]));
+        number(r->counters[COUNTER_STUN_SILENT]), "proxiedRequests",
+        number(r->counters[COUNTER_PROXIED]));
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
 
     if (text != NULL)

@@ -25,6 +25,8 @@
     X(HTTP_REQUEST, "derp_http_requests_total", "kind=\"plain\"", "HTTP requests by kind")         \
     X(HTTP_UPGRADE, "derp_http_requests_total", "kind=\"derp\"", "HTTP requests by kind")          \
     X(HTTP_REFUSED, "derp_http_requests_total", "kind=\"refused\"", "HTTP requests by kind")       \
+    X(PROXIED, "derp_http_proxied_total", "",                                                      \
+      "requests for DERP that came through an HTTP proxy, which DERP does not survive")            \
     X(LOGIN_OK, "derp_logins_total", "outcome=\"ok\"", "DERP logins by outcome")                   \
     X(LOGIN_FAILED, "derp_logins_total", "outcome=\"failed\"", "DERP logins by outcome")           \
     X(LOGIN_TIMEOUT, "derp_logins_total", "outcome=\"timeout\"", "DERP logins by outcome")         \

@@ -190,6 +190,13 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
     return a.keep ? HTTP_ACTION_KEEP : HTTP_ACTION_CLOSE;
 }
 
+bool http_was_proxied(const struct http_request *r)
+{
+    return path_is(r, "/derp") &&
+           (http_header(r, "Via").p != NULL || http_header(r, "X-Forwarded-For").p != NULL ||
+            http_header(r, "Forwarded").p != NULL);
+}
+
 void http_answer_bad(enum http_result why, struct buf *out)
 {
     struct answer a = {.out = out, .minor = 1};

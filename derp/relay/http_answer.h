@@ -26,6 +26,9 @@ struct http_site {
 enum http_action http_answer(const struct http_request *r, const struct http_site *site,
                              struct buf *out);
 
+/* Did an HTTP proxy pass on this request for DERP? It says so itself (RFC 9110 7.6.3, RFC 7239). */
+bool http_was_proxied(const struct http_request *r);
+
 /* Answers a head that could not be read (400, 431, 505); close afterwards. */
 void http_answer_bad(enum http_result why, struct buf *out);
 

@@ -178,6 +178,21 @@ static void act(struct session *s, enum http_action action, const struct buf *an
         conn_deadline(s->conn, HEAD_TIMEOUT_MS);
 }
 
+/* A proxy that understands HTTP breaks DERP sooner or later: its owner should know before that. */
+static void note_proxy(struct session *s, const struct http_request *r)
+{
+    static struct log_kind kind;
+    char peer[ENDPOINT_TEXT];
+
+    if (!http_was_proxied(r))
+        return;
+    count(&s->worker->counters, COUNTER_PROXIED, 1);
+    log_limited(&kind, LOG_LEVEL_WARNING,
+                "a request for DERP came through an HTTP proxy at %s: let it pass TCP through "
+                "instead (nginx: stream, not http)",
+                endpoint_print_ip(&s->peer, peer));
+}
+
 /* One request head. Returns the bytes used. */
 static size_t http_data(struct session *s, const uint8_t *data, size_t n)
 {
@@ -193,6 +208,7 @@ static size_t http_data(struct session *s, const uint8_t *data, size_t n)
         return 0;
     buf_init(&answer, ANSWER_MAX);
     if (r == HTTP_OK) {
+        note_proxy(s, &request);
         act(s, http_answer(&request, &site, &answer), &answer);
     } else {
         count(&s->worker->counters, COUNTER_HTTP_REFUSED, 1);

@@ -448,3 +448,14 @@ def test_second_login_is_read_over_but_not_longer_than_others(relay):
         with pytest.raises((EOFError, OSError)):  # it may close while we still send
             a.socket.sendall(derp.frame(derp.CLIENT_INFO, bytes(65569)))
             a.read()
+
+
+@pytest.mark.parametrize("header", ["Via: 1.1 proxy", "X-Forwarded-For: 192.0.2.1", "Forwarded: for=x"])
+def test_http_proxy_is_noticed(relay, header):
+    for _ in range(5):
+        c = relay.client(login=False)
+        c.socket.sendall(("GET /derp HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % header).encode())
+        assert c.socket.recv(100).startswith(b"HTTP/1.1 426")
+        c.close()
+    assert status(relay)["proxiedRequests"] == 5
+    assert relay.text().count("through an HTTP proxy at 127.0.0.1") == 1
