@@ -38,6 +38,7 @@ struct firewall_facts {
     struct ufw_facts ufw;          /* zero unless ufw is installed */
     struct rules kernel[FAMILIES]; /* the filter tables as the kernel has them */
     struct ssh ssh;
+    bool docker;     /* Docker forwards published ports (chain DOCKER of table nat) */
     bool apt_update; /* ufw is missing and apt needs fresh lists to install it */
 };
 

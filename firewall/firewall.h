@@ -16,13 +16,14 @@
  *   firewall.ok             ok    ufw is active, everything wanted is proven in both families
  *   firewall.ready          ok    nothing stands in the way of the plan
  *   firewall.ssh.ports      ok    the SSH ports and where each was seen
- *   firewall.ssh.none       ok/warn  no SSH server found and nobody logged in over SSH
+ *   firewall.ssh.none       ok    no SSH server found and nobody logged in over SSH
  *   firewall.ssh.unknown    fail  somebody is logged in over SSH, no port found
  *   firewall.ufw.missing    warn  not installed, apt can install it / fail: apt cannot
  *   firewall.ufw.conflict   fail  installing ufw would remove other packages (named)
  *   firewall.ufw.unreadable fail  ufw's own state could not be read or understood
  *   firewall.kernel.unreadable, firewall.foreign.unreadable   fail, warn
- *   firewall.foreign.firewalld | .nftables | .iptables | .persistent   fail
+ *   firewall.foreign.firewalld | .nftables | .iptables | .persistent   fail; .nftables is a warn
+ *                           for chains that act before input
  *   firewall.rule.denied    fail  an earlier deny/reject rule of the owner hits a needed port
  *   firewall.rule.partly    warn  a rule may drop some packets to a wanted port
  *   firewall.ssh.restricted warn  the owner's rules open SSH to some sources only; left as it is

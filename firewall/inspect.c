@@ -87,6 +87,18 @@ static void find_others(const struct firewall_options *o, const struct ports_lis
     wanted_free(&wanted);
 }
 
+/* Published ports are rewritten and forwarded, so neither ufw's rules nor a listener tell of them.
+ */
+static bool docker_forwards(void)
+{
+    static const char *const argv[] = {"iptables", "-t", "nat", "-S", "DOCKER", NULL};
+    struct buf b;
+    buf_init(&b, RULES_MAX_TEXT);
+    bool found = kernel_ask(argv, &b) && strstr(buf_text(&b), "-j DNAT");
+    buf_free(&b);
+    return found;
+}
+
 bool firewall_inspect(const struct firewall_options *o, struct firewall_state *state,
                       struct findings *all)
 {
@@ -99,6 +111,7 @@ bool firewall_inspect(const struct firewall_options *o, struct firewall_state *s
         state->facts->foreign = foreign_check(state->facts, all);
         if (!state->ufw_installed && !state->facts->foreign)
             state->facts->apt_update = apt_ask(o->stop, all) == APT_NEEDS_LISTS;
+        state->facts->docker = docker_forwards();
         report_rules(o, state, all);
         report_surroundings(o, state, &listeners, all);
         if (firewall_pending(o))

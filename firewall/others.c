@@ -4,11 +4,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "firewall/reach.h"
 
-/* Let in by ufw's own /etc/ufw/before.rules, or answers to what we asked. */
+/* Let in by ufw's own /etc/ufw/before.rules, or answers to what we asked; or LLMNR, which is for
+ * neighbours on the link (RFC 4795) and which systemd-resolved offers unasked. */
 static bool is_client_port(const struct ports_owner *owner)
 {
+    if (endpoint_port(&owner->local) == 5355 && text_starts(owner->comm, "systemd-resolve"))
+        return true;
     static const uint16_t ports[] = {68, 546, 1900, 5353}; /* DHCP, DHCPv6, SSDP, mDNS */
     for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)
         if (owner->proto == PORTS_UDP && endpoint_port(&owner->local) == ports[i])

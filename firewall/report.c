@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firewall/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,21 +166,31 @@ static void report_others(const struct firewall_options *o, const struct ports_l
     buf_free(&flags);
 }
 
-static void report_docker(const struct ports_list *listeners, struct findings *all)
+static const struct ports_owner *docker_listener(const struct ports_list *listeners)
 {
-    char owner[320];
-    for (size_t i = 0; i < listeners->count; i++) {
-        const struct ports_owner *one = &listeners->list[i];
-        if (!one->public_address || !others_is_docker(one))
-            continue;
-        size_t at = finding_add(all, SEVERITY_WARN, "firewall.docker",
-                                "Docker forwards its published ports before ufw sees them, so "
-                                "\"deny incoming\" does not cover %u/%s, %s, and others like it",
-                                endpoint_port(&one->local), ports_proto_name(one->proto),
-                                ports_owner_print(one, owner, sizeof owner));
-        finding_fix(all, at, "publish on loopback where that is enough: -p 127.0.0.1:PORT:PORT");
+    for (size_t i = 0; i < listeners->count; i++)
+        if (listeners->list[i].public_address && others_is_docker(&listeners->list[i]))
+            return &listeners->list[i];
+    return NULL;
+}
+
+static void report_docker(const struct firewall_state *state, const struct ports_list *listeners,
+                          struct findings *all)
+{
+    char owner[320] = "";
+    char example[400] = "them";
+    const struct ports_owner *one = docker_listener(listeners);
+    if (!one && !state->facts->docker)
         return;
-    }
+    if (one)
+        snprintf(example, sizeof example, "%u/%s, %s, or others like it",
+                 endpoint_port(&one->local), ports_proto_name(one->proto),
+                 ports_owner_print(one, owner, sizeof owner));
+    size_t i = finding_add(all, SEVERITY_WARN, "firewall.docker",
+                           "Docker forwards its published ports before ufw sees them: \"deny "
+                           "incoming\" does not cover %s",
+                           example);
+    finding_fix(all, i, "publish on loopback where that is enough: -p 127.0.0.1:PORT:PORT");
 }
 
 static void report_ip6(const struct firewall_state *state, struct findings *all)
@@ -213,7 +224,7 @@ void report_surroundings(const struct firewall_options *o, const struct firewall
                          const struct ports_list *listeners, struct findings *all)
 {
     report_others(o, &state->others, all);
-    report_docker(listeners, all);
+    report_docker(state, listeners, all);
     report_ip6(state, all);
     report_forward(state, all);
 }

@@ -413,6 +413,18 @@ def test_others_are_named(box):
     assert box.probe("inspect", "--ssh", "22", "--allow", "9090/tcp")["others"] == []
 
 
+def test_published_ports_of_docker(box):
+    box.run("iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -j DOCKER; iptables -t nat "
+            "-A DOCKER -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80")
+    assert "firewall.docker" in box.probe("inspect", "--ssh", "22")["ids"]
+    box.run("iptables -t nat -F DOCKER")
+    assert "firewall.docker" not in box.probe("inspect", "--ssh", "22")["ids"]
+    box.listen("docker-proxy", "tcp,0.0.0.0,8081")
+    result = box.probe("inspect", "--ssh", "22")
+    assert "8081/tcp" in fwbox.finding(result, "firewall.docker")["message"]
+    assert result["others"] == []
+
+
 def test_owner_of_a_port(box):
     listener = box.listen("nginx", "tcp,0.0.0.0,443", "tcp,::1,443")
     box.listen("coturn", "udp,0.0.0.0,3478")

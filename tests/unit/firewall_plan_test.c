@@ -457,6 +457,7 @@ static void test_others(void **state)
     listener(&all, PORTS_TCP, "[2001:db8::1]:40000", "app");
     listener(&all, PORTS_TCP, "0.0.0.0:8080", "docker-proxy");
     listener(&all, PORTS_UDP, "0.0.0.0:68", "dhclient");
+    listener(&all, PORTS_TCP, "0.0.0.0:5355", "systemd-resolve");
     listener(&all, PORTS_UDP, "0.0.0.0:443", "quic");
     listener(&all, PORTS_UDP, "0.0.0.0:40001", "resolver");
     listener(&all, PORTS_UDP, "0.0.0.0:51820", "kernel");
