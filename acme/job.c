@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "acme/generation.h"
+#include "acme/facts.h"
 #include "acme/install.h"
 #include "acme/order.h"
 #include "acme/revoke.h"
@@ -14,25 +14,6 @@
 #include "base/log.h"
 
 /* --- What is due ------------------------------------------------------------------------------ */
-
-static void gather(const struct session *s, enum job_verb verb, struct schedule_facts *facts)
-{
-    const struct state *state = &s->state;
-    struct generation g;
-    generation_read(&s->store, generation_current(&s->store), s->config->domain, &g);
-    bool revoked = state->revoked && strcmp(state->revoked, g.facts.fingerprint) == 0;
-    bool ours = !state->issued_by || strcmp(state->issued_by, s->config->acme_directory) == 0;
-    *facts = (struct schedule_facts){
-        .now = clock_wall(),
-        .forced = verb == JOB_RENEW,
-        .at_once = verb != JOB_RUN,
-        .usable = g.usable && !revoked && ours,
-        .not_before = g.facts.not_before,
-        .not_after = g.facts.not_after,
-        .open = state->phase != PHASE_IDLE,
-        .next_try = state->next_try,
-    };
-}
 
 static void say_nothing_to_do(const struct session *s, const struct schedule_facts *facts,
                               enum schedule_answer answer)
@@ -92,20 +73,24 @@ static bool drive(struct session *s, struct failure *fail)
 static enum job_exit certify(struct session *s, enum job_verb verb)
 {
     struct failure fail = {0};
-    struct schedule_facts facts;
+    struct facts facts;
     if (!order_reconcile(s, &fail)) {
         failure_log(&fail, failure_name(fail.class));
         return JOB_FAILED;
     }
     enum job_exit untouched = install_repair(s) ? JOB_CHANGED : JOB_NOTHING;
-    gather(s, verb, &facts);
-    enum schedule_answer answer = schedule_decide(&facts);
+    facts_gather(s->config, &s->store, &s->state, &facts);
+    facts.schedule.forced = verb == JOB_RENEW;
+    facts.schedule.at_once = verb != JOB_RUN;
+    enum schedule_answer answer = schedule_decide(&facts.schedule);
     if (answer == SCHEDULE_GOOD || answer == SCHEDULE_WAIT) {
-        say_nothing_to_do(s, &facts, answer);
+        say_nothing_to_do(s, &facts.schedule, answer);
         return untouched;
     }
-    log_info("%s (%s, %s)", schedule_words(answer), s->config->domain, s->config->acme_directory);
-    return drive(s, &fail) ? JOB_CHANGED : failed(s, &facts, &fail);
+    bool missing = answer == SCHEDULE_MISSING;
+    log_info("%s%s%s (%s, %s)", schedule_words(answer), missing ? ": " : "",
+             missing ? facts.installed.why.text : "", s->config->domain, s->config->acme_directory);
+    return drive(s, &fail) ? JOB_CHANGED : failed(s, &facts.schedule, &fail);
 }
 
 static enum job_exit take_back(struct session *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* derp-acme: gets the relay's certificate from a CA and keeps it fresh. */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,7 @@ int main(int argc, char **argv)
     int code;
     size_t verb = 0;
     umask(0027);
+    signal(SIGPIPE, SIG_IGN);
     if (!parse(argc, argv, &o, &code))
         return code;
     if (optind + 1 != argc)

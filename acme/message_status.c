@@ -14,7 +14,7 @@ static json_t *when(time_t t)
 
 static json_t *certificate(const struct status *st)
 {
-    const struct generation *g = &st->installed;
+    const struct generation *g = &st->facts.installed;
     if (!g->usable)
         return json_pack("{s:b, s:s}", "good", 0, "why", g->why.text);
     return json_pack("{s:b, s:i, s:s, s:s, s:s, s:o, s:o}", "good", st->good, "generation",

@@ -11,7 +11,7 @@
 
 #define LOOK_MS         3000
 #define SERVED_TOTAL_MS 10000
-#define NOBODY_TOTAL_MS 2000
+#define NOBODY_TOTAL_MS 600
 #define AGAIN_MS        200
 
 /* The facts of a look's leaf; false without one. */

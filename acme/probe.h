@@ -29,7 +29,7 @@ enum probe_served probe_served(const struct config *config, const char *fingerpr
                                size_t cap);
 
 /* The same, asked again and again until it is PROBE_SAME; PROBE_OTHER is final after ten seconds
- * and PROBE_NOBODY after two. */
+ * and PROBE_NOBODY after less than one. */
 enum probe_served probe_wait(const struct config *config, const char *fingerprint, char *text,
                              size_t cap);
 

@@ -2,38 +2,33 @@
 #include "acme/status.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
+/* What the state and the files say, and what the port shows. */
+static void fill(const struct config *config, const struct store *store, struct status *st)
+{
+    facts_gather(config, store, &st->state, &st->facts);
+    const struct generation *g = &st->facts.installed;
+    const struct schedule_facts *when = &st->facts.schedule;
+    st->good = g->usable && when->now < when->not_after;
+    st->renew_at = g->usable ? schedule_renew_at(when->not_before, when->not_after) : 0;
+    st->next = schedule_decide(when);
+    st->served =
+        probe_served(config, g->facts.fingerprint, st->served_text, sizeof st->served_text);
+}
+
 bool status_gather(const struct config *config, struct status *st, struct fault *f)
 {
     struct store store;
-    time_t now = clock_wall();
-    *st = (struct status){.config = config, .served = PROBE_NOBODY};
+    *st = (struct status){.config = config};
     store_peek(&store, config->cert_dir);
     bool ok = access(config->cert_dir, R_OK | X_OK) == 0 || errno == ENOENT
                   ? store_load_state(&store, &st->state, f)
                   : fault_errno(f, "cannot read %s", config->cert_dir);
-    if (ok) {
-        const char *revoked = st->state.revoked;
-        struct generation *g = &st->installed;
-        generation_read(&store, generation_current(&store), config->domain, g);
-        bool is_revoked = g->usable && revoked && strcmp(revoked, g->facts.fingerprint) == 0;
-        st->good = g->usable && !is_revoked && now < g->facts.not_after;
-        st->renew_at = g->usable ? schedule_renew_at(g->facts.not_before, g->facts.not_after) : 0;
-        st->served =
-            probe_served(config, g->facts.fingerprint, st->served_text, sizeof st->served_text);
-        st->next = schedule_decide(&(struct schedule_facts){
-            .now = now,
-            .usable = g->usable && !is_revoked,
-            .not_before = g->facts.not_before,
-            .not_after = g->facts.not_after,
-            .open = st->state.phase != PHASE_IDLE,
-            .next_try = st->state.next_try,
-        });
-    }
+    if (ok)
+        fill(config, &store, st);
     store_close(&store);
     return ok;
 }
@@ -51,13 +46,13 @@ const char *status_served_name(enum probe_served served)
 static void print_certificate(const struct status *st, FILE *out)
 {
     char from[CLOCK_TEXT], until[CLOCK_TEXT];
-    const struct generation *g = &st->installed;
+    const struct generation *g = &st->facts.installed;
     if (!g->usable) {
         fprintf(out, "certificate  none usable: %s\n", g->why.text);
         return;
     }
     fprintf(out, "certificate  gen-%u, serial %s, %s\n", g->number, g->facts.serial,
-            st->good ? "good" : "NOT GOOD (expired or revoked)");
+            st->good ? "good" : "EXPIRED");
     fprintf(out, "issuer       %s\n", g->facts.issuer);
     fprintf(out, "valid        %s to %s\n", clock_print(g->facts.not_before, from),
             clock_print(g->facts.not_after, until));

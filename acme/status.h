@@ -7,17 +7,16 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "acme/generation.h"
+#include "acme/facts.h"
 #include "acme/probe.h"
-#include "acme/schedule.h"
 #include "acme/state.h"
 #include "base/config.h"
 
 struct status {
     const struct config *config;
     struct state state;
-    struct generation installed;
-    bool good; /* a usable certificate that has not expired, nor been revoked */
+    struct facts facts;
+    bool good; /* a usable certificate that has not expired */
     enum probe_served served;
     char served_text[512];     /* what is served instead */
     time_t renew_at;           /* 0 without a usable certificate */
