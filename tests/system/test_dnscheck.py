@@ -76,10 +76,11 @@ critical A 203.0.113.10
 critical CAA 128 tbs "unknown"
 iodef A 203.0.113.10
 iodef CAA 0 iodef "mailto:admin@demo.com"
-caaalias A 203.0.113.10
 wild A 203.0.113.10
 wild CAA 0 issuewild ";"
-"""
+circle CNAME circle2
+circle2 CNAME circle
+""" + "".join(f"crowd A 198.51.100.{i}\n" for i in range(1, 101)) + "crowd A 203.0.113.10\n"
 
 DENIED = """
 @ NS ns.demo.com.
@@ -260,6 +261,16 @@ def test_cname_chain(lab):
 
 def test_dangling_cname(lab):
     lab.check("dangling.demo.com").fails_only("dns.nxdomain", "alias of gone.demo.com")
+
+
+def test_cname_circle(lab):
+    report = lab.check("circle.demo.com")
+    assert len(report.ids("fail")) == 1 and report.result["ms"] < 5000, report.findings
+
+
+def test_more_records_than_a_datagram_holds(lab):
+    report = lab.check("crowd.demo.com")
+    assert report.ids("fail") <= {"dns.a.extra", "dns.a.mismatch"} and report.ids("fail")
 
 
 def test_cname_to_somebody_else(lab):
