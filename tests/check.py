@@ -23,7 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "check"  # what tests leave for reading after a failure
-JOBS = 2
+JOBS = 2         # compilers and unit tests at a time
+PYTEST_JOBS = 3  # files of system tests at a time
 GRACE = 30  # seconds that tests get for tidying up after an interruption
 
 SANITIZERS = {
@@ -49,6 +50,15 @@ class Result:
 
     def skip(self, name, reason):
         self.skipped.append((name, reason))
+
+    def add(self, other, prefix=""):
+        self.passed += other.passed
+        self.failed += [prefix + name for name in other.failed]
+        self.skipped += other.skipped
+
+    def counts(self):
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {len(self.failed)} failed{skipped}"
 
 
 def indent(text):
@@ -242,15 +252,14 @@ def read_junit(result, path):
     return len(seen)
 
 
-def pytest(result, name, deadline, *args, env=None):
-    """Runs pytest with its own output shown."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    report = LOGS / f"{name}.xml"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-q",
-               "--tb=long", "-o", "markers=tsan: runs under ThreadSanitizer, too",
-               f"--junitxml={report}", *args]
-    status, _ = programs.run(command, deadline, {"PYTHONUNBUFFERED": "1", **(env or {})}, show=True)
+def pytest_command(report, *args):
+    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--no-header", "-q",
+            "--tb=long", "-o", "markers=tsan: runs under ThreadSanitizer, too",
+            f"--junitxml={report}", *args]
+
+
+def judge_pytest(result, name, status, report):
+    """Counts a run by its report; a run that ended without one is a failure."""
     counted = read_junit(result, report) if report.exists() else 0
     if status is None:
         result.fail(f"{name}: not done in time")
@@ -258,9 +267,40 @@ def pytest(result, name, deadline, *args, env=None):
         result.fail(f"{name}: pytest ended with {status}")
 
 
+def pytest(result, name, deadline, folder):
+    """One run over a folder whose tests share costly fixtures; shows pytest's output as it comes."""
+    report = LOGS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    status, _ = programs.run(pytest_command(report, folder), deadline, show=True)
+    judge_pytest(result, name, status, report)
+
+
+def pytest_files(result, name, deadline, folder, *args, env=None):
+    """A run per file, some at a time: these tests wait more than they compute."""
+    def one(path):
+        report = LOGS / f"{name}-{path.stem}.xml"
+        report.unlink(missing_ok=True)
+        start = time.monotonic()
+        status, output = programs.run(pytest_command(report, path, *args), deadline, env)
+        return path, report, status, output, time.monotonic() - start
+
+    # The longest first, so that none is left to run alone at the end; size is a fair guess.
+    files = sorted((ROOT / folder).rglob("test_*.py"), key=lambda p: -p.stat().st_size)
+    with concurrent.futures.ThreadPoolExecutor(PYTEST_JOBS) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(one, f) for f in files]):
+            path, report, status, output, seconds = future.result()
+            if status == 5:  # no test of this file was chosen
+                continue
+            found = Result()
+            judge_pytest(found, path.stem, status, report)
+            print(f"{path.name}: {found.counts()} in {seconds:.0f} s"
+                  + ("\n" + indent(output) if found.failed else ""), flush=True)
+            result.add(found)
+
+
 def stage_system(result, deadline):
     """The real programs on loopback and in network namespaces."""
-    pytest(result, "system", deadline, "tests/system")
+    pytest_files(result, "system", deadline, "tests/system")
 
 
 def stage_tsan(result, deadline):
@@ -273,7 +313,7 @@ def stage_tsan(result, deadline):
     reports.chmod(0o1777)  # derpd may run as somebody else
     env = {"DERPD": str(ROOT / "build/tsan/derpd"),
            "TSAN_OPTIONS": f"log_path={reports}/report second_deadlock_stack=1"}
-    pytest(result, "tsan", deadline, "tests/system", "-m", "tsan", env=env)
+    pytest_files(result, "tsan", deadline, "tests/system", "-m", "tsan", env=env)
     for report in sorted(reports.iterdir()):
         result.fail(f"ThreadSanitizer: {report.name}", report.read_text(errors="replace"))
 
@@ -336,11 +376,8 @@ def run_stages(total):
         try:
             stage(result, start + seconds)
         finally:
-            total.passed += result.passed
-            total.failed += [f"{name}: {n}" for n in result.failed]
-            total.skipped += result.skipped
-        print(f"--- {name}: {result.passed} passed, {len(result.failed)} failed, "
-              f"{len(result.skipped)} skipped in {time.monotonic() - start:.0f} s", flush=True)
+            total.add(result, f"{name}: ")
+        print(f"--- {name}: {result.counts()} in {time.monotonic() - start:.0f} s", flush=True)
         if name == "build" and result.failed:
             print("The later stages need the programs; they did not run.")
             return
@@ -370,8 +407,7 @@ def close(total):
             reasons.setdefault(reason, []).append(name)
         for reason, names in reasons.items():
             print(f"  {reason}: {', '.join(names)}")
-    skipped = f", {len(total.skipped)} skipped" if total.skipped else ""
-    print(f"\n{total.passed} passed, {len(total.failed)} failed{skipped}", flush=True)
+    print(f"\n{total.counts()}", flush=True)
 
 
 def interrupted(*_):
@@ -382,7 +418,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     os.chdir(ROOT)
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
     LOGS.mkdir(parents=True, exist_ok=True)
     total = Result()
     status = 1
