@@ -28,7 +28,9 @@ def _end_by_signal(signum, _frame):
 
 
 def unwind_on_signals():
-    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does; call it early in a program."""
+    """Makes SIGTERM and SIGHUP unwind the stack as Ctrl-C does, and Ctrl-C do so even where it is
+    ignored, as in a shell's background jobs; call it early in a program."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _end_by_signal)
 
