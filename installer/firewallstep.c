@@ -31,6 +31,14 @@ enum setup_exit firewallstep_exit(enum firewall_outcome outcome)
     return EXIT_FIREWALL;
 }
 
+void firewallstep_close(struct setup *s, enum firewall_outcome outcome)
+{
+    bool kept = outcome == FIREWALL_UNCHANGED || outcome == FIREWALL_CHANGED;
+    if (outcome != FIREWALL_BROKEN)
+        journal_end(&s->journal, !kept);
+    setup_save(s);
+}
+
 static bool on_change(void *arg, const struct firewall_change *c, struct fault *f)
 {
     struct setup *s = arg;
@@ -40,23 +48,6 @@ static bool on_change(void *arg, const struct firewall_change *c, struct fault *
     report_change(&s->report, "%s", c->detail);
     s->changed = true;
     return true;
-}
-
-/* The rules are as they were: what this run wrote down did not happen. An installed package stays
- * installed. */
-static void forget_changes(struct setup *s, size_t before)
-{
-    struct journal *j = &s->journal;
-    struct journal kept = {0};
-    for (size_t i = before; i < j->change_count; i++)
-        if (strcmp(j->changes[i].what, "package") == 0)
-            journal_add(&kept, "package", j->changes[i].detail, j->changes[i].undo);
-    while (j->change_count > before)
-        journal_drop(j);
-    for (size_t i = 0; i < kept.change_count; i++)
-        journal_add(j, "package", kept.changes[i].detail, kept.changes[i].undo);
-    journal_free(&kept);
-    setup_save(s);
 }
 
 static void on_progress(void *arg, const char *text)
@@ -73,24 +64,28 @@ enum setup_exit firewallstep_run(struct setup *s)
         .arg = s,
     };
     struct findings found = {0};
-    size_t before = s->journal.change_count;
+    journal_begin(&s->journal);
+    if (!setup_save(s))
+        return EXIT_UNEXPECTED;
     report_begin(&s->report, "firewall", s->firewall_plan.summary);
     enum firewall_outcome outcome = firewall_apply(&s->firewall, &s->firewall_plan, &hooks, &found);
     report_end(&s->report);
     report_findings(&s->report, &found);
-    if (outcome != FIREWALL_CHANGED && outcome != FIREWALL_UNCHANGED && outcome != FIREWALL_BROKEN)
-        forget_changes(s, before);
+    firewallstep_close(s, outcome);
     return firewallstep_exit(outcome);
 }
 
 enum setup_exit firewallstep_settle(struct setup *s)
 {
     struct findings found = {0};
-    if (!s->use_firewall || !firewall_pending(&s->firewall))
+    if (!firewall_pending(&s->firewall)) {
+        journal_end(&s->journal, false);
         return EXIT_DONE;
+    }
     report_title(&s->report, "An earlier run was cut off while it changed the firewall");
     enum firewall_outcome outcome = firewall_settle(&s->firewall, &found);
     report_findings(&s->report, &found);
+    firewallstep_close(s, outcome);
     /* Restored is settled, too: this run starts from the former rules. */
     return outcome == FIREWALL_RESTORED ? EXIT_DONE : firewallstep_exit(outcome);
 }

@@ -13,6 +13,9 @@ enum setup_exit firewallstep_run(struct setup *s);
 /* Settles what an earlier run left pending, before anything else. */
 enum setup_exit firewallstep_settle(struct setup *s);
 
+/* Writes down how a change ended: what was undone is off the list. */
+void firewallstep_close(struct setup *s, enum firewall_outcome outcome);
+
 /* The exit code that an outcome means. */
 enum setup_exit firewallstep_exit(enum firewall_outcome outcome);
 

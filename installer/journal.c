@@ -66,6 +66,26 @@ void journal_drop(struct journal *j)
         free_change(&j->changes[--j->change_count]);
 }
 
+void journal_begin(struct journal *j)
+{
+    j->pending = true;
+    j->pending_from = j->change_count;
+}
+
+void journal_end(struct journal *j, bool undone)
+{
+    size_t kept = j->pending_from;
+    for (size_t i = kept; undone && j->pending && i < j->change_count; i++) {
+        if (strcmp(j->changes[i].what, "package") == 0)
+            j->changes[kept++] = j->changes[i];
+        else
+            free_change(&j->changes[i]);
+    }
+    if (undone && j->pending && kept < j->change_count)
+        j->change_count = kept;
+    j->pending = false;
+}
+
 void journal_free(struct journal *j)
 {
     for (size_t i = 0; i < j->step_count; i++)
@@ -151,15 +171,19 @@ static bool read_all(json_t *root, struct journal *j, struct fault *f)
     int schema = 0;
     const char *domain = NULL;
     json_t *settings = NULL, *steps = NULL, *changes = NULL;
+    json_int_t from = -1;
     json_error_t e;
-    if (json_unpack_ex(root, &e, 0, "{s:i, s?s, s?o, s?o, s?o}", "schema", &schema, "domain",
-                       &domain, "settings", &settings, "steps", &steps, "changes", &changes) != 0)
+    if (json_unpack_ex(root, &e, 0, "{s:i, s?s, s?o, s?o, s?o, s?I}", "schema", &schema, "domain",
+                       &domain, "settings", &settings, "steps", &steps, "changes", &changes,
+                       "pending_from", &from) != 0)
         return fault_set(f, "%s", e.text);
     if (schema != JOURNAL_SCHEMA)
         return fault_set(f, "schema %d, this program knows %d", schema, JOURNAL_SCHEMA);
     if ((steps && !json_is_object(steps)) || (changes && !json_is_array(changes)))
         return fault_set(f, "steps or changes have the wrong type");
     journal_set(&j->domain, domain);
+    j->pending = from >= 0;
+    j->pending_from = from >= 0 ? (size_t)from : 0;
     return read_settings(settings, &j->settings, f) && read_steps(steps, j, f) &&
            read_changes(changes, j, f);
 }
@@ -215,6 +239,8 @@ char *journal_print(const struct journal *j)
                                         j->changes[i].detail, "undo", j->changes[i].undo));
     json_object_set_new(root, "steps", steps);
     json_object_set_new(root, "changes", changes);
+    if (j->pending)
+        json_object_set_new(root, "pending_from", json_integer((json_int_t)j->pending_from));
     char *text = json_dumps(root, JSON_INDENT(2));
     char *line = mem_printf("%s\n", text ? text : "{}");
     free(text);

@@ -49,6 +49,8 @@ struct journal {
     size_t step_count;
     struct journal_change *changes; /* oldest first */
     size_t change_count;
+    bool pending;        /* a firewall change is under way: its changes may all be undone at once */
+    size_t pending_from; /* the first of them */
 };
 
 /* Reads a journal's text into j (zeroed or freed before). On failure j is empty. */
@@ -71,6 +73,11 @@ bool journal_is_open(const struct journal *j, const char *step);
 
 /* Adds a change unless the same one (what and detail) is listed already. */
 void journal_add(struct journal *j, const char *what, const char *detail, const char *undo);
+
+/* Begins a pending change; ends it, kept or, when it was undone, without its changes (a package
+ * stays installed). */
+void journal_begin(struct journal *j);
+void journal_end(struct journal *j, bool undone);
 
 /* Takes the newest change off the list, once it has been undone. */
 void journal_drop(struct journal *j);

@@ -19,21 +19,23 @@
 
 struct verb_entry {
     enum verb verb;
-    bool changes;   /* takes the lock and writes the log */
+    bool changes;   /* writes the log */
+    bool locks;     /* not beside another such run */
     bool on_stdout; /* what it tells is what was asked for */
     enum setup_exit (*run)(struct setup *s);
 };
 
 static const struct verb_entry entries[] = {
-    {VERB_SETUP, true, false, steps_run},
-    {VERB_CHECK, false, false, verb_check},
-    {VERB_STATUS, false, true, health_status},
-    {VERB_DOCTOR, false, true, health_doctor},
-    {VERB_MAP, false, false, verb_map},
-    {VERB_RENEW, true, false, verb_renew},
-    {VERB_CONFIRM, true, false, verb_confirm},
-    {VERB_ROLLBACK, true, false, verb_rollback},
-    {VERB_UNINSTALL, true, false, verb_uninstall},
+    {VERB_SETUP, true, true, false, steps_run},
+    {VERB_CHECK, false, false, false, verb_check},
+    {VERB_STATUS, false, false, true, health_status},
+    {VERB_DOCTOR, false, false, true, health_doctor},
+    {VERB_MAP, false, false, false, verb_map},
+    {VERB_RENEW, true, true, false, verb_renew},
+    /* About a run that hangs or waits: the firewall has a lock of its own. */
+    {VERB_CONFIRM, true, false, false, verb_confirm},
+    {VERB_ROLLBACK, true, false, false, verb_rollback},
+    {VERB_UNINSTALL, true, true, false, verb_uninstall},
 };
 
 static const struct verb_entry *entry_of(enum verb verb)
@@ -69,8 +71,8 @@ static enum setup_exit run_changing(struct setup *s, const struct verb_entry *e)
     const char *log = s->opt->log_file ? s->opt->log_file : PATH_LOG;
     struct fault f;
     bool busy;
-    int lock = file_lock(PATH_LOCK, &busy, &f);
-    if (lock < 0) {
+    int lock = e->locks ? file_lock(PATH_LOCK, &busy, &f) : -1;
+    if (e->locks && lock < 0) {
         report_found(&s->report, SEVERITY_FAIL, "setup.locked",
                      busy ? "wait for it to end, or end it" : NULL, "%s",
                      busy ? "another derp-setup is at work on this server" : f.text);
@@ -80,7 +82,8 @@ static enum setup_exit run_changing(struct setup *s, const struct verb_entry *e)
         report_found(&s->report, SEVERITY_WARN, "setup.log", NULL, "%s", f.text);
     report_line(&s->report, "derp-setup %s, log %s", DERP_RELAY_VERSION, log);
     enum setup_exit code = e->run(s);
-    close(lock);
+    if (lock >= 0)
+        close(lock);
     return code;
 }
 

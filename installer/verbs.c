@@ -70,6 +70,7 @@ static enum setup_exit settled(struct setup *s, enum firewall_outcome outcome,
                                struct findings *found)
 {
     report_findings(&s->report, found);
+    firewallstep_close(s, outcome);
     s->changed = true;
     report_change(&s->report, "firewall %s", firewall_outcome_name(outcome));
     return outcome == FIREWALL_RESTORED ? EXIT_DONE : firewallstep_exit(outcome);

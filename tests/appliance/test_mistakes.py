@@ -8,6 +8,7 @@ import pytest
 
 from testbed import clients, rootfs
 from testbed.appliance import derp_setup, derp_verb, fingerprint
+from testbed.ca import DIRECTORY
 from testbed.network import SERVER
 from testbed.shell import wait_for
 from testbed.world import DOMAIN, World
@@ -93,7 +94,7 @@ def test_ca_refuses(world):
     assert "rejectedIdentifier" in told or "policy" in told.lower(), told
     assert "derp-setup renew" in run.get("certificate.failed")["fix"]
     assert world.server.sh("systemctl is-active derpd derp-acme.timer") == "active\nactive"
-    assert "next try" in world.server.run("derp-acme", "status", check=False).out
+    assert "try at 20" in world.server.run("derp-acme", "status", check=False).out
     assert derp_verb(world, "status").failures == ["certificate.missing"]
 
 

@@ -57,6 +57,33 @@ static void test_drop(void **state)
     journal_free(&j);
 }
 
+/* A firewall change that was undone leaves no trace but an installed package. */
+static void test_pending(void **state)
+{
+    (void)state;
+    struct journal j, k;
+    struct fault f;
+    fill(&j);
+    journal_begin(&j);
+    journal_add(&j, "package", "ufw", "apt-get purge ufw");
+    journal_add(&j, "rule", "ufw allow 22/tcp", "ufw delete allow 22/tcp");
+    char *text = journal_print(&j);
+    assert_true(journal_parse(text, &k, &f));
+    assert_true(k.pending);
+    assert_int_equal(k.pending_from, 2);
+    journal_end(&j, false);
+    assert_int_equal(j.change_count, 4);
+    journal_end(&j, true); /* nothing is pending any more */
+    assert_int_equal(j.change_count, 4);
+    journal_end(&k, true);
+    assert_int_equal(k.change_count, 3);
+    assert_string_equal(k.changes[2].what, "package");
+    assert_false(k.pending);
+    free(text);
+    journal_free(&j);
+    journal_free(&k);
+}
+
 static void test_refuses(void **state)
 {
     (void)state;
@@ -121,9 +148,8 @@ static void test_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_drop),
-        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_pending),    cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
