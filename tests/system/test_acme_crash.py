@@ -104,7 +104,7 @@ def test_killed_during_the_very_first_run(make_pebble, make_home, shim, tmp_path
     ca = make_pebble(1, PEBBLE_VA_ALWAYS_VALID=1)
     home = make_home(ca)
     home.expect(0, "run", env={"LD_PRELOAD": shim, "SHIM_COUNT": str(count)})
-    for step in range(0, int(count.read_text()), 3):
+    for step in range(0, int(count.read_text()), 5):
         home = make_home(ca)
         assert home.acme("run", env={"LD_PRELOAD": shim, "SHIM_KILL": str(step)}).returncode == -signal.SIGKILL
         again = home.acme("run")
