@@ -152,13 +152,9 @@ static void see_unreadable(const struct verdict_input *in, const char *holder,
     bool above =
         in->options->resolver.any.sa_family != AF_UNSPEC && strcmp(holder, in->domain) != 0;
     size_t i = finding_add(all, above ? SEVERITY_WARN : SEVERITY_FAIL, "dns.caa.servfail",
-                           "the CAA question for %s %s; a CA that gets no answer must not issue "
-                           "for %s",
-                           holder,
-                           set->status == ANSWER_NONE || set->late
-                               ? "was not answered in time"
-                               : "was answered with an error (SERVFAIL)",
-                           in->domain);
+                           "the name servers give no usable answer (SERVFAIL or silence) to the "
+                           "CAA question for %s; a CA must then not issue for %s",
+                           holder, in->domain);
     finding_fix(all, i,
                 "Ask your DNS provider why the name servers of %s do not answer questions of type "
                 "CAA, or move the domain to others, " AGAIN,
