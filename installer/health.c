@@ -187,7 +187,7 @@ enum setup_exit health_doctor(struct setup *s)
         return code;
     for (size_t i = 0; i < sizeof looks / sizeof *looks && !stop_wanted(); i++) {
         struct findings found = {0};
-        report_begin(&s->report, looks[i].label, "looking");
+        report_begin(&s->report, looks[i].label, NULL);
         looks[i].look(s, &found);
         report_end(&s->report);
         report_findings(&s->report, &found);

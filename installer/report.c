@@ -246,14 +246,17 @@ void report_change(struct report *r, const char *format, ...)
 
 void report_begin(struct report *r, const char *label, const char *doing)
 {
-    char *text = mem_printf("%s: %s", label, doing);
-    log_text(r, text);
     report_end(r);
+    if (doing) {
+        char *text = mem_printf("%s: %s", label, doing);
+        log_text(r, text);
+        if (!r->style.terminal && !r->quiet)
+            write_line(r, text, 2);
+        free(text);
+    }
     if (r->style.terminal && !r->quiet)
-        r->progress = progress_start(r->err, r->style.width, r->style.utf8, label, doing);
-    else if (!r->quiet)
-        write_line(r, text, 2);
-    free(text);
+        r->progress =
+            progress_start(r->err, r->style.width, r->style.utf8, label, doing ? doing : "");
 }
 
 void report_progress(struct report *r, const char *doing)

@@ -71,7 +71,8 @@ void report_found(struct report *r, enum severity severity, const char *id, cons
 /* A change that was made to the server: one line now, one entry in the JSON object. */
 void report_change(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A long step: its name, what it is doing just now (any number of times), its end. */
+/* A long step: its name, what it is doing just now (any number of times), its end. doing NULL:
+ * worth a clock on a terminal and no line elsewhere. */
 void report_begin(struct report *r, const char *label, const char *doing);
 void report_progress(struct report *r, const char *doing);
 void report_end(struct report *r);

@@ -287,8 +287,8 @@ bool certificate_check(const struct config *config, struct fault *f)
     struct identity *id = NULL;
     bool ok = true;
 
-    /* Other sources make what is missing. */
-    if (config->source == CONFIG_SOURCE_FILES || file_exists(p.chain)) {
+    /* Other sources make what is missing, or no longer fits the domain. */
+    if (config->source == CONFIG_SOURCE_FILES) {
         id = identity_load(p.chain, p.key, config->domain, f);
         ok = id != NULL;
     }
