@@ -62,10 +62,6 @@ static enum job_exit failed(struct session *s, const struct schedule_facts *fact
 static bool drive(struct session *s, struct failure *fail)
 {
     const struct config *config = s->config;
-    if (config->challenge != CONFIG_CHALLENGE_TLS_ALPN_01)
-        return failure_set(fail, FAILURE_CONFIGURATION,
-                           "this version proves the domain by tls-alpn-01 only; set challenge = "
-                           "tls-alpn-01 in [acme], or leave it out");
     return client_open(&s->client, config->acme_directory, config->acme_ca_file, fail) &&
            order_drive(s, fail);
 }

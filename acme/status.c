@@ -72,9 +72,12 @@ static void print_next(const struct status *st, FILE *out)
     if (state->phase != PHASE_IDLE)
         fprintf(out, "order        %s %s\n", phase_name(state->phase),
                 state->order ? state->order : "");
-    if (state->problem)
-        fprintf(out, "last problem %s, %s: %s%s\n", clock_print(state->failed_at, when),
-                failure_name(state->class), state->problem, state->failures ? "" : " (over)");
+    if (state->problem && state->failures)
+        fprintf(out, "last problem %s, %s: %s\n", clock_print(state->failed_at, when),
+                failure_name(state->class), state->problem);
+    else if (state->problem)
+        fprintf(out, "last problem %s, over since: %s\n", clock_print(state->failed_at, when),
+                state->problem);
 }
 
 void status_print(const struct status *st, FILE *out)

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import email.utils
+import json
 import os
 import signal
 import socket
@@ -46,6 +47,7 @@ def test_ca_down(relay_home):
     state = home.state()
     assert "failures" not in state and "next_try" not in state
     assert "cannot be reached" in state["problem"]  # what it was stays known
+    assert "over since: " in home.acme("status").stdout
 
 
 def test_next_try_comes(relay_home, shim):  # noqa: F811
@@ -165,7 +167,7 @@ NONSENSE = {
     "object of nulls": Answer(200, {"status": None, "finalize": None, "newNonce": None, "authorizations": None}),
     "oversized": Answer(200, b"{" + b" " * 2_000_000 + b"}"),
     "truncated": Answer(200, b'{"status": "rea', {"Content-Length": "4000", "Connection": "close"}),
-    "redirect": Answer(302, b"", {"Location": "https://elsewhere.test/"}),
+    "redirect": Answer(302, b"", {"Location": "/elsewhere"}),
     "deep": Answer(200, b"[" * 100_000),
 }
 
@@ -179,7 +181,7 @@ def test_nonsense(fake, make_home, where):  # noqa: F811
         said = home.expect(1, "issue")
         assert "next try at" in said and home.state()["class"] in ("protocol", "network", "overload"), what
         assert not (home.certs / "current").exists(), what
-    assert fake.count("/") == 0  # no redirect was followed
+    assert fake.count("/elsewhere") == 0  # no redirect was followed
     fake.script = {}
     home.expect(0, "issue")
     assert home.usable()
@@ -278,6 +280,21 @@ def test_certificate_for_another_key(fake, make_home):  # noqa: F811
     assert len(fake.orders) == 2
 
 
+def test_other_chain_when_the_first_is_of_no_use(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+
+    def chains(ca, r):
+        if r.path.endswith("/alternate"):
+            return Answer(200, ca.orders[1]["certificate"], kind="application/pem-certificate-chain")
+        leaf = ca.orders[1]["certificate"].split("-----END")[0]
+        stranger = ca.ca_file.read_text()  # did not sign it
+        return Answer(200, leaf + "-----END CERTIFICATE-----\n" + stranger, {
+            "Link": f'<{ca.url}/directory>;rel="index", <{ca.url}/certificate/1/alternate>;rel="alternate"'})
+    fake.script["/certificate"] = chains
+    home.expect(0, "issue")
+    assert home.usable()
+
+
 def test_chain_with_a_key_in_it(fake, make_home):  # noqa: F811
     home = make_home(fake)
     key = fake.ca_file.with_suffix(".key").read_text()
@@ -336,6 +353,63 @@ def test_plain_http_is_refused(make_home, fake):  # noqa: F811
     home = make_home(fake)
     home.configure(directory=fake.directory.replace("https", "http"))
     home.expect(1, "issue")
+    assert fake.seen == []
+
+
+# --- What the configuration asks for ---------------------------------------------------------------
+
+def with_meta(**meta):
+    def directory(ca, r):
+        answer = ca.default(r)
+        return Answer(200, {**json.loads(answer.body), "meta": meta})
+    return directory
+
+
+def ordered_with(fake):  # noqa: F811
+    return [r.payload for r in fake.seen if r.path == "/order" and r.method == "POST"][-1]
+
+
+def test_profiles(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.configure(profile="tlsserver")
+    assert "no profiles" in home.expect(0, "issue")  # a CA without any: said, and left out
+    assert "profile" not in ordered_with(fake)
+    fake.script["/directory"] = with_meta(profiles={"classic": "x"})
+    assert "no profile tlsserver" in home.expect(1, "renew")
+    fake.script["/directory"] = with_meta(profiles={"classic": "x", "tlsserver": None})
+    home.expect(0, "issue")
+    assert ordered_with(fake)["profile"] == "tlsserver"
+
+
+def test_contact_and_terms(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.configure(email="ops@derp.test")
+    home.expect(0, "issue")
+    account = [r for r in fake.seen if r.path == "/account"][0]
+    assert account.payload == {"termsOfServiceAgreed": True, "contact": ["mailto:ops@derp.test"]}
+    assert set(account.header) == {"alg", "nonce", "url", "jwk"} and account.header["alg"] == "ES256"
+    order = [r for r in fake.seen if r.path == "/order"][0]
+    assert set(order.header) == {"alg", "nonce", "url", "kid"}
+    assert order.header["url"] == fake.url + "/order"
+
+
+def test_a_nonce_is_used_once(fake, make_home):  # noqa: F811
+    make_home(fake).expect(0, "issue")
+    nonces = [r.header["nonce"] for r in fake.seen if r.header]
+    assert len(nonces) == len(set(nonces)) >= 8
+
+
+def test_external_account_binding_is_said_to_be_missing(fake, make_home):  # noqa: F811
+    fake.script["/directory"] = with_meta(externalAccountRequired=True)
+    assert "external account binding" in make_home(fake).expect(1, "issue")
+    assert fake.count("/account") == 0
+
+
+@pytest.mark.parametrize("challenge", ["http-01", "dns-01"])
+def test_other_challenges_are_said_to_be_missing(fake, make_home, challenge):  # noqa: F811
+    home = make_home(fake)
+    home.configure(challenge=challenge)
+    assert "only tls-alpn-01" in home.expect(1, "issue")
     assert fake.seen == []
 
 

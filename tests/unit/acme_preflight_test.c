@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/preflight.c"
+
+#include "tests/unit/unit.h"
+
+static bool definite(const char *id, enum severity severity)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s", id);
+    struct finding one = {.severity = severity, .id = name};
+    return preflight_is_definite(&one);
+}
+
+static void test_definite(void **state)
+{
+    (void)state;
+    assert_true(definite("dns.a.mismatch", SEVERITY_FAIL));
+    assert_true(definite("dns.aaaa.stray", SEVERITY_FAIL));
+    assert_true(definite("dns.caa.forbidden", SEVERITY_FAIL));
+    assert_true(definite("dns.nxdomain", SEVERITY_FAIL));
+    /* Where we only could not look, the CA may. */
+    assert_false(definite("dns.unreachable", SEVERITY_FAIL));
+    assert_false(definite("dns.timeout", SEVERITY_FAIL));
+    assert_false(definite("dns.hints", SEVERITY_FAIL));
+    assert_false(definite("address.missing", SEVERITY_FAIL));
+    assert_false(definite("address.unknown", SEVERITY_FAIL));
+    /* Warnings never stop. */
+    assert_false(definite("dns.a.mismatch", SEVERITY_WARN));
+    assert_false(definite("dns.a.missing", SEVERITY_WARN));
+}
+
+static void test_judge(void **state)
+{
+    (void)state;
+    struct findings all = {0};
+    struct failure fail = {0};
+    finding_add(&all, SEVERITY_OK, "dns.ok", "fine");
+    finding_add(&all, SEVERITY_FAIL, "dns.timeout", "nobody answered");
+    assert_true(judge(&all, false, &fail));
+    size_t at = finding_add(&all, SEVERITY_FAIL, "dns.a.mismatch", "points to 192.0.2.7");
+    finding_fix(&all, at, "change the record");
+    finding_add(&all, SEVERITY_FAIL, "dns.aaaa.stray", "points to 2001:db8::7");
+    assert_false(judge(&all, false, &fail));
+    assert_int_equal(fail.class, FAILURE_PREFLIGHT);
+    assert_string_equal(fail.text, "dns.a.mismatch: points to 192.0.2.7 — change the record");
+    /* The fault is ours alone: the CA need not see it. */
+    assert_true(judge(&all, true, &fail));
+    findings_free(&all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_definite),
+        cmocka_unit_test(test_judge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
