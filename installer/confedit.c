@@ -38,12 +38,12 @@ struct line {
     bool is_blank;
 };
 
-/* The value ends where a comment starts: ';' or '#' after white space (or at once). */
+/* The value ends where a comment starts: ';' or '#' after white space. */
 static size_t value_end(const char *s, size_t at, size_t len)
 {
     size_t end = len;
     for (size_t i = at; i < len; i++)
-        if ((s[i] == ';' || s[i] == '#') && (i == at || is_space(s[i - 1]))) {
+        if ((s[i] == ';' || s[i] == '#') && is_space(s[i - 1])) {
             end = i;
             break;
         }

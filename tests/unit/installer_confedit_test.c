@@ -22,6 +22,8 @@ static void test_replaces_only_the_value(void **state)
     assert_edit("[relay]\nuplink =\n", "relay", "uplink", "4mbit", "[relay]\nuplink = 4mbit\n");
     assert_edit("[relay]\nuplink = # none\n", "relay", "uplink", "4mbit",
                 "[relay]\nuplink = 4mbit # none\n");
+    assert_edit("[relay]\nuplink =#off\n", "relay", "uplink", "4mbit",
+                "[relay]\nuplink = 4mbit\n"); /* no comment: no white space before it */
     assert_edit("[relay]\r\nuplink = off\r\n", "relay", "uplink", "4mbit",
                 "[relay]\r\nuplink = 4mbit\r\n");
     assert_edit("[relay]\nuplink = off\n", "relay", "uplink", "", "[relay]\nuplink = \n");

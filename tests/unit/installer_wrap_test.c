@@ -20,6 +20,8 @@ static void test_wrap(void **state)
     assert_wrap("one two three", 0, 4, 4, "one two three\n");
     assert_wrap("one two three", 13, 4, 4, "one two\n    three\n");
     assert_wrap("one two three", 11, 4, 2, "one two\n  three\n");
+    assert_wrap("one two", 11, 4, 4, "one two\n");
+    assert_wrap("one two", 10, 4, 4, "one\n    two\n");
     assert_wrap("a-word-longer-than-the-line b", 10, 2, 2, "a-word-longer-than-the-line\n  b\n");
     assert_wrap("", 10, 2, 2, "\n");
     assert_wrap("a  \n b", 10, 0, 0, "a b\n");
