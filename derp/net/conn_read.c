@@ -46,6 +46,13 @@ void conn_deliver_kept(struct conn *c)
     }
 }
 
+/* Does the owner know how much is missing? If not (or while held), "one more" is not to be taken
+ * at its word: an HTTP head would be read again for each of its bytes. */
+static bool knows_want(const struct conn *c)
+{
+    return c->want > c->keep.len + 1;
+}
+
 /*
  * Where the next plaintext goes: straight to the end of an incomplete unit, so that a long frame
  * in many records is not copied again and again, or into the scratch.
@@ -59,9 +66,11 @@ static uint8_t *plain_target(struct conn *c, size_t filled, size_t *room)
         *room = PLAIN_MAX - filled;
         return c->scratch->plain + filled;
     }
-    missing = c->want > c->keep.len ? c->want - c->keep.len : TLS_RECORD_MAX; /* while held */
+    missing = knows_want(c) ? c->want - c->keep.len : TLS_RECORD_MAX;
     grow = c->keep.len < KEEP_START ? KEEP_START : c->keep.len; /* as much as has really come */
     *room = missing < grow ? missing : grow;
+    if (*room > c->keep.max - c->keep.len && c->keep.len < c->keep.max)
+        *room = c->keep.max - c->keep.len;
     p = buf_reserve(&c->keep, *room);
     if (p == NULL)
         conn_end(c, CONN_END_TLS, "a message is longer than allowed");
@@ -111,22 +120,22 @@ static void take_data(struct conn *c, struct tls_io *io)
 
     while (c->phase == PHASE_OPEN && r == TLS_OK) {
         size_t room, n = 0;
-        bool kept = c->keep.len > 0;
+        bool kept = c->keep.len > 0, exact = knows_want(c);
         uint8_t *p = plain_target(c, filled, &room);
 
         if (p == NULL)
             return;
         r = open_some(c, io, p, room, &n);
-        if (r == TLS_OK && kept) {
+        if (kept) {
             c->keep.len += n;
             send_answers(c, io);
-            conn_deliver_kept(c);
+            if (exact || r != TLS_OK || io->in_len == 0)
+                conn_deliver_kept(c);
         } else if (r == TLS_OK) {
             filled += n;
         }
         if (!kept && (r != TLS_OK || filled == PLAIN_MAX)) {
-            if (r != TLS_FAILED)
-                send_answers(c, io);
+            send_answers(c, io); /* an alert, too: what follows may write over it */
             deliver(c, c->scratch->plain, filled);
             filled = 0;
         }

@@ -21,6 +21,7 @@
 #define ADMIT_MS     30000 /* how long an answer is believed */
 #define REFUSE_MS    3000
 #define QUEUE_MAX    65536 /* questions that wait; more are answered "unsure" */
+#define LOOKUPS_MAX  64    /* keys asked about at a time: each takes descriptors and memory */
 #define ANSWER_MAX   (64 * 1024)
 #define KEY_FILE_MAX (16 * 1024 * 1024)
 #define REASON_MAX   120
@@ -30,6 +31,7 @@ struct question {
     struct node_key key;
     struct endpoint from;
     bool is_recheck;
+    int64_t asked_ms;
     struct question *next;
 };
 
@@ -86,8 +88,9 @@ struct admission {
     struct web *web;
     atomic_bool is_open;
 
-    pthread_mutex_t lock; /* guards what follows */
-    struct question *questions;
+    pthread_mutex_t lock;       /* guards what follows */
+    struct question *questions; /* oldest first */
+    struct question *last_question;
     size_t question_count;
     struct sources *fresh; /* to be used from the next turn on */
     bool stop;
@@ -95,6 +98,7 @@ struct admission {
     /* admission thread only */
     struct sources *sources;
     struct lookup *lookups;
+    unsigned lookup_count;
     struct cached *cache; /* by a hash of the key: newer answers push out older ones */
 };
 
@@ -269,6 +273,7 @@ static void settle(struct lookup *l)
     if (l->open > 0)
         return; /* slower sources still hold it */
     DL_DELETE(a->lookups, l);
+    a->lookup_count--;
     sources_unref(l->sources);
     free(l);
 }
@@ -365,6 +370,7 @@ static void take_question(struct admission *a, struct question *q)
     {
         if (joins(l, a, q)) {
             LL_PREPEND(l->waiting, q);
+            settle(l); /* one source may have admitted while a slower one is still asked */
             return;
         }
     }
@@ -380,34 +386,87 @@ static void take_question(struct admission *a, struct question *q)
     q->next = NULL;
     l->waiting = q;
     DL_APPEND(a->lookups, l);
+    a->lookup_count++;
     ask_sources(l);
+    settle(l); /* key files have answered already */
 }
 
 /* --- Thread --------------------------------------------------------------------------------- */
 
+static struct question *next_question(struct admission *a)
+{
+    struct question *q;
+
+    pthread_mutex_lock(&a->lock);
+    q = a->questions;
+    if (q != NULL) {
+        a->questions = q->next;
+        a->question_count--;
+    }
+    pthread_mutex_unlock(&a->lock);
+    return q;
+}
+
+/* As many as may be asked at a time; the rest wait, logins no longer than their client does. */
+static void take_questions(struct admission *a)
+{
+    struct question *q;
+
+    while (a->lookup_count < LOOKUPS_MAX && (q = next_question(a)) != NULL) {
+        if (q->is_recheck || clock_mono_ms() - q->asked_ms <= ADMISSION_TIMEOUT_MS) {
+            take_question(a, q);
+            continue;
+        }
+        tell(a, q, ADMISSION_UNSURE, "too many ask");
+        free(q);
+    }
+}
+
+/* What the old sources would still answer must not count: who waits for it asks the new ones. */
+static void use_sources(struct admission *a, struct sources *fresh)
+{
+    struct question *waiting = NULL, *q, *next;
+    struct lookup *l;
+
+    sources_unref(a->sources);
+    a->sources = fresh;
+    forget_answers(a);
+    a->events.on_changed(a->events.arg);
+    DL_FOREACH(a->lookups, l)
+    {
+        LL_CONCAT(waiting, l->waiting);
+        l->waiting = NULL;
+    }
+    LL_FOREACH_SAFE(waiting, q, next)
+    take_question(a, q);
+}
+
 static bool take_news(struct admission *a)
 {
-    struct question *questions, *q, *next;
     struct sources *fresh;
     bool stop;
 
     pthread_mutex_lock(&a->lock);
-    questions = a->questions;
-    a->questions = NULL;
-    a->question_count = 0;
     fresh = a->fresh;
     a->fresh = NULL;
     stop = a->stop;
     pthread_mutex_unlock(&a->lock);
-    if (fresh != NULL) {
-        sources_unref(a->sources);
-        a->sources = fresh;
-        forget_answers(a);
-        a->events.on_changed(a->events.arg);
+    if (stop) {
+        sources_unref(fresh);
+        return false;
     }
-    LL_FOREACH_SAFE(questions, q, next)
-    take_question(a, q);
-    return !stop;
+    if (fresh != NULL)
+        use_sources(a, fresh);
+    take_questions(a);
+    return true;
+}
+
+static void settle_all(struct admission *a)
+{
+    struct lookup *l, *next;
+
+    DL_FOREACH_SAFE(a->lookups, l, next)
+    settle(l);
 }
 
 static void *run_admission(void *arg)
@@ -416,15 +475,12 @@ static void *run_admission(void *arg)
     int64_t next_look = 0;
 
     while (take_news(a)) {
-        struct lookup *l, *next;
-
-        DL_FOREACH_SAFE(a->lookups, l, next)
-        settle(l);
         if (clock_mono_ms() >= next_look) {
             look_at_files(a);
             next_look = clock_mono_ms() + TURN_MS;
         }
         web_turn(a->web, TURN_MS);
+        settle_all(a);
     }
     return NULL;
 }
@@ -456,11 +512,12 @@ bool admission_configure(struct admission *a, const struct config *c, struct fau
 
     if (s == NULL)
         return false;
+    /* First: whoever is let in by the old value is seen by the recheck that follows. */
+    atomic_store(&a->is_open, sources_open(s));
     pthread_mutex_lock(&a->lock);
     sources_unref(a->fresh);
     a->fresh = s;
     pthread_mutex_unlock(&a->lock);
-    atomic_store(&a->is_open, sources_open(s));
     web_wake(a->web);
     return true;
 }
@@ -480,11 +537,17 @@ void admission_ask(struct admission *a, handle_t who, const struct node_key *key
     q->key = *key;
     q->from = *from;
     q->is_recheck = is_recheck;
+    q->asked_ms = clock_mono_ms();
+    q->next = NULL;
     pthread_mutex_lock(&a->lock);
     full = a->question_count >= QUEUE_MAX;
     if (!full) {
         a->question_count++;
-        LL_PREPEND(a->questions, q);
+        if (a->questions == NULL)
+            a->questions = q;
+        else
+            a->last_question->next = q;
+        a->last_question = q;
     }
     pthread_mutex_unlock(&a->lock);
     if (full) {

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import signal
 import socketserver
 import threading
 import time
@@ -284,3 +285,38 @@ def test_frames_sent_before_the_answer_are_kept(guarded):
         for i in range(100):
             assert c.receive()[1][:4] == i.to_bytes(4, "big")
         c.close()
+
+
+def test_an_answer_of_sources_that_are_gone_admits_nobody(guarded):
+    secret, key = secret_and_key()
+    with Source() as old, Source() as new:
+        old.keys.add(key.hex())
+        old.delay.clear()
+        relay = guarded(old.where)
+        verdicts = []
+        login = threading.Thread(target=lambda: verdicts.append(admitted(relay, secret)))
+        login.start()
+        eventually(lambda: old.asked, "the old source is asked")
+        relay.config.write_text(relay.config.read_text().replace(old.where, new.where))
+        relay.process.send_signal(signal.SIGHUP)
+        eventually(lambda: new.asked, "the new source is asked instead")
+        old.delay.set()
+        login.join()
+        assert verdicts == [False]
+
+
+def test_many_unknown_keys_do_not_become_as_many_questions_at_once(guarded):
+    with Source() as source:
+        source.delay.clear()
+        relay = guarded(source.where)
+        logins = [threading.Thread(target=admitted, args=(relay,)) for _ in range(100)]
+        for t in logins:
+            t.start()
+        eventually(lambda: len(source.asked) >= 64, "the source is asked")
+        time.sleep(0.3)  # more would have come by now
+        at_once = len(source.asked)
+        source.delay.set()
+        for t in logins:
+            t.join()
+        assert at_once == 64
+        assert len(source.asked) == 100
