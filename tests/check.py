@@ -5,9 +5,8 @@
     make check                            all stages (root: some tests make network namespaces)
     CHECK_STAGES=lint,unit make check     some of them
 
-Each stage stands under a heading, shows failing tests in full and tells how long it took. The
-appliance's tests mostly wait, so they run beside the others and are shown at the end. A stage that
-passes its deadline, or Ctrl-C, ends everything that was started.
+Each stage stands under a heading, shows failing tests in full and tells how long it took. A stage
+that passes its deadline, or Ctrl-C, ends everything that the stage started.
 """
 import concurrent.futures
 import os
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -35,17 +33,6 @@ SANITIZERS = {
 }
 
 
-# A stage that runs beside others keeps what it says until its turn (Run.aside).
-kept = threading.local()
-
-
-def say(text):
-    if hasattr(kept, "lines"):
-        kept.lines.append(text)
-    else:
-        print(text, flush=True)
-
-
 class Result:
     """What a stage found."""
 
@@ -59,7 +46,7 @@ class Result:
 
     def fail(self, name, detail=""):
         self.failed.append(name)
-        say(f"FAILED {name}" + ("\n" + indent(detail) if detail.strip() else ""))
+        print(f"FAILED {name}" + ("\n" + indent(detail) if detail.strip() else ""), flush=True)
 
     def skip(self, name, reason):
         self.skipped.append((name, reason))
@@ -87,23 +74,19 @@ class Programs:
     def __init__(self):
         self.lock = threading.Lock()
         self.running = set()
-        self.stopping = False
 
-    def run(self, command, deadline, env=None):
-        """(exit status, or None when it was too late; output)."""
-        if self.stopping:
-            return None, ""
+    def run(self, command, deadline, env=None, show=False):
+        """(exit status or None when it was too late, output). With show, the output is not kept
+        but goes where ours goes."""
         left = deadline - time.monotonic()
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
                 [str(c) for c in command], cwd=ROOT, env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=None if show else output,
+                stderr=None if show else subprocess.STDOUT, start_new_session=True)
             with self.lock:
                 self.running.add(process)
             try:
-                if self.stopping:
-                    self.end(process)
                 status = process.wait(max(left, 1))
             except subprocess.TimeoutExpired:
                 self.end(process)
@@ -129,13 +112,11 @@ class Programs:
                 continue
         signal_group(process, signal.SIGKILL)
 
-    def stop(self):
-        """Ends everything, and lets nothing start any more."""
+    def end_all(self):
         with self.lock:
-            self.stopping = True
             left = list(self.running)
         for process in left:
-            threading.Thread(target=self.end, args=(process,)).start()
+            self.end(process)
 
 
 def signal_group(process, number):
@@ -164,7 +145,7 @@ def stage_lint(result, deadline):
         status, output = programs.run([sys.executable, "tests/lint.py", *args], deadline)
         if status == 0:
             result.ok()
-            say(output.strip())
+            print(output.strip())
         else:
             result.fail(name, output)
 
@@ -202,7 +183,7 @@ def read_tap(result, binary, status, output):
     for name in failed:
         result.fail(name)
     if failed:
-        say(indent(output))
+        print(indent(output), flush=True)
     return not failed
 
 
@@ -227,7 +208,7 @@ def stage_unit(result, deadline):
             if not output and status is None:
                 result.fail(f"{name}: was not built, or never ended")
             elif read_tap(result, name, status, output) and seconds > 5:
-                say(f"{name} took {seconds:.0f} s")
+                print(f"{name} took {seconds:.0f} s")
 
 
 def stage_fuzz(result, deadline):
@@ -287,11 +268,10 @@ def judge_pytest(result, name, status, report):
 
 
 def pytest(result, name, deadline, folder):
-    """One run over a folder whose tests share costly fixtures."""
+    """One run over a folder whose tests share costly fixtures; shows pytest's output as it comes."""
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    status, output = programs.run(pytest_command(report, folder), deadline)
-    say(output.strip())
+    status, _ = programs.run(pytest_command(report, folder), deadline, show=True)
     judge_pytest(result, name, status, report)
 
 
@@ -313,8 +293,8 @@ def pytest_files(result, name, deadline, folder, *args, env=None):
                 continue
             found = Result()
             judge_pytest(found, path.stem, status, report)
-            say(f"{path.name}: {found.counts()} in {seconds:.0f} s"
-                + ("\n" + indent(output) if found.failed else ""))
+            print(f"{path.name}: {found.counts()} in {seconds:.0f} s"
+                  + ("\n" + indent(output) if found.failed else ""), flush=True)
             result.add(found)
 
 
@@ -361,92 +341,45 @@ def anything(pattern):
     return any(ROOT.glob(pattern))
 
 
-class Stage:
-    def __init__(self, name, title, seconds, work, present=lambda: True, beside=None):
-        self.name = name
-        self.title = title
-        self.seconds = seconds  # deadline
-        self.work = work
-        self.present = present  # whether there is anything to run
-        self.beside = beside    # name of the stage with which it starts; it reports in its turn
-
-
+# name, what it does, deadline in seconds, the function, whether there is anything to run
 STAGES = [
-    Stage("lint", "rules of the house", 120, stage_lint),
-    Stage("build", "the three programs", 600, stage_build),
-    Stage("unit", "unit tests under sanitizers", 900, stage_unit,
-          lambda: anything("tests/unit/*_test.c")),
-    Stage("fuzz", "fuzz corpus replay", 900, stage_fuzz, lambda: anything("tests/fuzz/*_fuzz.c")),
-    Stage("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
-    Stage("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
-    Stage("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
-    Stage("appliance", "the package on booted servers", 1500, stage_appliance,
-          lambda: has_tests("appliance"), beside="system"),
+    ("lint", "rules of the house", 120, stage_lint, lambda: True),
+    ("build", "the three programs", 600, stage_build, lambda: True),
+    ("unit", "unit tests under sanitizers", 900, stage_unit, lambda: anything("tests/unit/*_test.c")),
+    ("fuzz", "fuzz corpus replay", 900, stage_fuzz, lambda: anything("tests/fuzz/*_fuzz.c")),
+    ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
+    ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
+    ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
+    ("appliance", "the package on booted servers", 1500, stage_appliance,
+     lambda: has_tests("appliance")),
 ]
 
 
 # --- The run ----------------------------------------------------------------------------------------
 
 def wanted_stages():
-    known = [s.name for s in STAGES]
+    known = [s[0] for s in STAGES]
     names = [n for n in re.split(r"[,\s]+", os.environ.get("CHECK_STAGES", "")) if n]
     unknown = [n for n in names if n not in known]
     if unknown:
         sys.exit(f"CHECK_STAGES: no stage {', '.join(unknown)}; there are {', '.join(known)}")
-    return [s for s in STAGES if (not names or s.name in names) and s.present()]
-
-
-class Run:
-    """One stage at work."""
-
-    def __init__(self, stage):
-        self.stage = stage
-        self.result = Result()
-        self.start = time.monotonic()
-        self.seconds = 0
-        self.lines = []
-        self.thread = None
-
-    def work(self):
-        try:
-            self.stage.work(self.result, self.start + self.stage.seconds)
-        except Exception:  # a fault of ours is a failure, not the end
-            self.result.fail("check.py itself", traceback.format_exc())
-        self.seconds = time.monotonic() - self.start
-
-    def aside(self):
-        """Begins to work beside others; what it says is kept for report()."""
-        def body():
-            kept.lines = self.lines
-            self.work()
-        self.thread = threading.Thread(target=body)
-        self.thread.start()
-
-    def report(self, total):
-        say(f"\n=== {self.stage.name}: {self.stage.title}")
-        try:
-            if self.thread:
-                self.thread.join()
-                say("\n".join(self.lines))
-            else:
-                self.work()
-        finally:
-            total.add(self.result, f"{self.stage.name}: ")
-        say(f"--- {self.stage.name}: {self.result.counts()} in {self.seconds:.0f} s")
+    return [s for s in STAGES if not names or s[0] in names]
 
 
 def run_stages(total):
-    stages = wanted_stages()
-    begun = {}
-    for stage in stages:
-        for other in stages:
-            if other.beside == stage.name:
-                begun[other.name] = Run(other)
-                begun[other.name].aside()
-        run = begun.get(stage.name) or Run(stage)
-        run.report(total)
-        if stage.name == "build" and run.result.failed:
-            say("The later stages need the programs; they did not run.")
+    for name, title, seconds, stage, present in wanted_stages():
+        if not present():
+            continue
+        print(f"\n=== {name}: {title}", flush=True)
+        start = time.monotonic()
+        result = Result()
+        try:
+            stage(result, start + seconds)
+        finally:
+            total.add(result, f"{name}: ")
+        print(f"--- {name}: {result.counts()} in {time.monotonic() - start:.0f} s", flush=True)
+        if name == "build" and result.failed:
+            print("The later stages need the programs; they did not run.")
             return
 
 
@@ -478,13 +411,11 @@ def close(total):
 
 
 def interrupted(*_):
-    if not programs.stopping:
-        programs.stop()
-        raise KeyboardInterrupt
+    raise KeyboardInterrupt
 
 
 def main():
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     os.chdir(ROOT)
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
@@ -496,9 +427,7 @@ def main():
         status = 1 if total.failed else 0
     except KeyboardInterrupt:
         print("\ninterrupted; ending what was started", flush=True)
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread():
-                thread.join()
+        programs.end_all()
         total.failed.append("interrupted")
         status = 130
     finally:
