@@ -6,6 +6,7 @@ the "resolver" of the hosts simply has all zones, which is enough for programs t
 """
 
 import os
+import pathlib
 import signal
 
 from .network import (CA, CA6, RESOLVER, RESOLVER6, ROOT_DNS, ROOT_DNS6, TLD_DNS, TLD_DNS6,
@@ -115,6 +116,8 @@ class Dns:
         except ProcessLookupError:
             pass
         process.wait(10)
+        # nsd's own children hold its sockets a moment longer.
+        wait_for(f"the end of DNS server {name}", 10, lambda: not _group_runs(process.pid))
 
     def start(self, name="zone"):
         self._launch(name)
@@ -127,6 +130,18 @@ class Dns:
             if name in self._running:
                 self.stop(name)
             self.start(name)
+
+
+def _group_runs(group):
+    """Whether a process of this group still runs; one that only waits to be reaped does not."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended just now
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            return True
+    return False
 
 
 def _origin(zone):
