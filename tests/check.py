@@ -74,10 +74,13 @@ class Programs:
     def __init__(self):
         self.lock = threading.Lock()
         self.running = set()
+        self.stopping = False
 
     def run(self, command, deadline, env=None, show=False):
         """(exit status or None when it was too late, output). With show, the output is not kept
         but goes where ours goes."""
+        if self.stopping:
+            return None, ""
         left = deadline - time.monotonic()
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
@@ -87,6 +90,8 @@ class Programs:
             with self.lock:
                 self.running.add(process)
             try:
+                if self.stopping:
+                    self.end(process)
                 status = process.wait(max(left, 1))
             except subprocess.TimeoutExpired:
                 self.end(process)
@@ -112,11 +117,11 @@ class Programs:
                 continue
         signal_group(process, signal.SIGKILL)
 
-    def end_all(self):
-        with self.lock:
-            left = list(self.running)
-        for process in left:
-            self.end(process)
+    def stop(self):
+        """Ends everything, and lets nothing start any more: other threads may be about to."""
+        self.stopping = True
+        for process in list(self.running):
+            threading.Thread(target=self.end, args=(process,)).start()
 
 
 def signal_group(process, number):
@@ -411,11 +416,13 @@ def close(total):
 
 
 def interrupted(*_):
-    raise KeyboardInterrupt
+    if not programs.stopping:
+        programs.stop()
+        raise KeyboardInterrupt
 
 
 def main():
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     os.chdir(ROOT)
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
@@ -427,7 +434,9 @@ def main():
         status = 1 if total.failed else 0
     except KeyboardInterrupt:
         print("\ninterrupted; ending what was started", flush=True)
-        programs.end_all()
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread():
+                thread.join()
         total.failed.append("interrupted")
         status = 130
     finally:
