@@ -12,6 +12,7 @@
 
 #define LOOK_MS          250
 #define META_RENEW_S     (7 * 86400) /* the meta certificate lives 30 days */
+#define META_RETRY_S     3600
 #define TEMPORARY_DAYS   30
 #define SELF_SIGNED_DAYS 3650
 
@@ -35,9 +36,10 @@ struct certificate_watch {
     struct node_key server_key;
     struct loop_timer look;
     struct pair pair;
-    struct signature loaded; /* what the newest attempt has read */
-    struct signature seen;   /* what the last look saw: a pair is read once it stands still */
-    time_t meta_made;
+    struct signature loaded;   /* what the newest attempt has read */
+    struct signature seen;     /* what the last look saw: a pair is read once it stands still */
+    struct identity *identity; /* presented now */
+    time_t meta_due;           /* when its meta certificate is to be made anew */
     struct certificate_status status;
 };
 
@@ -116,6 +118,7 @@ static void judge(struct certificate_watch *w)
     relay_set_ready(w->relay, s->state == CERTIFICATE_GOOD);
 }
 
+/* Gives id to the relay; on success it is the watch's. */
 static bool present(struct certificate_watch *w, struct identity *id, enum certificate_state state,
                     struct fault *f)
 {
@@ -127,10 +130,12 @@ static bool present(struct certificate_watch *w, struct identity *id, enum certi
     free(challenges);
     if (!ok)
         return false;
-    w->meta_made = clock_wall();
+    if (id != w->identity)
+        identity_free(w->identity);
+    w->identity = id;
+    w->meta_due = clock_wall() + META_RENEW_S;
     identity_info(id, &w->status.info);
     w->status.state = state;
-    w->status.problem[0] = '\0';
     judge(w);
     return true;
 }
@@ -151,7 +156,10 @@ static bool load_pair(struct certificate_watch *w, struct fault *f)
 
     memcpy(old, w->status.info.sha256, sizeof old);
     ok = id != NULL && present(w, id, CERTIFICATE_GOOD, f);
-    identity_free(id);
+    if (!ok)
+        identity_free(id);
+    else
+        w->status.problem[0] = '\0';
     if (ok && memcmp(old, w->status.info.sha256, sizeof old) != 0) {
         w->status.reloads++;
         log_presented(&w->status, "now serving the");
@@ -165,7 +173,8 @@ static bool load_temporary(struct certificate_watch *w, struct fault *f)
     struct identity *id = identity_self_signed(name, TEMPORARY_DAYS, f);
     bool ok = id != NULL && present(w, id, CERTIFICATE_TEMPORARY, f);
 
-    identity_free(id);
+    if (!ok)
+        identity_free(id);
     return ok;
 }
 
@@ -196,7 +205,7 @@ static void look(struct certificate_watch *w, bool force)
 
     w->seen = now;
     if (missing && w->status.state == CERTIFICATE_TEMPORARY) {
-        if (force && !load_temporary(w, &f))
+        if (force && !load_temporary(w, &f)) /* the domain may be another one now */
             refuse(w, &f);
         return;
     }
@@ -207,11 +216,27 @@ static void look(struct certificate_watch *w, bool force)
         refuse(w, &f);
 }
 
+/* The meta certificate ends before the daemon does. The files need not be there for that. */
+static void renew_meta(struct certificate_watch *w)
+{
+    struct fault f;
+    bool ok = w->status.state == CERTIFICATE_TEMPORARY
+                  ? load_temporary(w, &f)
+                  : present(w, w->identity, w->status.state, &f);
+
+    if (ok)
+        return;
+    w->meta_due = clock_wall() + META_RETRY_S;
+    log_error("the meta certificate cannot be renewed: %s", f.text);
+}
+
 static void on_look(void *arg)
 {
     struct certificate_watch *w = arg;
 
-    look(w, clock_wall() - w->meta_made > META_RENEW_S);
+    look(w, false);
+    if (clock_wall() >= w->meta_due)
+        renew_meta(w);
     judge(w);
     loop_timer_set(&w->look, LOOK_MS);
 }
@@ -277,6 +302,7 @@ void certificate_watch_free(struct certificate_watch *w)
     if (w == NULL)
         return;
     loop_timer_stop(&w->look);
+    identity_free(w->identity);
     pair_free(&w->pair);
     free(w);
 }
