@@ -25,7 +25,7 @@
 #include "derp/relay/relay.h"
 
 #define DRAIN_MS        3000
-#define OWN_DESCRIPTORS 64 /* listeners, loops, files: not for connections */
+#define OWN_DESCRIPTORS 192 /* listeners, loops, files, admission: not for connections */
 
 struct daemon {
     const char *config_path;

@@ -175,6 +175,7 @@ struct session {
     struct session *dirty_prev, *dirty_next;
     struct session *prelogin_prev, *prelogin_next;
     bool is_dirty;
+    bool is_doomed; /* to be closed at the end of the turn */
     bool is_prelogin;
     bool is_home;
     bool pong_waits;    /* a pong is in the outbox: further pings are skipped */
@@ -194,6 +195,7 @@ void worker_free_slot(struct worker *w, handle_t h);
 /* session.c: life, HTTP and login */
 void session_new(struct worker *w, int fd, enum relay_port port, const struct endpoint *peer);
 void session_mark_dirty(struct session *s);
+void session_turn_end(struct session *s); /* may end it */
 void session_push(struct session *s, struct packet *p);
 void session_push_bytes(struct session *s, const void *bytes, size_t n);
 void session_protocol_error(struct session *s, const char *what);

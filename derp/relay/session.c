@@ -39,15 +39,36 @@ static void session_close(struct session *s, enum conn_end why, const char *reas
     conn_close(s->conn, why, reason);
 }
 
+/* Ends at the end of the turn. Ending at once would tell other sessions of it, whose full queues
+ * would end them in turn, one inside the other. */
+static void session_doom(struct session *s)
+{
+    s->state = SESSION_FINISHING;
+    s->is_doomed = true;
+    if (!s->is_dirty)
+        DL_APPEND2(s->worker->dirty, s, dirty_prev, dirty_next);
+    s->is_dirty = true;
+}
+
+void session_turn_end(struct session *s)
+{
+    if (s->is_doomed)
+        conn_close(s->conn, CONN_END_STALLED, "too many control frames wait");
+    else
+        conn_flush(s->conn);
+}
+
 void session_push(struct session *s, struct packet *p)
 {
+    bool is_control = p->kind == PACKET_CONTROL;
+
     if (!outbox_push(&s->outbox, s->worker->pool, p, count_head_drop, s)) {
-        session_close(s, CONN_END_STALLED, "too many control frames wait");
+        session_doom(s);
         return;
     }
     session_mark_dirty(s);
     /* Many senders may fill a queue within one turn: write early rather than drop. */
-    if (outbox_bytes(&s->outbox) >= FLUSH_EARLY && !conn_is_blocked(s->conn))
+    if (!is_control && outbox_bytes(&s->outbox) >= FLUSH_EARLY && !conn_is_blocked(s->conn))
         conn_flush(s->conn);
 }
 

@@ -270,7 +270,7 @@ static void on_turn_end(void *arg)
         struct session *s = w->dirty;
         DL_DELETE2(w->dirty, s, dirty_prev, dirty_next);
         s->is_dirty = false;
-        conn_flush(s->conn); /* may end the session */
+        session_turn_end(s);
     }
     send_outgoing(w);
     count_turn(w);
