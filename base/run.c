@@ -488,3 +488,18 @@ void run_free(struct run_result *r)
     buf_free(&r->err);
     *r = (struct run_result){.exit_code = -1};
 }
+
+bool run_checked(const char *const argv[], int timeout_ms, struct fault *f)
+{
+    struct run_options opt = {.timeout_ms = timeout_ms};
+    struct run_result r = {0};
+    char how[300];
+    bool ok = run(argv, &opt, &r, f);
+
+    if (ok && !run_ok(&r)) {
+        run_explain(&r, how, sizeof how);
+        ok = fault_set(f, "%s: %s", argv[0], how);
+    }
+    run_free(&r);
+    return ok;
+}

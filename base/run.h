@@ -55,6 +55,10 @@ bool run_ok(const struct run_result *r);
 /* One line that says how it ended ("exit code 1: <last line of stderr>"), for faults and logs. */
 void run_explain(const struct run_result *r, char *text, size_t cap);
 
+/* Runs a program for its effect alone: true when it ended by itself with exit code 0, otherwise its
+ * name and how it ended. */
+bool run_checked(const char *const argv[], int timeout_ms, struct fault *f);
+
 /* Frees the output. Safe on a zeroed result. */
 void run_free(struct run_result *r);
 

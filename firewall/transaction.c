@@ -50,30 +50,16 @@ bool transaction_pending(const struct transaction *t)
 /* --- The copy ------------------------------------------------------------------------------------
  */
 
-static bool run_checked(const char *const argv[], struct fault *f)
-{
-    char how[300];
-    struct run_options opt = {.timeout_ms = TIMEOUT_MS};
-    struct run_result r = {0};
-    bool ok = run(argv, &opt, &r, f);
-    if (ok && !run_ok(&r)) {
-        run_explain(&r, how, sizeof how);
-        ok = fault_set(f, "%s: %s", argv[0], how);
-    }
-    run_free(&r);
-    return ok;
-}
-
 static bool copy(const char *from, const char *to, struct fault *f)
 {
     const char *const argv[] = {"cp", "-a", "--", from, to, NULL};
-    return run_checked(argv, f);
+    return run_checked(argv, TIMEOUT_MS, f);
 }
 
 static bool drop_copy(const struct transaction *t, struct fault *f)
 {
     const char *const argv[] = {"rm", "-rf", "--", t->dir, NULL};
-    return run_checked(argv, f);
+    return run_checked(argv, TIMEOUT_MS, f);
 }
 
 /* Everything written so far below path is on the disk when this returns. */

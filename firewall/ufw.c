@@ -21,8 +21,8 @@ bool ufw_installed(void)
 }
 
 /* Runs a command and demands exit code 0; what it printed goes to b unless b is NULL. */
-static bool run_checked(const char *const argv[], int timeout_ms, const char *input,
-                        const volatile int *stop, struct buf *b, struct fault *f)
+static bool run_and_read(const char *const argv[], int timeout_ms, const char *input,
+                         const volatile int *stop, struct buf *b, struct fault *f)
 {
     char how[300];
     struct run_options opt = {
@@ -44,7 +44,7 @@ static bool ask(const char *first, const char *second, const volatile int *stop,
 {
     const char *const argv[] = {UFW, first, second, NULL};
     buf_free(b);
-    return run_checked(argv, ASK_TIMEOUT_MS, NULL, stop, b, f);
+    return run_and_read(argv, ASK_TIMEOUT_MS, NULL, stop, b, f);
 }
 
 /* --- Files -------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ void ufw_facts_free(struct ufw_facts *ufw)
 
 bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f)
 {
-    return run_checked(argv, RUN_TIMEOUT_MS, NULL, stop, NULL, f);
+    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, stop, NULL, f);
 }
 
 /* With open policies the rest of ufw's chains keeps nothing out that matters. */
@@ -145,7 +145,7 @@ static bool open_policies(struct fault *f)
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 2; j++) {
             const char *const argv[] = {programs[i], "-P", chains[j], "ACCEPT", NULL};
-            ok = run_checked(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f) && ok;
+            ok = run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f) && ok;
         }
     return ok;
 }
@@ -153,7 +153,7 @@ static bool open_policies(struct fault *f)
 bool ufw_kernel_stop(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-stop", NULL};
-    return run_checked(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || open_policies(f);
+    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || open_policies(f);
 }
 
 bool ufw_kernel_loaded(void)
@@ -172,7 +172,7 @@ bool ufw_kernel_loaded(void)
 bool ufw_kernel_restart(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-reload", NULL};
-    return run_checked(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f);
+    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f);
 }
 
 static bool load_file(const char *program, const char *path, struct fault *f)
@@ -181,7 +181,7 @@ static bool load_file(const char *program, const char *path, struct fault *f)
     struct buf b;
     buf_init(&b, MAX_FILE);
     bool ok =
-        file_read(path, &b, f) && run_checked(argv, ASK_TIMEOUT_MS, buf_text(&b), NULL, NULL, f);
+        file_read(path, &b, f) && run_and_read(argv, ASK_TIMEOUT_MS, buf_text(&b), NULL, NULL, f);
     buf_free(&b);
     return ok;
 }

@@ -22,7 +22,7 @@
 #define META_DAYS     30
 #define META_CN_START "derpkey"
 
-static bool openssl_fault(struct fault *f, const char *what)
+bool identity_openssl_fault(struct fault *f, const char *what)
 {
     char text[160];
     unsigned long e = ERR_peek_last_error();
@@ -227,7 +227,7 @@ struct identity *identity_self_signed(const char *name, int days, struct fault *
         add_extension(id->leaf, NID_ext_key_usage, "serverAuth") &&
         X509_sign(id->leaf, id->key, EVP_sha256()) > 0)
         return id;
-    openssl_fault(f, "cannot make a self-signed certificate");
+    identity_openssl_fault(f, "cannot make a self-signed certificate");
     identity_free(id);
     return NULL;
 }
@@ -252,7 +252,7 @@ bool identity_save(const struct identity *id, const char *chain_path, const char
     for (int i = 0; ok && i < sk_X509_num(id->chain); i++)
         ok = PEM_write_bio_X509(chain, sk_X509_value(id->chain, i)) == 1;
     if (!ok)
-        openssl_fault(f, "cannot encode the certificate");
+        identity_openssl_fault(f, "cannot encode the certificate");
     /* The key first: a chain without its key would be refused at the next start. */
     ok = ok && write_pem(key, key_path, 0600, f) && write_pem(chain, chain_path, 0644, f);
     BIO_free(chain);
@@ -260,7 +260,7 @@ bool identity_save(const struct identity *id, const char *chain_path, const char
     return ok;
 }
 
-static time_t to_time(const ASN1_TIME *t)
+time_t identity_time(const ASN1_TIME *t)
 {
     struct tm tm;
 
@@ -289,8 +289,8 @@ void identity_info(const struct identity *id, struct identity_info *info)
 
     memset(info, 0, sizeof *info);
     X509_digest(id->leaf, EVP_sha256(), info->sha256, &n);
-    info->not_before = to_time(X509_get0_notBefore(id->leaf));
-    info->not_after = to_time(X509_get0_notAfter(id->leaf));
+    info->not_before = identity_time(X509_get0_notBefore(id->leaf));
+    info->not_after = identity_time(X509_get0_notAfter(id->leaf));
     info->chain_length = 1 + (size_t)sk_X509_num(id->chain);
     first_name(id->leaf, info->subject, sizeof info->subject);
     X509_NAME_get_text_by_NID(X509_get_issuer_name(id->leaf), NID_commonName, cn, sizeof cn);
@@ -319,7 +319,7 @@ bool identity_add_meta(struct identity *id, const struct node_key *server_key, s
     EVP_PKEY_free(key);
     if (!ok) {
         X509_free(x);
-        return openssl_fault(f, "cannot make the meta certificate");
+        return identity_openssl_fault(f, "cannot make the meta certificate");
     }
     X509_free(id->meta);
     id->meta = x;

@@ -222,16 +222,6 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 
 /* --- Contexts ------------------------------------------------------------------------------- */
 
-static bool openssl_fault(struct fault *f, const char *what)
-{
-    char text[160];
-    unsigned long e = ERR_peek_last_error();
-
-    ERR_error_string_n(e, text, sizeof text);
-    ERR_clear_error();
-    return fault_set(f, "%s: %s", what, e == 0 ? "unknown error" : text);
-}
-
 static struct tls_context *context_new(const SSL_METHOD *method)
 {
     struct tls_context *ctx = mem_alloc(1, sizeof *ctx);
@@ -285,7 +275,7 @@ static bool present(SSL_CTX *ssl_ctx, const struct identity *id, struct fault *f
         ok = SSL_CTX_add1_chain_cert(ssl_ctx, sk_X509_value(id->chain, i)) == 1;
     if (ok && id->meta != NULL)
         ok = SSL_CTX_add1_chain_cert(ssl_ctx, id->meta) == 1;
-    return ok || openssl_fault(f, "OpenSSL refuses the certificate");
+    return ok || identity_openssl_fault(f, "OpenSSL refuses the certificate");
 }
 
 struct tls_context *tls_context_server(const struct identity *id,
@@ -311,7 +301,7 @@ struct tls_context *tls_context_client(const char *ca_file, enum tls_verify veri
                              : SSL_CTX_set_default_verify_paths(ctx->ssl_ctx);
 
     if (ok != 1 || SSL_CTX_set_alpn_protos(ctx->ssl_ctx, alpn_http, sizeof alpn_http) != 0) {
-        openssl_fault(f, ca_file != NULL ? ca_file : "system roots");
+        identity_openssl_fault(f, ca_file != NULL ? ca_file : "system roots");
         tls_context_free(ctx);
         return NULL;
     }
@@ -475,13 +465,6 @@ static void read_meta(const STACK_OF(X509) * chain, struct tls_peer *peer)
     }
 }
 
-static time_t to_time(const ASN1_TIME *t)
-{
-    struct tm tm;
-
-    return ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0;
-}
-
 bool tls_peer(const struct tls *t, struct tls_peer *peer)
 {
     const STACK_OF(X509) *chain = SSL_get_peer_cert_chain(t->ssl);
@@ -495,8 +478,8 @@ bool tls_peer(const struct tls *t, struct tls_peer *peer)
         return false;
     peer->is_tls13 = SSL_version(t->ssl) == TLS1_3_VERSION;
     X509_digest(leaf, EVP_sha256(), peer->sha256, &n);
-    peer->not_before = to_time(X509_get0_notBefore(leaf));
-    peer->not_after = to_time(X509_get0_notAfter(leaf));
+    peer->not_before = identity_time(X509_get0_notBefore(leaf));
+    peer->not_after = identity_time(X509_get0_notAfter(leaf));
     peer->chain_length = (size_t)sk_X509_num(chain);
     peer->verified = verdict == X509_V_OK;
     if (!peer->verified)

@@ -34,11 +34,6 @@ struct admin {
     unsigned count;
 };
 
-static bool path_is(const struct http_request *r, const char *path)
-{
-    return r->path.n == strlen(path) && memcmp(r->path.p, path, r->path.n) == 0;
-}
-
 static void respond(struct client *c, const char *status, const char *type, const struct buf *body,
                     bool is_head)
 {
@@ -61,18 +56,18 @@ static void answer(struct client *c, const struct http_request *r)
     if (!is_head && !http_span_is(r->method, "GET")) {
         buf_puts(&body, "only GET and HEAD are answered\n");
         respond(c, "405 Method Not Allowed", "text/plain; charset=utf-8", &body, false);
-    } else if (path_is(r, "/metrics")) {
+    } else if (http_path_is(r, "/metrics")) {
         c->admin->collect(c->admin->arg, &report);
         report_metrics(&report, &body);
         respond(c, "200 OK", "text/plain; version=0.0.4; charset=utf-8", &body, is_head);
-    } else if (path_is(r, "/status")) {
+    } else if (http_path_is(r, "/status")) {
         c->admin->collect(c->admin->arg, &report);
         report_status(&report, &body);
         respond(c, "200 OK", "application/json", &body, is_head);
     } else {
         buf_puts(&body, "there are /metrics and /status\n");
-        respond(c, path_is(r, "/") ? "200 OK" : "404 Not Found", "text/plain; charset=utf-8", &body,
-                is_head);
+        respond(c, http_path_is(r, "/") ? "200 OK" : "404 Not Found", "text/plain; charset=utf-8",
+                &body, is_head);
     }
     buf_free(&body);
 }

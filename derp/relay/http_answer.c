@@ -46,11 +46,6 @@ static bool is_get(const struct http_request *r)
            (r->method.n == 4 && memcmp(r->method.p, "HEAD", 4) == 0);
 }
 
-static bool path_is(const struct http_request *r, const char *path)
-{
-    return r->path.n == strlen(path) && memcmp(r->path.p, path, r->path.n) == 0;
-}
-
 /* Old clients say "WebSocket" without the subprotocol and mean DERP. */
 static bool wants_derp(const struct http_request *r)
 {
@@ -148,9 +143,9 @@ static void answer_redirect(const struct http_request *r, const struct http_site
 
 static void answer_page(const struct http_request *r, const struct answer *a)
 {
-    if (path_is(r, "/robots.txt"))
+    if (http_path_is(r, "/robots.txt"))
         respond(a, "200 OK", "", "text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n");
-    else if (path_is(r, "/bootstrap-dns"))
+    else if (http_path_is(r, "/bootstrap-dns"))
         respond(a, "200 OK", "", "application/json", "{}\n");
     else
         respond(a, "200 OK", "", "text/html; charset=utf-8", home_page);
@@ -177,13 +172,13 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
 
     if (http_span_is(r->method, "CONNECT"))
         respond(&a, "403 Forbidden", "", "text/plain; charset=utf-8", "no proxy\n");
-    else if (path_is(r, "/generate_204"))
+    else if (http_path_is(r, "/generate_204"))
         answer_no_content(r, &a);
     else if (site->is_plain)
         answer_redirect(r, site, &a);
-    else if (path_is(r, "/derp"))
+    else if (http_path_is(r, "/derp"))
         return answer_derp(r, site, &a);
-    else if (path_is(r, "/derp/probe") || path_is(r, "/derp/latency-check"))
+    else if (http_path_is(r, "/derp/probe") || http_path_is(r, "/derp/latency-check"))
         answer_probe(r, &a);
     else
         answer_page(r, &a);
@@ -192,7 +187,7 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
 
 bool http_was_proxied(const struct http_request *r)
 {
-    return path_is(r, "/derp") &&
+    return http_path_is(r, "/derp") &&
            (http_header(r, "Via").p != NULL || http_header(r, "X-Forwarded-For").p != NULL ||
             http_header(r, "Forwarded").p != NULL);
 }

@@ -241,6 +241,11 @@ struct http_span http_response_header(const struct http_response *r, const char 
     return find_header(r->headers, r->header_count, name);
 }
 
+bool http_path_is(const struct http_request *r, const char *path)
+{
+    return r->path.n == strlen(path) && memcmp(r->path.p, path, r->path.n) == 0;
+}
+
 bool http_span_is(struct http_span s, const char *text)
 {
     return s.p && s.n == strlen(text) && strncasecmp(s.p, text, s.n) == 0;

@@ -55,6 +55,9 @@ enum http_result http_read_response(const char *p, size_t n, struct http_respons
 struct http_span http_header(const struct http_request *r, const char *name);
 struct http_span http_response_header(const struct http_response *r, const char *name);
 
+/* Is this the request's path, byte for byte? */
+bool http_path_is(const struct http_request *r, const char *path);
+
 /* Case-insensitive comparison of a span with a string. */
 bool http_span_is(struct http_span s, const char *text);
 /* True when the comma-separated list in s has this token (any case). */

@@ -184,8 +184,8 @@ static void test_meta(void **state)
     assert_int_equal(strlen(cn), 7 + 64);
     assert_memory_equal(cn, "derpkeyabab", 11);
     assert_int_equal(ASN1_INTEGER_get(X509_get0_serialNumber(id->meta)), 2);
-    assert_true(to_time(X509_get0_notAfter(id->meta)) - clock_wall() > 29 * DAY_SECONDS);
-    assert_true(clock_wall() - to_time(X509_get0_notBefore(id->meta)) > 29 * DAY_SECONDS);
+    assert_true(identity_time(X509_get0_notAfter(id->meta)) - clock_wall() > 29 * DAY_SECONDS);
+    assert_true(clock_wall() - identity_time(X509_get0_notBefore(id->meta)) > 29 * DAY_SECONDS);
     identity_free(id);
 }
 

@@ -228,6 +228,21 @@ static void descriptors_and_signals_are_clean(void **state)
     run_free(&r);
 }
 
+static void checked_says_how_it_ended(void **state)
+{
+    (void)state;
+    struct fault f;
+    assert_true(run_checked(ARGV("true"), 5000, &f));
+    assert_false(run_checked(ARGV("sh", "-c", "echo sorry >&2; exit 3"), 5000, &f));
+    assert_non_null(strstr(f.text, "sh: exit code 3"));
+    assert_non_null(strstr(f.text, "sorry"));
+    assert_false(run_checked(ARGV("sleep", "100"), 50, &f));
+    assert_non_null(strstr(f.text, "sleep: "));
+    assert_false(run_checked(ARGV("/nonexistent/program"), 5000, &f));
+    assert_non_null(strstr(f.text, "/nonexistent/program"));
+    assert_false(run_checked(ARGV("false"), 5000, NULL));
+}
+
 static void works_without_standard_descriptors(void **state)
 {
     (void)state;
@@ -561,6 +576,7 @@ int main(void)
         TEST(environment_is_fixed),
         TEST(stdin_is_given_or_empty),
         TEST(descriptors_and_signals_are_clean),
+        TEST(checked_says_how_it_ended),
         TEST(works_without_standard_descriptors),
         TEST(ended_by_a_signal),
         TEST(deadline_kills_the_whole_group),
