@@ -91,6 +91,34 @@ enum probe_self probe_self(const struct session *s, char *text, size_t cap)
     return answer;
 }
 
+/* Fingerprint of the leaf that is served at an address; false without one. */
+static bool served_at(const struct endpoint *at, const char *name,
+                      char fingerprint[CHAIN_FINGERPRINT])
+{
+    struct transport_look look;
+    struct chain_facts facts = {0};
+    transport_look(at, name, LOOK_MS, &look);
+    bool ok = leaf_facts(&look, &facts);
+    transport_look_free(&look);
+    if (ok)
+        snprintf(fingerprint, CHAIN_FINGERPRINT, "%s", facts.fingerprint);
+    return ok;
+}
+
+bool probe_leads_here(const struct config *config, const struct endpoint *address)
+{
+    char ours[CHAIN_FINGERPRINT], theirs[CHAIN_FINGERPRINT];
+    for (size_t i = 0; i < config->listen.count; i++) {
+        const struct endpoint *listen = &config->listen.list[i];
+        struct endpoint at = *address;
+        if (endpoint_port(listen) == 0 || !served_at(listen, config->domain, ours))
+            continue;
+        endpoint_set_port(&at, endpoint_port(listen));
+        return served_at(&at, config->domain, theirs) && strcmp(ours, theirs) == 0;
+    }
+    return false;
+}
+
 enum probe_served probe_served(const struct config *config, const char *fingerprint, char *text,
                                size_t cap)
 {

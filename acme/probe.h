@@ -18,6 +18,11 @@ enum probe_self {
 /* Tries the addresses of `listen` in turn; text (cap bytes) says what was met unless it is ours. */
 enum probe_self probe_self(const struct session *s, char *text, size_t cap);
 
+/* Does an address that is on no interface of ours lead to our relay all the same (a floating or
+ * translated address, a TCP load balancer)? It does when the very certificate of our own port is
+ * served there, on the same port. */
+bool probe_leads_here(const struct config *config, const struct endpoint *address);
+
 enum probe_served {
     PROBE_SAME,   /* the wanted leaf is served */
     PROBE_OTHER,  /* another one, or no TLS */

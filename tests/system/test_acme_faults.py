@@ -429,6 +429,34 @@ def test_name_points_elsewhere(relay_home, world):
     home.expect(0, "issue")
 
 
+@contextlib.contextmanager
+def floating(address):
+    """An address that leads to the server without being on an interface of it."""
+    commands = ["ip route add %s/32 dev lo" % address, "nft add table ip floating",
+                "nft add chain ip floating out { type nat hook output priority -100 ; }",
+                "nft add rule ip floating out ip daddr %s dnat to %s" % (address, ADDRESS)]
+    try:
+        for command in commands:
+            subprocess.run(command.split(), check=True)
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "ip", "floating"], check=False)
+        subprocess.run(["ip", "route", "del", address + "/32", "dev", "lo"], check=False)
+
+
+def test_name_points_to_a_floating_address(relay_home, world):
+    """It is on no interface, but our own certificate is served there."""
+    home = relay_home()
+    world.set("add-a", {"host": DOMAIN, "addresses": ["192.0.2.8"]})
+    try:
+        assert "dns.a.mismatch" in home.expect(1, "issue")
+        with floating("192.0.2.8"):
+            said = home.expect(0, "issue")
+            assert "192.0.2.8 is on no interface here, but leads to this relay" in said
+    finally:
+        world.set("clear-a", {"host": DOMAIN})
+
+
 def test_stray_aaaa(relay_home, world):
     home = relay_home()
     world.set("add-aaaa", {"host": DOMAIN, "addresses": ["2001:db8::7"]})
