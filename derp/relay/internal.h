@@ -192,7 +192,7 @@ bool worker_handle_alive(void *relay, handle_t h);
 handle_t worker_take_slot(struct worker *w, struct session *s);
 void worker_free_slot(struct worker *w, handle_t h);
 
-/* session.c: life, HTTP and login */
+/* session.c: life and output */
 void session_new(struct worker *w, int fd, enum relay_port port, const struct endpoint *peer);
 void session_mark_dirty(struct session *s);
 void session_turn_end(struct session *s); /* may end it */
@@ -201,6 +201,17 @@ void session_push_bytes(struct session *s, const void *bytes, size_t n);
 void session_protocol_error(struct session *s, const char *what);
 void session_finish(struct session *s);
 void session_restarting(struct session *s, int64_t bound_ms);
+/* No frame is taken any more, also not of those that are being read right now. */
+void session_close(struct session *s, enum conn_end why, const char *reason);
+/* Bytes of the stream, by state; as conn_events.on_data. */
+size_t session_take(struct session *s, const uint8_t *data, size_t n, size_t *want);
+
+/* login.c: from TLS to the login, and whether the client may stay */
+void prelogin_add(struct session *s);
+void prelogin_remove(struct session *s);
+void login_ready(void *owner);
+size_t login_http(struct session *s, const uint8_t *data, size_t n);
+size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void session_verdict(struct session *s, const struct mail_verdict *m);
 void session_recheck(struct session *s);
 

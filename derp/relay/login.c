@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From TLS to the login: HTTP, the upgrade, ClientInfo, admission. */
+#include <sodium.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "derp/relay/http_answer.h"
+#include "derp/relay/internal.h"
+#include "derp/wire/hello.h"
+#include "derp/wire/http.h"
+
+#define ANSWER_MAX 16384
+
+/* --- Before the login ----------------------------------------------------------------------- */
+
+/* Strangers may hold only so much: the oldest that has not logged in makes room. */
+void prelogin_add(struct session *s)
+{
+    struct worker *w = s->worker;
+
+    DL_APPEND2(w->prelogin, s, prelogin_prev, prelogin_next);
+    s->is_prelogin = true;
+    if (++w->prelogin_count > PRELOGIN_MAX) {
+        count(&w->counters, COUNTER_EVICTED, 1);
+        conn_close(w->prelogin->conn, CONN_END_LOCAL, "evicted");
+    }
+}
+
+void prelogin_remove(struct session *s)
+{
+    if (!s->is_prelogin)
+        return;
+    DL_DELETE2(s->worker->prelogin, s, prelogin_prev, prelogin_next);
+    s->worker->prelogin_count--;
+    s->worker->prelogin_bytes -= s->announced;
+    s->announced = 0;
+    s->is_prelogin = false;
+}
+
+/* A login may be 256 KiB long, which real ones never are: all together get a budget. Whoever has
+ * been sending for longest makes room. */
+static void announce_login(struct session *s, size_t size)
+{
+    struct worker *w = s->worker;
+    struct session *old, *next;
+
+    if (s->announced > 0 || size <= LOGIN_SMALL)
+        return;
+    s->announced = (uint32_t)size;
+    w->prelogin_bytes += size;
+    for (old = w->prelogin; old != NULL && w->prelogin_bytes > PRELOGIN_BYTES; old = next) {
+        next = old->prelogin_next;
+        if (old->announced == 0 || old == s)
+            continue;
+        count(&w->counters, COUNTER_EVICTED, 1);
+        conn_close(old->conn, CONN_END_LOCAL, "evicted");
+    }
+}
+
+void login_ready(void *owner)
+{
+    struct session *s = owner;
+
+    count(&s->worker->counters, COUNTER_HANDSHAKE_OK, 1);
+    s->state = SESSION_HTTP;
+    conn_deadline(s->conn, HEAD_TIMEOUT_MS);
+}
+
+static void begin_login(struct session *s)
+{
+    uint8_t key[HELLO_SERVER_KEY_LEN];
+
+    count(&s->worker->counters, COUNTER_HTTP_UPGRADE, 1);
+    s->state = SESSION_LOGIN;
+    conn_deadline(s->conn, LOGIN_TIMEOUT_MS);
+    hello_write_server_key(key, &s->worker->relay->server_key.public_key);
+    session_push_bytes(s, key, sizeof key);
+}
+
+static void act(struct session *s, enum http_action action, const struct buf *answer)
+{
+    session_push_bytes(s, answer->data, answer->len);
+    if (action == HTTP_ACTION_WEBSOCKET) {
+        conn_flush(s->conn); /* the answer itself is not inside a message */
+        if (!outbox_empty(&s->outbox)) {
+            session_close(s, CONN_END_STALLED, "the answer cannot be written");
+            return;
+        }
+        tunnel_open(s);
+    }
+    if (action == HTTP_ACTION_DERP || action == HTTP_ACTION_WEBSOCKET) {
+        begin_login(s);
+        return;
+    }
+    count(&s->worker->counters, COUNTER_HTTP_REQUEST, 1);
+    if (action == HTTP_ACTION_CLOSE)
+        session_finish(s);
+    else
+        conn_deadline(s->conn, HEAD_TIMEOUT_MS);
+}
+
+/* A proxy that understands HTTP breaks DERP sooner or later: its owner should know before that. */
+static void note_proxy(struct session *s, const struct http_request *r)
+{
+    static struct log_kind kind;
+    char peer[ENDPOINT_TEXT];
+
+    if (!http_was_proxied(r))
+        return;
+    count(&s->worker->counters, COUNTER_PROXIED, 1);
+    log_limited(&kind, LOG_LEVEL_WARNING,
+                "a request for DERP came through an HTTP proxy at %s: let it pass TCP through "
+                "instead (nginx: stream, not http)",
+                endpoint_print_ip(&s->peer, peer));
+}
+
+/* One request head. Returns the bytes used. */
+size_t login_http(struct session *s, const uint8_t *data, size_t n)
+{
+    struct http_site site = {.server_key = s->worker->relay->server_key.public_key,
+                             .is_plain = s->port == RELAY_PORT_HTTP,
+                             .domain = s->worker->relay->domain};
+    struct http_request request;
+    struct buf answer;
+    size_t used = 0;
+    enum http_result r = http_read_request((const char *)data, n, &request, &used);
+
+    if (r == HTTP_INCOMPLETE)
+        return 0;
+    buf_init(&answer, ANSWER_MAX);
+    if (r == HTTP_OK) {
+        note_proxy(s, &request);
+        act(s, http_answer(&request, &site, &answer), &answer);
+    } else {
+        count(&s->worker->counters, COUNTER_HTTP_REFUSED, 1);
+        http_answer_bad(r, &answer);
+        session_push_bytes(s, answer.data, answer.len);
+        session_finish(s);
+        used = n;
+    }
+    buf_free(&answer);
+    return used;
+}
+
+static void log_login(const struct session *s)
+{
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT], tls[80] = "";
+
+    if (!log_shows(LOG_LEVEL_DEBUG))
+        return;
+    if (conn_tls(s->conn) != NULL)
+        tls_describe(conn_tls(s->conn), tls, sizeof tls);
+    log_debug("%s logged in from %s (%s)", node_key_short(&s->member.key, key),
+              endpoint_print(&s->peer, peer), tls);
+}
+
+static void logged_in(struct session *s)
+{
+    struct worker *w = s->worker;
+    uint8_t nonce[24];
+    struct buf frame;
+
+    prelogin_remove(s);
+    s->state = SESSION_DERP;
+    s->member.handle = s->handle;
+    s->not_here_tokens = NOT_HERE_BURST;
+    buf_init(&frame, 1024);
+    randombytes_buf(nonce, sizeof nonce);
+    hello_write_server_info(&frame, &w->relay->server_key, &s->member.key, nonce);
+    session_push_bytes(s, frame.data, frame.len);
+    buf_free(&frame);
+    /* ServerInfo is queued first: nothing may arrive before it. */
+    registry_add(w->relay->registry, &s->member);
+    count(&w->counters, COUNTER_LOGIN_OK, 1);
+    atomic_fetch_add_explicit(&w->clients, 1, memory_order_relaxed);
+    conn_deadline(s->conn, KEEP_ALIVE_MS + randombytes_uniform(KEEP_ALIVE_JITTER_MS));
+    log_login(s);
+}
+
+/* --- Admission ------------------------------------------------------------------------------ */
+
+/* Who the client says it is was proved by the box it sent; now, may it be here? */
+static void ask_admission(struct session *s)
+{
+    if (admission_is_open(s->worker->relay->admission)) {
+        logged_in(s);
+        return;
+    }
+    s->state = SESSION_ADMISSION;
+    conn_hold(s->conn, true);
+    conn_deadline(s->conn, ADMISSION_WAIT_MS);
+    admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, false);
+}
+
+static void refuse_admission(struct session *s, const struct mail_verdict *m)
+{
+    static struct log_kind kind;
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
+
+    count(&s->worker->counters, COUNTER_LOGIN_REFUSED, 1);
+    log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay: %s",
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), m->reason);
+    session_close(s, CONN_END_LOCAL, "not admitted");
+}
+
+static void revoke_admission(struct session *s, const struct mail_verdict *m)
+{
+    char key[NODE_KEY_SHORT];
+
+    count(&s->worker->counters, COUNTER_REVOKED, 1);
+    log_notice("%s may not use this relay any more: %s", node_key_short(&s->member.key, key),
+               m->reason);
+    session_close(s, CONN_END_LOCAL, "no longer admitted");
+}
+
+void session_verdict(struct session *s, const struct mail_verdict *m)
+{
+    static const enum counter_id counter[] = {[ADMISSION_ADMIT] = COUNTER_ADMITTED,
+                                              [ADMISSION_REFUSE] = COUNTER_REFUSED,
+                                              [ADMISSION_UNSURE] = COUNTER_UNSURE};
+
+    count(&s->worker->counters, counter[m->verdict], 1);
+    if (m->is_recheck) {
+        /* A source that is down must not throw out those it admitted when it was up. */
+        if (s->state == SESSION_DERP && m->verdict == ADMISSION_REFUSE)
+            revoke_admission(s, m);
+        return;
+    }
+    if (s->state != SESSION_ADMISSION)
+        return;
+    if (m->verdict != ADMISSION_ADMIT) {
+        refuse_admission(s, m);
+        return;
+    }
+    logged_in(s);
+    /* Frames that the client did not wait with. */
+    if (s->tunnel != NULL)
+        tunnel_take(s, NULL, 0, session_take);
+    conn_hold(s->conn, false);
+}
+
+void session_recheck(struct session *s)
+{
+    if (s->state == SESSION_DERP)
+        admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, true);
+}
+
+size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want)
+{
+    static struct log_kind kind;
+    struct client_info info;
+    struct frame frame;
+    struct fault f;
+    size_t used = 0;
+    enum frame_result r = frame_decode(data, n, &frame, &used, want);
+
+    if (r == FRAME_INCOMPLETE && (n < 1 || data[0] == FRAME_CLIENT_INFO)) {
+        announce_login(s, *want);
+        return 0;
+    }
+    if (r == FRAME_OK && frame.type == FRAME_CLIENT_INFO &&
+        hello_read_client_info(frame.payload, frame.len, &s->worker->relay->server_key, &info,
+                               &f)) {
+        s->member.key = info.key;
+        sodium_memzero(&info, sizeof info);
+        ask_admission(s);
+        return used;
+    }
+    if (r != FRAME_OK || frame.type != FRAME_CLIENT_INFO)
+        fault_set(&f, "the first frame is not a ClientInfo");
+    count(&s->worker->counters, COUNTER_LOGIN_FAILED, 1);
+    log_limited(&kind, LOG_LEVEL_INFO, "login refused: %s", f.text);
+    session_close(s, CONN_END_LOCAL, f.text);
+    return n;
+}
