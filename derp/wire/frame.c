@@ -13,6 +13,11 @@ static uint32_t get32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static uint16_t get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
 static void put32(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)(v >> 24);
@@ -137,6 +142,88 @@ bool frame_read_restarting(const struct frame *f, uint32_t *reconnect_in_ms, uin
     *reconnect_in_ms = get32(f->payload);
     *try_for_ms = get32(f->payload + 4);
     return true;
+}
+
+bool frame_read_forward_packet(const struct frame *f, struct node_key *src, struct node_key *dst,
+                               const uint8_t **packet, size_t *len)
+{
+    if (f->len < 2 * KEY_LEN || f->len > 2 * KEY_LEN + FRAME_PACKET_MAX)
+        return false;
+    memcpy(src->bytes, f->payload, KEY_LEN);
+    memcpy(dst->bytes, f->payload + KEY_LEN, KEY_LEN);
+    *packet = f->payload + 2 * KEY_LEN;
+    *len = f->len - 2 * KEY_LEN;
+    return !node_key_is_zero(src);
+}
+
+bool frame_read_close_peer(const struct frame *f, struct node_key *key)
+{
+    if (f->len != KEY_LEN)
+        return false;
+    memcpy(key->bytes, f->payload, KEY_LEN);
+    return true;
+}
+
+/* What follows the flags: one byte of length, then the name. */
+static void read_app_name(const uint8_t *p, size_t n, char name[static FRAME_APP_NAME_MAX + 1])
+{
+    if (n == 0 || p[0] > FRAME_APP_NAME_MAX || p[0] > n - 1)
+        return;
+    for (size_t i = 1; i <= p[0]; i++)
+        if (p[i] < ' ' || p[i] > '~')
+            return;
+    memcpy(name, p + 1, p[0]);
+}
+
+bool frame_read_peer_present(const struct frame *f, struct peer_present *p)
+{
+    const uint8_t *rest;
+    size_t n;
+
+    memset(p, 0, sizeof(*p));
+    if (f->len < KEY_LEN)
+        return false;
+    memcpy(p->key.bytes, f->payload, KEY_LEN);
+    rest = f->payload + KEY_LEN;
+    n = f->len - KEY_LEN;
+    if (n >= 18) {
+        memcpy(p->address, rest, 16);
+        p->port = get16(rest + 16);
+    }
+    if (n >= 19) {
+        p->flags = rest[18];
+        read_app_name(rest + 19, n - 19, p->app_name);
+    }
+    return true;
+}
+
+void frame_write_close_peer(uint8_t out[static FRAME_CLOSE_PEER_LEN], const struct node_key *key)
+{
+    frame_put_header(out, FRAME_CLOSE_PEER, KEY_LEN);
+    memcpy(out + FRAME_HEADER_LEN, key->bytes, KEY_LEN);
+}
+
+void frame_write_watch(uint8_t out[static FRAME_WATCH_LEN])
+{
+    frame_put_header(out, FRAME_WATCH_CONNS, 0);
+}
+
+size_t frame_write_peer_present(uint8_t out[static FRAME_PEER_PRESENT_MAX],
+                                const struct peer_present *p)
+{
+    uint8_t *at = out + FRAME_HEADER_LEN;
+    size_t name_len = strlen(p->app_name);
+    size_t len = KEY_LEN + 16 + 2 + 1 + 1 + name_len;
+
+    frame_put_header(out, FRAME_PEER_PRESENT, len);
+    memcpy(at, p->key.bytes, KEY_LEN);
+    memcpy(at + KEY_LEN, p->address, 16);
+    at[KEY_LEN + 16] = (uint8_t)(p->port >> 8);
+    at[KEY_LEN + 17] = (uint8_t)p->port;
+    at[KEY_LEN + 18] = p->flags;
+    at[KEY_LEN + 19] = (uint8_t)name_len;
+    memcpy(at + KEY_LEN + 20, p->app_name, name_len);
+    return FRAME_HEADER_LEN + len;
 }
 
 void frame_write_peer_gone(uint8_t out[static FRAME_PEER_GONE_LEN], const struct node_key *key,

@@ -31,9 +31,18 @@ enum frame_type {
 
 enum peer_gone_reason { PEER_GONE_DISCONNECTED = 0, PEER_GONE_NOT_HERE = 1 };
 
-#define FRAME_HEADER_LEN  5
-#define FRAME_PACKET_MAX  65536                        /* one relayed packet */
-#define FRAME_UNKNOWN_MAX (FRAME_PACKET_MAX + KEY_LEN) /* longest payload that is read over */
+/* Flags of PeerPresent (derp/derp.go: PeerPresentFlags). */
+enum peer_present_flags {
+    PEER_PRESENT_REGULAR = 1, /* none of the others */
+    PEER_PRESENT_MESH = 2,
+    PEER_PRESENT_PROBER = 4,
+    PEER_PRESENT_NOT_IDEAL = 8, /* not on the node of the region that it would prefer */
+};
+
+#define FRAME_HEADER_LEN   5
+#define FRAME_PACKET_MAX   65536                        /* one relayed packet */
+#define FRAME_UNKNOWN_MAX  (FRAME_PACKET_MAX + KEY_LEN) /* longest payload that is read over */
+#define FRAME_APP_NAME_MAX 32                           /* name of a client's application */
 
 /* The payload points into the bytes given to frame_decode. */
 struct frame {
@@ -73,21 +82,48 @@ bool frame_read_send_packet(const struct frame *f, struct node_key *dst, const u
 bool frame_read_note_preferred(const struct frame *f, bool *home);
 bool frame_read_ping(const struct frame *f, uint8_t data[static 8]); /* Pong too */
 
+/* Frames of mesh peers. A ForwardPacket from a key of zeros is refused: its packet would reach the
+ * client without a sender. */
+bool frame_read_forward_packet(const struct frame *f, struct node_key *src, struct node_key *dst,
+                               const uint8_t **packet, size_t *len);
+bool frame_read_close_peer(const struct frame *f, struct node_key *key);
+
 /* Client side. A PeerGone without a reason (older servers) means disconnected. */
 bool frame_read_recv_packet(const struct frame *f, struct node_key *src, const uint8_t **packet,
                             size_t *len);
 bool frame_read_peer_gone(const struct frame *f, struct node_key *key, uint8_t *reason);
 bool frame_read_restarting(const struct frame *f, uint32_t *reconnect_in_ms, uint32_t *try_for_ms);
 
+/* Who has come to a relay of the region, as told to those who watch it. */
+struct peer_present {
+    struct node_key key;
+    uint8_t address[16]; /* IPv4 as v4-mapped; zeros: not told */
+    uint16_t port;
+    uint8_t flags;                         /* enum peer_present_flags, or later ones */
+    char app_name[FRAME_APP_NAME_MAX + 1]; /* printable ASCII, or empty */
+};
+/* Older relays send less (the key alone at first), later ones may send more: what is missing is
+ * zero, what is too much is read over. An app name that is not printable ASCII counts as none. */
+bool frame_read_peer_present(const struct frame *f, struct peer_present *p);
+
 /* A whole frame each, header included, into out; the size is the constant's. */
 #define FRAME_PEER_GONE_LEN  (FRAME_HEADER_LEN + KEY_LEN + 1)
 #define FRAME_PONG_LEN       (FRAME_HEADER_LEN + 8)
 #define FRAME_RESTARTING_LEN (FRAME_HEADER_LEN + 8)
+#define FRAME_CLOSE_PEER_LEN (FRAME_HEADER_LEN + KEY_LEN)
+#define FRAME_WATCH_LEN      FRAME_HEADER_LEN
+/* The longest PeerPresent; what is written is as long as its app name wants. */
+#define FRAME_PEER_PRESENT_MAX (FRAME_HEADER_LEN + KEY_LEN + 16 + 2 + 1 + 1 + FRAME_APP_NAME_MAX)
 void frame_write_peer_gone(uint8_t out[static FRAME_PEER_GONE_LEN], const struct node_key *key,
                            enum peer_gone_reason reason);
 void frame_write_pong(uint8_t out[static FRAME_PONG_LEN], const uint8_t data[static 8]);
 void frame_write_restarting(uint8_t out[static FRAME_RESTARTING_LEN], uint32_t reconnect_in_ms,
                             uint32_t try_for_ms);
+void frame_write_close_peer(uint8_t out[static FRAME_CLOSE_PEER_LEN], const struct node_key *key);
+void frame_write_watch(uint8_t out[static FRAME_WATCH_LEN]);
+/* Returns the frame's size. */
+size_t frame_write_peer_present(uint8_t out[static FRAME_PEER_PRESENT_MAX],
+                                const struct peer_present *p);
 
 /* Does a packet look like Tailscale's disco (magic 54 53 f0 9f 92 ac, at least 62 bytes)? */
 bool packet_is_disco(const uint8_t *packet, size_t len);

@@ -16,7 +16,7 @@
 #define HELLO_PROTOCOL_VERSION 2
 #define HELLO_CLIENT_INFO_MIN  56           /* key + nonce */
 #define HELLO_CLIENT_INFO_MAX  (256 * 1024) /* payload, derper's bound */
-#define HELLO_APP_NAME_MAX     32
+#define HELLO_APP_NAME_MAX     FRAME_APP_NAME_MAX
 
 /* ServerKey frame: magic and key. */
 #define HELLO_SERVER_KEY_LEN (FRAME_HEADER_LEN + 8 + KEY_LEN)

@@ -12,7 +12,8 @@ static void check(bool condition)
 
 static void read_views(const struct frame *f)
 {
-    struct node_key key;
+    struct peer_present present;
+    struct node_key key, other;
     const uint8_t *packet;
     size_t len;
     uint8_t byte;
@@ -25,6 +26,13 @@ static void read_views(const struct frame *f)
         check(packet + len == f->payload + f->len);
         packet_is_disco(packet, len);
     }
+    if (frame_read_forward_packet(f, &key, &other, &packet, &len))
+        check(packet + len == f->payload + f->len && !node_key_is_zero(&key));
+    if (frame_read_peer_present(f, &present)) {
+        uint8_t again[FRAME_PEER_PRESENT_MAX];
+        check(frame_write_peer_present(again, &present) <= sizeof(again));
+    }
+    frame_read_close_peer(f, &key);
     frame_read_recv_packet(f, &key, &packet, &len);
     frame_read_note_preferred(f, &home);
     frame_read_ping(f, data);

@@ -202,6 +202,120 @@ static void test_peer_gone(void **state)
         assert_false(frame_read_peer_gone(&f, &back, &reason));
 }
 
+static struct peer_present someone(void)
+{
+    struct peer_present p = {.port = 0x1f90, .flags = PEER_PRESENT_PROBER | PEER_PRESENT_NOT_IDEAL};
+
+    memset(p.key.bytes, 0x11, KEY_LEN);
+    memset(p.address, 0x22, sizeof(p.address));
+    memcpy(p.app_name, "an app", 7);
+    return p;
+}
+
+static void test_peer_present(void **state)
+{
+    (void)state;
+    struct peer_present p = someone();
+    struct peer_present back;
+    uint8_t out[FRAME_PEER_PRESENT_MAX + 8] = {0};
+    struct frame f;
+    size_t used;
+    size_t n = frame_write_peer_present(out, &p);
+
+    assert_int_equal(n, 5 + 32 + 16 + 2 + 1 + 1 + 6);
+    assert_memory_equal(out, "\x09\x00\x00\x00\x3a\x11", 6);
+    assert_memory_equal(out + 5 + 32 + 16,
+                        "\x1f\x90\x0c\x06"
+                        "an app",
+                        10);
+    assert_int_equal(frame_decode(out, n, &f, &used, NULL), FRAME_OK);
+    assert_true(frame_read_peer_present(&f, &back));
+    assert_memory_equal(&back, &p, sizeof(p));
+
+    f.len += 8; /* of a later version */
+    assert_true(frame_read_peer_present(&f, &back));
+    assert_string_equal(back.app_name, "an app");
+    for (f.len = 0; f.len < 32 + 16 + 2 + 1 + 1 + 6; f.len++) {
+        assert_int_equal(frame_read_peer_present(&f, &back), f.len >= 32);
+        assert_string_equal(back.app_name, "");
+        assert_int_equal(back.port, f.len >= 32 + 18 ? 0x1f90 : 0);
+        assert_int_equal(back.flags, f.len >= 32 + 19 ? 12 : 0);
+    }
+}
+
+static void test_peer_present_app_names(void **state)
+{
+    (void)state;
+    struct peer_present p = someone();
+    struct peer_present back;
+    uint8_t out[FRAME_PEER_PRESENT_MAX];
+    struct frame f;
+    size_t used, n;
+
+    memset(p.app_name, 'a', FRAME_APP_NAME_MAX);
+    n = frame_write_peer_present(out, &p);
+    assert_int_equal(n, FRAME_PEER_PRESENT_MAX);
+    assert_int_equal(frame_decode(out, n, &f, &used, NULL), FRAME_OK);
+    assert_true(frame_read_peer_present(&f, &back));
+    assert_int_equal(strlen(back.app_name), FRAME_APP_NAME_MAX);
+
+    out[5 + 32 + 19] = FRAME_APP_NAME_MAX + 1; /* longer than allowed, and than what is there */
+    assert_true(frame_read_peer_present(&f, &back));
+    assert_string_equal(back.app_name, "");
+    out[5 + 32 + 19] = 2;
+    out[5 + 32 + 20] = '\n';
+    assert_true(frame_read_peer_present(&f, &back));
+    assert_string_equal(back.app_name, "");
+}
+
+static void test_forward_packet(void **state)
+{
+    (void)state;
+    uint8_t payload[2 * KEY_LEN + 3] = {0};
+    struct frame f = {.type = FRAME_FORWARD_PACKET, .len = sizeof(payload), .payload = payload};
+    struct node_key src, dst;
+    const uint8_t *packet;
+    size_t len;
+
+    payload[KEY_LEN] = 7;
+    assert_false(frame_read_forward_packet(&f, &src, &dst, &packet, &len)); /* from nobody */
+    payload[0] = 9;
+    assert_true(frame_read_forward_packet(&f, &src, &dst, &packet, &len));
+    assert_int_equal(src.bytes[0], 9);
+    assert_int_equal(dst.bytes[0], 7);
+    assert_ptr_equal(packet, payload + 2 * KEY_LEN);
+    assert_int_equal(len, 3);
+    f.len = 2 * KEY_LEN;
+    assert_true(frame_read_forward_packet(&f, &src, &dst, &packet, &len));
+    assert_int_equal(len, 0);
+    f.len = 2 * KEY_LEN - 1;
+    assert_false(frame_read_forward_packet(&f, &src, &dst, &packet, &len));
+    f.len = 2 * KEY_LEN + FRAME_PACKET_MAX + 1;
+    assert_false(frame_read_forward_packet(&f, &src, &dst, &packet, &len));
+}
+
+static void test_close_peer_and_watch(void **state)
+{
+    (void)state;
+    uint8_t out[FRAME_CLOSE_PEER_LEN], watch[FRAME_WATCH_LEN];
+    struct node_key key, back;
+    struct frame f;
+    size_t used;
+
+    memset(key.bytes, 0x5a, KEY_LEN);
+    frame_write_close_peer(out, &key);
+    assert_memory_equal(out, "\x11\x00\x00\x00\x20\x5a", 6);
+    assert_int_equal(frame_decode(out, sizeof(out), &f, &used, NULL), FRAME_OK);
+    assert_true(frame_read_close_peer(&f, &back));
+    assert_true(node_key_equal(&key, &back));
+    f.len = 31;
+    assert_false(frame_read_close_peer(&f, &back));
+    f.len = 33;
+    assert_false(frame_read_close_peer(&f, &back));
+    frame_write_watch(watch);
+    assert_memory_equal(watch, "\x10\x00\x00\x00\x00", 5);
+}
+
 static void test_restarting(void **state)
 {
     (void)state;
@@ -248,6 +362,10 @@ int main(void)
         cmocka_unit_test(test_note_preferred),
         cmocka_unit_test(test_ping_and_pong),
         cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_peer_present),
+        cmocka_unit_test(test_peer_present_app_names),
+        cmocka_unit_test(test_forward_packet),
+        cmocka_unit_test(test_close_peer_and_watch),
         cmocka_unit_test(test_restarting),
         cmocka_unit_test(test_disco),
     };
