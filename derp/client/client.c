@@ -11,9 +11,8 @@
 #include "derp/client/handshake.h"
 #include "derp/wire/frame.h"
 
-#define WRITE_TIMEOUT_MS 10000
-#define KEEP_MAX         (FRAME_HEADER_LEN + FRAME_UNKNOWN_MAX)
-#define LOGIN_ROOM       4096 /* of the send buffer, for the request and ClientInfo */
+#define KEEP_MAX   (FRAME_HEADER_LEN + FRAME_UNKNOWN_MAX)
+#define LOGIN_ROOM 4096 /* of the send buffer, for the request and ClientInfo */
 
 enum client_phase {
     CLIENT_CONNECTING, /* TCP and TLS */
@@ -54,6 +53,7 @@ void derp_client_defaults(struct derp_client_options *opt)
     opt->connect_timeout_ms = 10000;
     opt->login_timeout_ms = 10000;
     opt->idle_timeout_ms = 120000;
+    opt->write_timeout_ms = 10000;
     opt->send_max = 1024 * 1024;
 }
 
@@ -136,6 +136,8 @@ static size_t on_fill(void *owner, uint8_t *out, size_t room)
 
     if (waiting(c) == 0 && c->drain_due)
         tell_drained(c);
+    if (waiting(c) == 0 && c->phase == CLIENT_OPEN && c->events->on_fill)
+        return c->events->on_fill(c->owner, out, room);
     n = waiting(c) < room ? waiting(c) : room;
     if (n == 0 || c->phase == CLIENT_CLOSED)
         return 0;
@@ -193,6 +195,17 @@ bool derp_client_note_preferred(struct derp_client *c, bool home)
     const uint8_t byte = home;
 
     return queue(c, FRAME_NOTE_PREFERRED, &byte, 1, "", 0);
+}
+
+bool derp_client_watch(struct derp_client *c)
+{
+    return queue(c, FRAME_WATCH_CONNS, "", 0, "", 0);
+}
+
+void derp_client_flush(struct derp_client *c)
+{
+    if (c->phase == CLIENT_OPEN && c->depth == 0 && !c->corked)
+        conn_flush(c->conn);
 }
 
 void derp_client_cork(struct derp_client *c, bool cork)
@@ -338,7 +351,7 @@ struct derp_client *derp_client_connect(const struct derp_client_options *opt,
         .scratch = opt->scratch,
         .tls = opt->tls,
         .connect_name = opt->name,
-        .write_timeout_ms = WRITE_TIMEOUT_MS,
+        .write_timeout_ms = opt->write_timeout_ms,
         .keep_max = KEEP_MAX,
     };
     char text[ENDPOINT_TEXT];

@@ -33,10 +33,12 @@ struct derp_client_options {
     int login_timeout_ms;           /* upgrade to ServerInfo */
     int idle_timeout_ms;            /* silence of an open connection; 0: none. Servers send a
                                        keep-alive every 60 to 65 s */
+    int write_timeout_ms;           /* a server that takes nothing for so long is given up */
     size_t send_max;                /* bytes that may wait to be sent */
 };
 
-/* What Tailscale's client uses: 10 s to connect and log in, 120 s of silence, 1 MiB waiting. */
+/* What Tailscale's client uses: 10 s to connect and log in, 120 s of silence, 10 s without taking
+ * anything, 1 MiB waiting. */
 void derp_client_defaults(struct derp_client_options *opt);
 
 /*
@@ -55,6 +57,12 @@ bool derp_client_send(struct derp_client *c, const struct node_key *dst, const v
 /* Likewise a Ping (answered by on_pong), and whether this is our preferred relay. */
 bool derp_client_ping(struct derp_client *c, const uint8_t data[static 8]);
 bool derp_client_note_preferred(struct derp_client *c, bool home);
+/* Asks to be told who comes and goes (on_peer_present, on_peer_gone), those who are there first.
+ * The server closes the connection of a client whose info does not carry its mesh key. */
+bool derp_client_watch(struct derp_client *c);
+
+/* Something waits in the owner: pulls it by on_fill, once open, and writes it. */
+void derp_client_flush(struct derp_client *c);
 
 /* The calls above write at the end of the running callback, or at once outside of one. With
  * cork set they only queue, until it is lifted. */

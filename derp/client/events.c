@@ -26,6 +26,15 @@ static void tell_peer_gone(const struct frame *frame, const struct derp_client_e
         events->on_peer_gone(owner, &peer, reason);
 }
 
+static void tell_peer_present(const struct frame *frame, const struct derp_client_events *events,
+                              void *owner)
+{
+    struct peer_present peer;
+
+    if (frame_read_peer_present(frame, &peer) && events->on_peer_present)
+        events->on_peer_present(owner, &peer);
+}
+
 static void tell_health(const struct frame *frame, const struct derp_client_events *events,
                         void *owner)
 {
@@ -69,6 +78,9 @@ bool derp_client_dispatch(const struct frame *frame, const struct derp_client_ev
         break;
     case FRAME_PEER_GONE:
         tell_peer_gone(frame, events, owner);
+        break;
+    case FRAME_PEER_PRESENT:
+        tell_peer_present(frame, events, owner);
         break;
     case FRAME_PING:
         return answer_ping(frame, out);

@@ -18,11 +18,16 @@ struct derp_client_events {
     void (*on_packet)(void *owner, const struct node_key *src, const uint8_t *data, size_t len);
     /* reason: enum peer_gone_reason, or a later one. */
     void (*on_peer_gone)(void *owner, const struct node_key *peer, uint8_t reason);
+    /* A client has come to the relay that is watched (derp_client_watch). */
+    void (*on_peer_present)(void *owner, const struct peer_present *peer);
     void (*on_pong)(void *owner, const uint8_t data[static 8]);
     /* The server's words about this connection, made printable; "": healthy again. */
     void (*on_health)(void *owner, const char *problem);
     /* Advice of a server that goes away: reconnect after / give up after so many milliseconds. */
     void (*on_restarting)(void *owner, uint32_t reconnect_in_ms, uint32_t try_for_ms);
+    /* Writes up to room bytes of whole or cut frames into out, to be sent after what is queued, and
+     * returns how many: for owners with a queue of their own (see derp_client_flush). */
+    size_t (*on_fill)(void *owner, uint8_t *out, size_t room);
     /* The queue ran empty while the kernel still takes more; what is sent in it goes out too. */
     void (*on_drained)(void *owner);
     /* Last call; the client is gone when it returns. reason: words, never empty. */

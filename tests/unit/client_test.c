@@ -9,7 +9,7 @@ struct owner {
     struct loop *loop;
     struct derp_client *client;
     struct fake_relay *relay;
-    int ready, packets, pongs, gone, restarting, health, drained;
+    int ready, packets, pongs, gone, present, filled, restarting, health, drained;
     size_t bytes;
     bool fast;
     bool seen;
@@ -76,6 +76,33 @@ static void see_gone(void *owner, const struct node_key *peer, uint8_t reason)
     o->gone++;
 }
 
+static void see_present(void *owner, const struct peer_present *peer)
+{
+    assert_true(node_key_equal(&peer->key, &keys.public_key));
+    ((struct owner *)owner)->present++;
+}
+
+/* A queue of the owner's: one NotePreferred, then one packet to itself. */
+static size_t give_frames(void *owner, uint8_t *out, size_t room)
+{
+    struct owner *o = owner;
+
+    assert_true(room >= FRAME_HEADER_LEN + KEY_LEN + 1);
+    switch (o->filled++) {
+    case 1:
+        frame_put_header(out, FRAME_NOTE_PREFERRED, 1);
+        out[FRAME_HEADER_LEN] = 1;
+        return FRAME_HEADER_LEN + 1;
+    case 2:
+        frame_put_header(out, FRAME_SEND_PACKET, KEY_LEN + 1);
+        memcpy(out + FRAME_HEADER_LEN, keys.public_key.bytes, KEY_LEN);
+        out[FRAME_HEADER_LEN + KEY_LEN] = 0;
+        return FRAME_HEADER_LEN + KEY_LEN + 1;
+    default:
+        return 0;
+    }
+}
+
 static void see_health(void *owner, const char *problem)
 {
     assert_string_equal(problem, "ill");
@@ -112,6 +139,7 @@ static const struct derp_client_events events = {
     .on_ready = see_ready,
     .on_packet = see_packet,
     .on_peer_gone = see_gone,
+    .on_peer_present = see_present,
     .on_pong = see_pong,
     .on_health = see_health,
     .on_restarting = see_restarting,
@@ -131,6 +159,7 @@ struct variant {
     size_t send_max;
     void (*when_ready)(struct owner *o);
     int until_packets;
+    bool own_queue; /* the owner has frames of its own to send */
 };
 
 /* One client against one relay, until the client is closed. */
@@ -138,8 +167,11 @@ static struct owner run(const struct variant *v)
 {
     struct owner o = {.when_ready = v->when_ready, .until_packets = v->until_packets};
     struct derp_client_options opt;
+    struct derp_client_events calls = events;
     struct fault f;
 
+    if (v->own_queue)
+        calls.on_fill = give_frames;
     o.relay = fake_relay_start(v->mode);
     o.loop = loop_new();
     derp_client_defaults(&opt);
@@ -155,7 +187,7 @@ static struct owner run(const struct variant *v)
     opt.idle_timeout_ms = v->idle_ms;
     if (v->send_max)
         opt.send_max = v->send_max;
-    o.client = derp_client_connect(&opt, &events, &o, &f);
+    o.client = derp_client_connect(&opt, &calls, &o, &f);
     assert_non_null(o.client);
     assert_false(derp_client_send(o.client, &keys.public_key, "x", 1)); /* too early */
     loop_run(o.loop);
@@ -346,10 +378,44 @@ static void test_all_events(void **state)
 
     assert_string_equal(o.closed, "closed by us"); /* by the pong */
     assert_int_equal(o.health, 1);
+    assert_int_equal(o.present, 1);
     assert_int_equal(o.gone, 1);
     assert_int_equal(o.restarting, 1);
     assert_int_equal(o.pongs, 1);
     assert_int_equal(o.relay->pongs, 1); /* its ping was answered */
+    done_with(&o);
+}
+
+static struct loop_wake later;
+
+static void flush_later(void *arg)
+{
+    struct owner *o = arg;
+
+    derp_client_flush(o->client);
+    loop_wake_stop(&later);
+}
+
+static void watch(struct owner *o)
+{
+    assert_true(derp_client_watch(o->client));
+    derp_client_flush(o->client); /* within a callback it would come too early */
+    assert_int_equal(o->filled, 0);
+    loop_wake_init(&later, o->loop, flush_later, o);
+    loop_wake_send(&later);
+}
+
+static void test_watch_and_a_queue_of_the_owner(void **state)
+{
+    (void)state;
+    const struct variant v = {
+        .mode = FAKE_GOOD, .when_ready = watch, .until_packets = 1, .own_queue = true};
+    struct owner o = run(&v);
+
+    assert_string_equal(o.closed, "closed by us");
+    assert_int_equal(o.relay->watched, 1);
+    assert_int_equal(o.relay->home, 1);
+    assert_int_equal(o.packets, 1);
     done_with(&o);
 }
 
@@ -384,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_packets_come_back_in_order),
         cmocka_unit_test(test_the_queue_is_bounded),
         cmocka_unit_test(test_all_events),
+        cmocka_unit_test(test_watch_and_a_queue_of_the_owner),
         cmocka_unit_test(test_host_header),
     };
 

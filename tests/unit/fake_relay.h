@@ -67,6 +67,7 @@ struct fake_relay {
     struct buf late;
     int home; /* last NotePreferred; -1: none */
     int pongs;
+    int watched; /* WatchConns seen */
     pthread_t thread;
 };
 
@@ -116,6 +117,7 @@ static inline void fake_talk(struct fake_conn *c)
     fake_frame(c, FRAME_KEEP_ALIVE, "", 0);
     fake_frame(c, FRAME_PING, "pingping", 8);
     fake_frame(c, FRAME_HEALTH, "ill", 3);
+    fake_frame(c, FRAME_PEER_PRESENT, c->key.bytes, KEY_LEN);
     frame_write_peer_gone(gone, &c->key, PEER_GONE_NOT_HERE);
     fake_say(c, gone, sizeof(gone));
     frame_write_restarting(restarting, 5, 6);
@@ -200,6 +202,9 @@ static inline void fake_take(struct fake_conn *c, const struct frame *f)
         break;
     case FRAME_PONG:
         c->relay->pongs++;
+        break;
+    case FRAME_WATCH_CONNS:
+        c->relay->watched++;
         break;
     case FRAME_NOTE_PREFERRED:
         assert_true(frame_read_note_preferred(f, &home));
