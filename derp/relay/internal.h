@@ -75,8 +75,8 @@ struct mail_verdict {
 
 struct mail_call {
     struct mail mail;
-    void (*fn)(struct worker *w, int64_t arg);
-    int64_t arg;
+    void (*fn)(struct worker *w, void *arg);
+    void *arg;
 };
 
 /* Mail collected during a turn for one other worker. */
@@ -134,6 +134,7 @@ struct relay {
     size_t max_connections;
     atomic_bool ready;
     atomic_uint running; /* workers whose thread has not ended */
+    int64_t drain_ms;    /* how long draining may take; set before the workers are told */
     void (*on_drained)(void *arg);
     void *on_drained_arg;
 };
@@ -185,6 +186,8 @@ struct session {
 };
 
 /* worker.c */
+/* Runs fn on the worker's thread; from any thread. */
+void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 void worker_post(struct worker *to, struct mail *m);
 void worker_send(struct worker *from, handle_t to, struct packet *p);
 struct session *worker_find(struct worker *w, handle_t h);

@@ -12,16 +12,6 @@
 #include "derp/relay/internal.h"
 #include "derp/relay/worker.h"
 
-static void post_call(struct worker *w, void (*fn)(struct worker *w, int64_t arg), int64_t arg)
-{
-    struct mail_call *c = mem_alloc(1, sizeof *c);
-
-    c->mail.kind = MAIL_CALL;
-    c->fn = fn;
-    c->arg = arg;
-    worker_post(w, &c->mail);
-}
-
 /* --- Admission's answers, on its thread ------------------------------------------------------ */
 
 static void on_verdict(void *arg, handle_t who, bool is_recheck, enum admission_verdict v,
@@ -43,7 +33,7 @@ static void on_admission_changed(void *arg)
     struct relay *r = arg;
 
     for (unsigned i = 0; i < r->worker_count; i++)
-        post_call(&r->workers[i], worker_recheck, 0);
+        worker_call(&r->workers[i], worker_recheck, NULL);
 }
 
 bool relay_set_admission(struct relay *r, const struct config *c, struct fault *f)
@@ -168,7 +158,7 @@ void relay_gauges(struct relay *r, struct relay_gauges *g)
     registry_count(r->registry, &g->keys, &g->contested);
 }
 
-static void nothing(struct worker *w, int64_t arg)
+static void nothing(struct worker *w, void *arg)
 {
     (void)w;
     (void)arg;
@@ -185,17 +175,18 @@ bool relay_is_alive(struct relay *r)
         if (turns == w->turns_seen && turns != 0)
             alive = false;
         w->turns_seen = turns;
-        post_call(w, nothing, 0); /* an idle worker turns only when it has something to do */
+        worker_call(w, nothing, NULL); /* an idle worker turns only when it has something to do */
     }
     return alive;
 }
 
 void relay_drain(struct relay *r, int64_t bound_ms, void (*on_done)(void *arg), void *arg)
 {
+    r->drain_ms = bound_ms;
     r->on_drained = on_done;
     r->on_drained_arg = arg;
     for (unsigned i = 0; i < r->worker_count; i++)
-        post_call(&r->workers[i], worker_drain, bound_ms);
+        worker_call(&r->workers[i], worker_drain, NULL);
 }
 
 void relay_free(struct relay *r)
@@ -204,7 +195,7 @@ void relay_free(struct relay *r)
         return;
     for (unsigned i = 0; i < r->worker_count; i++)
         if (r->workers[i].thread_started)
-            post_call(&r->workers[i], worker_stop, 0);
+            worker_call(&r->workers[i], worker_stop, NULL);
     for (unsigned i = 0; i < r->worker_count; i++)
         if (r->workers[i].thread_started)
             pthread_join(r->workers[i].thread, NULL);

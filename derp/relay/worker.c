@@ -105,6 +105,16 @@ void worker_post(struct worker *to, struct mail *m)
     mailbox_append(to, m, m);
 }
 
+void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg)
+{
+    struct mail_call *c = mem_alloc(1, sizeof *c);
+
+    c->mail.kind = MAIL_CALL;
+    c->fn = fn;
+    c->arg = arg;
+    worker_post(w, &c->mail);
+}
+
 /* Sends a packet to a session of any worker. Consumes p. */
 void worker_send(struct worker *from, handle_t to, struct packet *p)
 {
@@ -343,8 +353,11 @@ static void drain_is_over(void *arg)
     loop_stop(w->loop);
 }
 
-void worker_drain(struct worker *w, int64_t bound_ms)
+void worker_drain(struct worker *w, void *unused)
 {
+    int64_t bound_ms = w->relay->drain_ms;
+
+    (void)unused;
     w->draining = true;
     loop_timer_init(&w->drain, w->loop, drain_is_over, w);
     loop_timer_set(&w->drain, bound_ms);
@@ -356,13 +369,13 @@ void worker_drain(struct worker *w, int64_t bound_ms)
     end_if_drained(w);
 }
 
-void worker_stop(struct worker *w, int64_t unused)
+void worker_stop(struct worker *w, void *unused)
 {
     (void)unused;
     drain_is_over(w);
 }
 
-void worker_recheck(struct worker *w, int64_t unused)
+void worker_recheck(struct worker *w, void *unused)
 {
     (void)unused;
     for (uint32_t i = 0; i < w->slots_made; i++) {

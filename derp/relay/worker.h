@@ -10,13 +10,14 @@ bool worker_init(struct worker *w, struct relay *r, unsigned index, const struct
                  struct fault *f);
 bool worker_start(struct worker *w, struct fault *f);
 
-/* On the worker's thread: finish all sessions within bound_ms, then end the loop. */
-void worker_drain(struct worker *w, int64_t bound_ms);
+/* On the worker's thread: finish all sessions within the bound of relay_drain, then end the loop.
+ */
+void worker_drain(struct worker *w, void *unused);
 /* On the worker's thread: close everything and end the loop now. */
-void worker_stop(struct worker *w, int64_t unused);
+void worker_stop(struct worker *w, void *unused);
 
 /* On the worker's thread: ask admission again about everyone who is logged in. */
-void worker_recheck(struct worker *w, int64_t unused);
+void worker_recheck(struct worker *w, void *unused);
 
 /* After the thread has been joined (or was never started). */
 void worker_destroy(struct worker *w);
