@@ -309,6 +309,75 @@ static bool parse_allow(const char *value, void *target, struct fault *f)
     return ok;
 }
 
+/* --- Mesh --------------------------------------------------------------------------------------
+ */
+
+static bool is_address_or_name(const char *host)
+{
+    struct endpoint address;
+    return endpoint_parse_ip(host, &address) || text_is_hostname(host, NULL);
+}
+
+/* "host", "host:port", "[2001:db8::1]:port"; changes the text. */
+static bool parse_host_port(char *text, struct config_mesh_node *node)
+{
+    char *port = NULL;
+    uint64_t number = 443;
+    struct endpoint address;
+    if (text[0] == '[') {
+        char *end = strchr(text, ']');
+        if (!end || (end[1] != '\0' && end[1] != ':'))
+            return false;
+        port = end[1] == ':' ? end + 2 : NULL;
+        *end = '\0';
+        text++;
+        if (!endpoint_parse_ip(text, &address))
+            return false;
+    } else if (strchr(text, ':') == strrchr(text, ':')) {
+        port = strchr(text, ':');
+        if (port)
+            *port++ = '\0';
+    }
+    if ((port && !text_number(port, 1, UINT16_MAX, &number)) || !is_address_or_name(text))
+        return false;
+    node->host = mem_strdup(text);
+    node->port = (uint16_t)number;
+    return true;
+}
+
+static bool parse_mesh_word(char *word, struct config_mesh_node *node, struct fault *f)
+{
+    char *copy = mem_strdup(word);
+    char *slash = strchr(copy, '/');
+    bool ok;
+    if (slash)
+        *slash++ = '\0';
+    ok = (!slash || is_address_or_name(slash)) && parse_host_port(copy, node);
+    if (ok && slash)
+        node->dial = mem_strdup(slash);
+    free(copy);
+    return ok ||
+           bad_value(f, "relays such as b.demo.com c.demo.com:8443 d.demo.com/10.0.0.4", word);
+}
+
+/* The row's offset is 0: it fills two fields of the config. */
+static bool parse_mesh_with(const char *value, void *target, struct fault *f)
+{
+    struct config *c = target;
+    char *copy = mem_strdup(value);
+    char *rest = copy;
+    char *word;
+    bool ok = true;
+    while (ok && (word = next_word(&rest))) {
+        if (c->mesh_count == CONFIG_MAX_MESH)
+            ok = fault_set(f, "more than %d relays", CONFIG_MAX_MESH);
+        else if ((ok = parse_mesh_word(word, &c->mesh_with[c->mesh_count], f)))
+            c->mesh_count++;
+    }
+    free(copy);
+    return ok;
+}
+
 /* --- The table ---------------------------------------------------------------------------------
  */
 
@@ -328,7 +397,8 @@ static const struct setting table[] = {
     ROW("relay", "uplink", setting_rate, uplink),
     ROW("relay", "state-dir", parse_folder, state_dir),
     ROW("relay", "mesh-key-file", setting_path, mesh_key_file),
-    ROW("relay", "mesh-with", setting_string, mesh_with),
+    {"relay", "mesh-with", parse_mesh_with, 0},
+    ROW("relay", "mesh-ca-file", setting_path, mesh_ca_file),
     ROW("certificate", "source", parse_source, source),
     ROW("certificate", "dir", parse_folder, cert_dir),
     ROW("certificate", "chain", setting_path, chain),
@@ -369,7 +439,7 @@ void config_init(struct config *c)
 void config_free(struct config *c)
 {
     char *const strings[] = {
-        c->domain,           c->state_dir,  c->mesh_key_file, c->mesh_with,
+        c->domain,           c->state_dir,  c->mesh_key_file, c->mesh_ca_file,
         c->cert_dir,         c->chain,      c->key,           c->acme_directory,
         c->acme_ca_file,     c->acme_email, c->acme_profile,  c->dns_root_hints,
         c->dns_trust_anchor,
@@ -378,6 +448,10 @@ void config_free(struct config *c)
         free(strings[i]);
     for (size_t i = 0; i < c->allow_count; i++)
         free(c->allow[i].where);
+    for (size_t i = 0; i < c->mesh_count; i++) {
+        free(c->mesh_with[i].host);
+        free(c->mesh_with[i].dial);
+    }
     *c = (struct config){0};
 }
 
@@ -396,7 +470,7 @@ static bool check_together(const char *name, const struct config *c, struct faul
         return fault_set(f,
                          "%s: source = files needs chain and key in [certificate]; %s is missing",
                          name, !c->chain ? "chain" : "key");
-    if (c->mesh_with && !c->mesh_key_file)
+    if (c->mesh_count > 0 && !c->mesh_key_file)
         return fault_set(f,
                          "%s: mesh-with needs mesh-key-file, the key that the region's nodes "
                          "share",

@@ -16,6 +16,7 @@
 #define CONFIG_PATH           "/etc/derp/derp.conf"
 #define CONFIG_MAX_LISTEN     16
 #define CONFIG_MAX_SOURCES    8
+#define CONFIG_MAX_MESH       16
 #define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
 
 struct config_endpoints {
@@ -43,6 +44,13 @@ struct config_allow_source {
     char *where; /* path or URL; NULL for anyone */
 };
 
+/* Another relay of the region. */
+struct config_mesh_node {
+    char *host; /* a name or an address (without brackets): what its certificate must be for */
+    char *dial; /* where to connect instead, likewise; NULL: to host */
+    uint16_t port;
+};
+
 /* Strings are owned by the config; NULL means not set. */
 struct config {
     /* [relay] */
@@ -55,7 +63,9 @@ struct config {
     uint64_t uplink;                 /* bits per second, 0: off */
     char *state_dir;
     char *mesh_key_file;
-    char *mesh_with; /* as written; split by the mesh code */
+    struct config_mesh_node mesh_with[CONFIG_MAX_MESH];
+    size_t mesh_count;
+    char *mesh_ca_file; /* NULL: the system's roots */
     /* [certificate] */
     enum config_source source;
     char *cert_dir;

@@ -103,27 +103,22 @@ static int parse_options(int argc, char **argv, struct options *o)
     return -1;
 }
 
-/* Options that the file format knows and this version does not serve. */
-static bool check_supported(const struct config *c, struct fault *f)
-{
-    if (c->mesh_with != NULL || c->mesh_key_file != NULL)
-        return fault_set(f, "mesh-with and mesh-key-file: this version has no mesh");
-    if (c->uplink > 0)
-        log_warning("uplink is set, but this version does not shape traffic yet");
-    return true;
-}
-
 static bool load_config(const char *path, struct config *c, struct fault *f)
 {
     config_init(c);
-    return config_load(path, c, f) && check_supported(c, f);
+    if (!config_load(path, c, f))
+        return false;
+    if (c->uplink > 0)
+        log_warning("uplink is set, but this version does not shape traffic yet");
+    return true;
 }
 
 static int check(const char *path)
 {
     struct config c;
     struct fault f;
-    bool ok = load_config(path, &c, &f) && certificate_check(&c, &f) && admission_check(&c, &f);
+    bool ok = load_config(path, &c, &f) && certificate_check(&c, &f) && admission_check(&c, &f) &&
+              mesh_check(&c, &f);
 
     if (ok)
         printf("%s: ok\n", path);
@@ -228,6 +223,7 @@ static void collect(void *arg, struct report *r)
     certificate_watch_status(d->certificate, &r->certificate);
     relay_gauges(d->relay, &r->gauges);
     relay_counters(d->relay, r->counters);
+    r->mesh_count = relay_mesh_status(d->relay, r->mesh, CONFIG_MAX_MESH);
 }
 
 static bool start_admin(struct daemon *d, struct fault *f)
@@ -297,6 +293,13 @@ static void warn_about_restart(const struct config *was, const struct config *no
             "systemctl restart derpd");
 }
 
+/* All or nothing: what is read from files is checked before the first change. */
+static bool reconfigure(struct daemon *d, const struct config *fresh, struct fault *f)
+{
+    return mesh_check(fresh, f) && relay_set_admission(d->relay, fresh, f) &&
+           relay_set_mesh(d->relay, fresh, f);
+}
+
 static void on_hangup(void *arg)
 {
     struct daemon *d = arg;
@@ -305,7 +308,7 @@ static void on_hangup(void *arg)
     struct fault f;
 
     notify_reloading();
-    if (load_config(d->config_path, fresh, &f) && relay_set_admission(d->relay, fresh, &f)) {
+    if (load_config(d->config_path, fresh, &f) && reconfigure(d, fresh, &f)) {
         warn_about_restart(old, fresh);
         d->config = fresh;
         certificate_watch_config(d->certificate, fresh);
@@ -361,7 +364,8 @@ static bool start(struct daemon *d, struct fault *f)
         certificate_watch_new(d->config, d->relay, &d->server_key.public_key, d->loop, f);
     if (d->certificate == NULL)
         return false;
-    if (!listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
+    if (!relay_set_mesh(d->relay, d->config, f) ||
+        !listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
         !listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
         return false;
     notify_watchdog(d->loop, is_alive, d);

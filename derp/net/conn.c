@@ -176,6 +176,11 @@ void conn_deadline(struct conn *c, int64_t after_ms)
         loop_timer_set(&c->deadline, after_ms);
 }
 
+void conn_set_write_timeout(struct conn *c, int write_timeout_ms)
+{
+    c->write_timeout_ms = write_timeout_ms;
+}
+
 static struct conn *conn_new(const struct conn_options *opt, int fd,
                              const struct conn_events *events, void *owner)
 {

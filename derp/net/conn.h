@@ -91,6 +91,9 @@ void conn_hold(struct conn *c, bool held);
 /* Calls on_deadline after so many milliseconds; replaces the earlier one; < 0: none. */
 void conn_deadline(struct conn *c, int64_t after_ms);
 
+/* Another write timeout than that of conn_options, from the next write on. */
+void conn_set_write_timeout(struct conn *c, int write_timeout_ms);
+
 /* Sends what waits and close_notify, lets the peer read it, then ends with CONN_END_LOCAL, within
  * within_ms at the latest. on_data and on_deadline are not called any more. */
 void conn_finish(struct conn *c, int64_t within_ms);

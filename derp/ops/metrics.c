@@ -45,6 +45,16 @@ static void outcome(struct buf *out, const char *name, const char *help, uint64_
                ok, name, failed);
 }
 
+static void mesh(const struct report *r, struct buf *out)
+{
+    if (r->mesh_count > 0)
+        heading(out, "derp_mesh_link_up", "gauge", "1 when the link to another relay stands");
+    for (size_t i = 0; i < r->mesh_count; i++)
+        if (r->mesh[i].state != MESH_SELF)
+            buf_printf(out, "derp_mesh_link_up{node=\"%s\"} %d\n", r->mesh[i].node,
+                       r->mesh[i].state == MESH_UP);
+}
+
 void report_metrics(const struct report *r, struct buf *out)
 {
     const struct certificate_status *c = &r->certificate;
@@ -67,6 +77,9 @@ void report_metrics(const struct report *r, struct buf *out)
     gauge(out, "derp_client_keys", "distinct client keys", (double)r->gauges.keys);
     gauge(out, "derp_client_keys_contested", "client keys held by several connections",
           (double)r->gauges.contested);
+    gauge(out, "derp_mesh_client_keys", "client keys that only other relays of the region have",
+          (double)r->gauges.remote);
+    mesh(r, out);
     gauge(out, "derp_handover_bytes", "packet bytes on their way between worker threads",
           (double)r->gauges.queued_bytes);
     counters(r, out);

@@ -21,6 +21,8 @@ struct report {
     struct certificate_status certificate;
     struct relay_gauges gauges;
     uint64_t counters[COUNTERS];
+    struct mesh_status mesh[CONFIG_MAX_MESH];
+    size_t mesh_count;
 };
 
 /* Prometheus text format 0.0.4. */

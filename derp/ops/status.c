@@ -42,11 +42,29 @@ static json_t *packets(const struct report *r)
                      number(n[COUNTER_OUT_OTHER_BYTES]), "dropped", number(dropped_other));
 }
 
+/* Links to the other relays of the region. */
+static json_t *mesh(const struct report *r)
+{
+    json_t *list = json_array();
+    char since[CLOCK_TEXT];
+
+    for (size_t i = 0; i < r->mesh_count; i++) {
+        const struct mesh_status *m = &r->mesh[i];
+
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:s}", "node", m->node, "state",
+                                              mesh_state_name(m->state), "since",
+                                              clock_print(m->since, since), "clients",
+                                              number(m->keys), "problem", m->problem));
+    }
+    return list;
+}
+
 void report_status(const struct report *r, struct buf *out)
 {
     char key[NODE_KEY_TEXT];
     json_t *root = json_pack(
-        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}, s:o}",
+        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}, s:o, "
+        "s:o}",
         "schema", 1, "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
         node_key_print(&r->server_key, key), "uptimeSeconds", (json_int_t)(r->now - r->started),
         "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections", "open",
@@ -55,7 +73,7 @@ void report_status(const struct report *r, struct buf *out)
         number(r->gauges.contested), "packets", packets(r), "stun", "answered",
         number(r->counters[COUNTER_STUN_OK]), "silentWhileNotReady",
         number(r->counters[COUNTER_STUN_SILENT]), "proxiedRequests",
-        number(r->counters[COUNTER_PROXIED]));
+        number(r->counters[COUNTER_PROXIED]), "mesh", mesh(r));
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
 
     if (text != NULL)

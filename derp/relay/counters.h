@@ -58,6 +58,10 @@
       "packets dropped, by reason and kind")                                                       \
     X(DROP_UNKNOWN_OTHER, "derp_packets_dropped_total", "reason=\"unknown_dest\",kind=\"other\"",  \
       "packets dropped, by reason and kind")                                                       \
+    X(DROP_UNKNOWN_FWD_DISCO, "derp_packets_dropped_total",                                        \
+      "reason=\"unknown_dest_on_fwd\",kind=\"disco\"", "packets dropped, by reason and kind")      \
+    X(DROP_UNKNOWN_FWD_OTHER, "derp_packets_dropped_total",                                        \
+      "reason=\"unknown_dest_on_fwd\",kind=\"other\"", "packets dropped, by reason and kind")      \
     X(DROP_GONE_DISCO, "derp_packets_dropped_total",                                               \
       "reason=\"gone_disconnected\",kind=\"disco\"", "packets dropped, by reason and kind")        \
     X(DROP_GONE_OTHER, "derp_packets_dropped_total",                                               \
@@ -70,6 +74,10 @@
       "packets dropped, by reason and kind")                                                       \
     X(DROP_TAIL_OTHER, "derp_packets_dropped_total", "reason=\"queue_tail\",kind=\"other\"",       \
       "packets dropped, by reason and kind")                                                       \
+    X(FORWARDED_IN, "derp_packets_forwarded_total", "direction=\"in\"",                            \
+      "packets from and to other relays of the region")                                            \
+    X(FORWARDED_OUT, "derp_packets_forwarded_total", "direction=\"out\"",                          \
+      "packets from and to other relays of the region")                                            \
     X(PING, "derp_pings_total", "outcome=\"answered\"", "client pings by outcome")                 \
     X(PING_SKIPPED, "derp_pings_total", "outcome=\"skipped\"", "client pings by outcome")          \
     X(PEER_GONE_LEFT, "derp_peer_gone_sent_total", "reason=\"disconnected\"",                      \

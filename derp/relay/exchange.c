@@ -13,7 +13,7 @@
 /* --- Counting ------------------------------------------------------------------------------- */
 
 /* In the counter table a row for disco is followed by its row for other. */
-static enum counter_id by_kind(enum counter_id disco, enum packet_kind kind)
+enum counter_id exchange_by_kind(enum counter_id disco, enum packet_kind kind)
 {
     return kind == PACKET_DISCO ? disco : disco + 1;
 }
@@ -21,7 +21,7 @@ static enum counter_id by_kind(enum counter_id disco, enum packet_kind kind)
 void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p)
 {
     if (p->kind != PACKET_CONTROL)
-        count(&w->counters, by_kind(disco_reason, p->kind), 1);
+        count(&w->counters, exchange_by_kind(disco_reason, p->kind), 1);
 }
 
 /* --- Packets -------------------------------------------------------------------------------- */
@@ -34,10 +34,11 @@ static struct destination *destination_of(struct session *s, const struct node_k
     if (s->destinations == NULL)
         s->destinations = mem_alloc(DESTINATIONS, sizeof *s->destinations);
     d = &s->destinations[dst->bytes[0] % DESTINATIONS];
-    if (d->handle != 0 && d->version == registry_version(r, dst) && node_key_equal(&d->key, dst))
+    if (d->route.to != 0 && d->route.version == registry_version(r, dst) &&
+        node_key_equal(&d->key, dst))
         return d;
     d->key = *dst;
-    d->handle = registry_route(r, &s->member, dst, &d->version);
+    d->route = registry_route(r, &s->member.key, dst, REGISTRY_REGION);
     return d;
 }
 
@@ -45,11 +46,11 @@ static struct destination *destination_of(struct session *s, const struct node_k
 static void count_packet(struct worker *w, enum counter_id disco, enum counter_id disco_bytes,
                          enum packet_kind kind, size_t n)
 {
-    count(&w->counters, by_kind(disco, kind), 1);
-    count(&w->counters, by_kind(disco_bytes, kind), n);
+    count(&w->counters, exchange_by_kind(disco, kind), 1);
+    count(&w->counters, exchange_by_kind(disco_bytes, kind), n);
 }
 
-static void not_here(struct session *s, const struct node_key *dst)
+void exchange_not_here(struct session *s, const struct node_key *dst)
 {
     int64_t now = loop_now_ms(s->worker->loop);
     uint8_t frame[FRAME_PEER_GONE_LEN];
@@ -69,26 +70,49 @@ static void not_here(struct session *s, const struct node_key *dst)
 }
 
 /* SendPacket of the sender becomes a RecvPacket for the destination: the one copy. */
+struct packet *exchange_recv_packet(struct worker *w, const struct node_key *src,
+                                    const uint8_t *payload, size_t n, enum packet_kind kind)
+{
+    struct packet *p = packet_new(w->pool, FRAME_HEADER_LEN + KEY_LEN + n, kind);
+
+    frame_put_header(p->data, FRAME_RECV_PACKET, KEY_LEN + n);
+    memcpy(p->data + FRAME_HEADER_LEN, src->bytes, KEY_LEN);
+    memcpy(p->data + FRAME_HEADER_LEN + KEY_LEN, payload, n);
+    return p;
+}
+
+/* For the relay that has the destination, which makes a RecvPacket of it. */
+static struct packet *forward_packet(struct worker *w, const struct node_key *src,
+                                     const struct node_key *dst, const uint8_t *payload, size_t n,
+                                     enum packet_kind kind)
+{
+    struct packet *p = packet_new(w->pool, FRAME_HEADER_LEN + 2 * KEY_LEN + n, kind);
+
+    frame_put_header(p->data, FRAME_FORWARD_PACKET, 2 * KEY_LEN + n);
+    memcpy(p->data + FRAME_HEADER_LEN, src->bytes, KEY_LEN);
+    memcpy(p->data + FRAME_HEADER_LEN + KEY_LEN, dst->bytes, KEY_LEN);
+    memcpy(p->data + FRAME_HEADER_LEN + 2 * KEY_LEN, payload, n);
+    return p;
+}
+
 static void relay_packet(struct session *s, const struct node_key *dst, const uint8_t *payload,
                          size_t n)
 {
     struct worker *w = s->worker;
     enum packet_kind kind = packet_is_disco(payload, n) ? PACKET_DISCO : PACKET_OTHER;
-    const struct destination *d = destination_of(s, dst);
-    struct packet *p;
+    const struct registry_route *route = &destination_of(s, dst)->route;
+    const struct node_key *src = &s->member.key;
 
     count_packet(w, COUNTER_IN_DISCO, COUNTER_IN_DISCO_BYTES, kind, n);
-    if (d->handle == 0) {
-        count(&w->counters, by_kind(COUNTER_DROP_UNKNOWN_DISCO, kind), 1);
+    if (route->to == 0) {
+        count(&w->counters, exchange_by_kind(COUNTER_DROP_UNKNOWN_DISCO, kind), 1);
         if (kind == PACKET_DISCO)
-            not_here(s, dst);
+            exchange_not_here(s, dst);
         return;
     }
-    p = packet_new(w->pool, FRAME_HEADER_LEN + KEY_LEN + n, kind);
-    frame_put_header(p->data, FRAME_RECV_PACKET, KEY_LEN + n);
-    memcpy(p->data + FRAME_HEADER_LEN, s->member.key.bytes, KEY_LEN);
-    memcpy(p->data + FRAME_HEADER_LEN + KEY_LEN, payload, n);
-    worker_send(w, d->handle, p);
+    worker_send(w, route->to,
+                route->is_forward ? forward_packet(w, src, dst, payload, n, kind)
+                                  : exchange_recv_packet(w, src, payload, n, kind));
 }
 
 /* A packet or control frame arrives for one of this worker's sessions. Consumes p. */
@@ -163,9 +187,13 @@ static void take_frame(struct session *s, const struct frame *f)
         take_note_preferred(s, f);
         return;
     case FRAME_FORWARD_PACKET:
+        region_forward(s, f);
+        return;
     case FRAME_WATCH_CONNS:
+        region_watch(s, f);
+        return;
     case FRAME_CLOSE_PEER:
-        session_protocol_error(s, "a mesh frame from a client that is no mesh peer");
+        region_close_peer(s, f);
         return;
     default:
         count(&s->worker->counters, COUNTER_UNKNOWN_FRAME, 1);
@@ -206,8 +234,8 @@ size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *w
 /* --- Leaving -------------------------------------------------------------------------------- */
 
 /* The last connection of a key is gone: everyone who heard from it is told, once. */
-static void tell_peer_gone(struct worker *w, const struct node_key *key,
-                           const struct handle_set *audience)
+void exchange_tell_gone(struct worker *w, const struct node_key *key,
+                        const struct handle_set *audience)
 {
     for (size_t i = 0; i < audience->capacity; i++) {
         struct packet *p;
@@ -224,7 +252,8 @@ void exchange_left(struct session *s)
 {
     struct handle_set audience;
 
+    region_unwatch(s);
     registry_remove(s->worker->relay->registry, &s->member, &audience);
-    tell_peer_gone(s->worker, &s->member.key, &audience);
+    exchange_tell_gone(s->worker, &s->member.key, &audience);
     handle_set_free(&audience);
 }

@@ -19,17 +19,19 @@
 #include "derp/relay/registry.h"
 #include "derp/relay/relay.h"
 #include "derp/wire/frame.h"
+#include "derp/wire/hello.h"
 #include "derp/wire/websocket.h"
 
 /* derper's deadlines. */
-#define HANDSHAKE_TIMEOUT_MS 30000
-#define HEAD_TIMEOUT_MS      30000
-#define LOGIN_TIMEOUT_MS     10000
-#define ADMISSION_WAIT_MS    (ADMISSION_TIMEOUT_MS + 5000)
-#define WRITE_TIMEOUT_MS     2000
-#define KEEP_ALIVE_MS        60000
-#define KEEP_ALIVE_JITTER_MS 5000
-#define FINISH_MS            2000
+#define HANDSHAKE_TIMEOUT_MS  30000
+#define HEAD_TIMEOUT_MS       30000
+#define LOGIN_TIMEOUT_MS      10000
+#define ADMISSION_WAIT_MS     (ADMISSION_TIMEOUT_MS + 5000)
+#define WRITE_TIMEOUT_MS      2000
+#define MESH_WRITE_TIMEOUT_MS 30000
+#define KEEP_ALIVE_MS         60000
+#define KEEP_ALIVE_JITTER_MS  5000
+#define FINISH_MS             2000
 
 #define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
 
@@ -43,13 +45,17 @@
 #define SLOT_CHUNKS  (HANDLE_SLOTS_MAX / SLOT_CHUNK)
 #define DESTINATIONS 8 /* destinations that a sender remembers */
 
+struct mesh;
+struct mesh_link;
 struct session;
 struct worker;
 
-/* A place for a session. The generation is read by other threads; it changes when one ends. */
+/* A place for a session or a link. The generation is read by other threads; it changes when one
+ * ends. */
 struct slot {
     _Atomic uint32_t generation;
-    struct session *session; /* owner thread only; NULL: free */
+    struct session *session; /* owner thread only; both NULL: free */
+    struct mesh_link *link;
     uint32_t next_free;
 };
 
@@ -112,7 +118,9 @@ struct worker {
     struct session *dirty;    /* to be flushed at the end of the turn */
     struct session *prelogin; /* not logged in, oldest first */
     unsigned prelogin_count;
-    size_t prelogin_bytes; /* announced by long logins */
+    size_t prelogin_bytes;   /* announced by long logins */
+    struct mesh_link *links; /* to other relays */
+    bool links_dirty;
     bool draining;
     struct loop_timer drain; /* bounds draining */
 
@@ -129,6 +137,7 @@ struct relay {
     char *domain; /* may be NULL */
     struct registry *registry;
     struct admission *admission;
+    struct mesh *mesh;
     struct worker *workers;
     unsigned worker_count;
     size_t max_connections;
@@ -151,8 +160,7 @@ enum session_state {
 /* Where a destination was found; good while its shard's version stays. */
 struct destination {
     struct node_key key;
-    handle_t handle;
-    uint64_t version;
+    struct registry_route route;
 };
 
 /* What a session has more when it speaks WebSocket. */
@@ -179,6 +187,8 @@ struct session {
     bool is_doomed; /* to be closed at the end of the turn */
     bool is_prelogin;
     bool is_home;
+    bool is_mesh;       /* logged in with the mesh key */
+    bool is_watching;   /* is told who comes and goes */
     bool pong_waits;    /* a pong is in the outbox: further pings are skipped */
     uint32_t announced; /* size of a long login that is on its way */
     uint8_t not_here_tokens;
@@ -190,9 +200,12 @@ struct session {
 void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 void worker_post(struct worker *to, struct mail *m);
 void worker_send(struct worker *from, handle_t to, struct packet *p);
+/* The same from any thread, at once and in order: for what must not be overtaken. */
+void worker_send_now(struct relay *r, handle_t to, struct packet *p);
 struct session *worker_find(struct worker *w, handle_t h);
 bool worker_handle_alive(void *relay, handle_t h);
-handle_t worker_take_slot(struct worker *w, struct session *s);
+/* One of both is given. */
+handle_t worker_take_slot(struct worker *w, struct session *s, struct mesh_link *l);
 void worker_free_slot(struct worker *w, handle_t h);
 
 /* session.c: life and output */
@@ -230,6 +243,28 @@ size_t tunnel_fill(struct session *s, uint8_t *out, size_t room);
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void exchange_deliver(struct session *s, struct packet *p);
 void exchange_left(struct session *s);
+/* Tells everyone who heard from a key that it is gone. */
+void exchange_tell_gone(struct worker *w, const struct node_key *key,
+                        const struct handle_set *audience);
+/* A drop of disco packets is counted by the first, of others by the counter behind it. */
+enum counter_id exchange_by_kind(enum counter_id disco, enum packet_kind kind);
+/* The RecvPacket that a packet from src becomes: the one copy. */
+struct packet *exchange_recv_packet(struct worker *w, const struct node_key *src,
+                                    const uint8_t *payload, size_t n, enum packet_kind kind);
+/* PeerGone/not-here, as often as is allowed. */
+void exchange_not_here(struct session *s, const struct node_key *dst);
+
+/* region.c: frames of mesh peers, and what they are told */
+void region_forward(struct session *s, const struct frame *f);
+void region_watch(struct session *s, const struct frame *f);
+void region_unwatch(struct session *s);
+void region_close_peer(struct session *s, const struct frame *f);
+/* For registry_events: m has come or gone. */
+void region_tell(void *relay, handle_t watcher, const struct registry_member *m, bool present);
+
+/* mesh.c, from any thread */
+bool mesh_admits(struct mesh *m, const struct client_info *info);
+struct names *mesh_names(struct mesh *m);
 
 /* Counts a packet that will not arrive; disco_reason: the reason's counter for disco packets. */
 void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p);

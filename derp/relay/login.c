@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "derp/relay/http_answer.h"
 #include "derp/relay/internal.h"
 #include "derp/wire/hello.h"
@@ -115,6 +116,15 @@ static void note_proxy(struct session *s, const struct http_request *r)
                 endpoint_print_ip(&s->peer, peer));
 }
 
+/* A client of the region that would rather be on another node of it. */
+static void note_ideal(struct session *s, const struct http_request *r)
+{
+    if (http_header(r, "Ideal-Node").n > 0)
+        s->member.flags |= PEER_PRESENT_NOT_IDEAL;
+    else
+        s->member.flags &= (uint8_t)~PEER_PRESENT_NOT_IDEAL;
+}
+
 /* One request head. Returns the bytes used. */
 size_t login_http(struct session *s, const uint8_t *data, size_t n)
 {
@@ -131,6 +141,7 @@ size_t login_http(struct session *s, const uint8_t *data, size_t n)
     buf_init(&answer, ANSWER_MAX);
     if (r == HTTP_OK) {
         note_proxy(s, &request);
+        note_ideal(s, &request);
         act(s, http_answer(&request, &site, &answer), &answer);
     } else {
         count(&s->worker->counters, COUNTER_HTTP_REFUSED, 1);
@@ -141,6 +152,23 @@ size_t login_http(struct session *s, const uint8_t *data, size_t n)
     }
     buf_free(&answer);
     return used;
+}
+
+/* What the client said of itself, as far as it is needed later. */
+static void remember(struct session *s, const struct client_info *info)
+{
+    s->member.key = info->key;
+    s->member.peer = &s->peer;
+    if (info->app_name[0] != '\0')
+        s->member.app_name = mem_strdup(info->app_name);
+    if (info->is_prober)
+        s->member.flags |= PEER_PRESENT_PROBER;
+    s->is_mesh = mesh_admits(s->worker->relay->mesh, info);
+    if (!s->is_mesh)
+        return;
+    s->member.flags |= PEER_PRESENT_MESH;
+    s->outbox.limits = &outbox_mesh_limits;
+    conn_set_write_timeout(s->conn, MESH_WRITE_TIMEOUT_MS);
 }
 
 static void log_login(const struct session *s)
@@ -183,7 +211,7 @@ static void logged_in(struct session *s)
 /* Who the client says it is was proved by the box it sent; now, may it be here? */
 static void ask_admission(struct session *s)
 {
-    if (admission_is_open(s->worker->relay->admission)) {
+    if (s->is_mesh || admission_is_open(s->worker->relay->admission)) {
         logged_in(s);
         return;
     }
@@ -242,7 +270,7 @@ void session_verdict(struct session *s, const struct mail_verdict *m)
 
 void session_recheck(struct session *s)
 {
-    if (s->state == SESSION_DERP)
+    if (s->state == SESSION_DERP && !s->is_mesh)
         admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, true);
 }
 
@@ -262,7 +290,7 @@ size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want
     if (r == FRAME_OK && frame.type == FRAME_CLIENT_INFO &&
         hello_read_client_info(frame.payload, frame.len, &s->worker->relay->server_key, &info,
                                &f)) {
-        s->member.key = info.key;
+        remember(s, &info);
         sodium_memzero(&info, sizeof info);
         ask_admission(s);
         return used;

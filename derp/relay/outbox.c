@@ -3,11 +3,19 @@
 
 #include <string.h>
 
-static const size_t lane_max[PACKET_KINDS] = {
-    [PACKET_CONTROL] = OUTBOX_CONTROL_MAX,
-    [PACKET_DISCO] = OUTBOX_DISCO_MAX,
-    [PACKET_OTHER] = OUTBOX_OTHER_MAX,
-};
+/* A session that lets so much control wait is closed; 512 KiB are a second of a 4 Mbit/s line. */
+const struct outbox_limits outbox_client_limits = {.lanes = {
+                                                       [PACKET_CONTROL] = 256 * 1024,
+                                                       [PACKET_DISCO] = 64 * 1024,
+                                                       [PACKET_OTHER] = 512 * 1024,
+                                                   }};
+
+/* Control: a PeerPresent for each of some 500,000 clients. */
+const struct outbox_limits outbox_mesh_limits = {.lanes = {
+                                                     [PACKET_CONTROL] = 32 * 1024 * 1024,
+                                                     [PACKET_DISCO] = 1024 * 1024,
+                                                     [PACKET_OTHER] = 4 * 1024 * 1024,
+                                                 }};
 
 static const enum packet_kind order[PACKET_KINDS] = {PACKET_CONTROL, PACKET_DISCO, PACKET_OTHER};
 
@@ -38,13 +46,15 @@ static void lane_push(struct outbox_lane *l, struct packet *p)
 bool outbox_push(struct outbox *o, struct packet_pool *pool, struct packet *p, outbox_drop drop,
                  void *arg)
 {
+    const struct outbox_limits *limits = o->limits != NULL ? o->limits : &outbox_client_limits;
     struct outbox_lane *l = &o->lanes[p->kind];
+    size_t max = limits->lanes[p->kind];
 
-    if (p->kind == PACKET_CONTROL && l->bytes + p->len > OUTBOX_CONTROL_MAX) {
+    if (p->kind == PACKET_CONTROL && l->bytes + p->len > max) {
         packet_free(pool, p);
         return false;
     }
-    while (l->head != NULL && l->bytes + p->len > lane_max[p->kind]) {
+    while (l->head != NULL && l->bytes + p->len > max) {
         struct packet *old = lane_pop(l);
         if (drop != NULL)
             drop(arg, old);

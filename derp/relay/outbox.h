@@ -14,9 +14,13 @@
 
 #include "derp/relay/packet.h"
 
-#define OUTBOX_CONTROL_MAX (256 * 1024) /* a session that lets this much control wait is closed */
-#define OUTBOX_DISCO_MAX   (64 * 1024)
-#define OUTBOX_OTHER_MAX   (512 * 1024) /* 1 s of a 4 Mbit/s line */
+/* Most bytes that may wait in a lane. */
+struct outbox_limits {
+    size_t lanes[PACKET_KINDS]; /* by packet_kind */
+};
+extern const struct outbox_limits outbox_client_limits;
+/* For other relays, who get the packets, and the comings and goings, of many clients. */
+extern const struct outbox_limits outbox_mesh_limits;
 
 struct outbox_lane {
     struct packet *head;
@@ -28,6 +32,7 @@ struct outbox {
     struct outbox_lane lanes[PACKET_KINDS]; /* by packet_kind */
     struct packet *current;                 /* partly written: finishes before anything else */
     size_t written;                         /* bytes of current already taken */
+    const struct outbox_limits *limits;     /* NULL: a client's */
 };
 
 /* Told of every packet that is dropped; must not free it. */

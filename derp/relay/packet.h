@@ -13,11 +13,14 @@
 
 /* What a message between workers is; see worker.c. */
 enum mail_kind {
-    MAIL_PACKET,  /* struct packet for the session `to` */
-    MAIL_ACCEPT,  /* a new connection */
-    MAIL_CONTEXT, /* a new TLS context */
-    MAIL_VERDICT, /* admission's answer about the session `to` */
-    MAIL_CALL,    /* run a function on the worker's thread */
+    MAIL_PACKET,    /* struct packet for the session or link `to` */
+    MAIL_ACCEPT,    /* a new connection */
+    MAIL_CONTEXT,   /* a new TLS context */
+    MAIL_VERDICT,   /* admission's answer about the session `to` */
+    MAIL_CALL,      /* run a function on the worker's thread */
+    MAIL_CLOSE,     /* close the session `to`: a mesh peer wants it */
+    MAIL_LINK,      /* start or end a link to another relay */
+    MAIL_ADDRESSES, /* of the node of the link `to` */
 };
 
 struct mail {

@@ -41,6 +41,18 @@ bool relay_set_admission(struct relay *r, const struct config *c, struct fault *
     return admission_configure(r->admission, c, f);
 }
 
+/* --- Other relays --------------------------------------------------------------------------- */
+
+bool relay_set_mesh(struct relay *r, const struct config *c, struct fault *f)
+{
+    return mesh_configure(r->mesh, c, f);
+}
+
+size_t relay_mesh_status(struct relay *r, struct mesh_status *list, size_t max)
+{
+    return mesh_status(r->mesh, list, max);
+}
+
 /* --- Life ----------------------------------------------------------------------------------- */
 
 struct relay *relay_new(const struct relay_options *opt, struct fault *f)
@@ -48,6 +60,8 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     struct relay *r = mem_alloc(1, sizeof *r);
     struct admission_events events = {
         .on_verdict = on_verdict, .on_changed = on_admission_changed, .arg = r};
+    struct registry_events registry_calls = {
+        .alive = worker_handle_alive, .tell = region_tell, .arg = r};
     bool ok = true;
 
     r->server_key = opt->server_key;
@@ -55,7 +69,8 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     r->max_connections = opt->max_connections;
     r->worker_count = opt->workers;
     r->workers = mem_alloc(opt->workers, sizeof *r->workers);
-    r->registry = registry_new(worker_handle_alive, r);
+    r->registry = registry_new(&registry_calls);
+    r->mesh = mesh_new(r);
     for (unsigned i = 0; ok && i < opt->workers; i++)
         ok = worker_init(&r->workers[i], r, i, opt, f);
     if (ok)
@@ -149,13 +164,18 @@ void relay_counters(struct relay *r, uint64_t totals[static COUNTERS])
 
 void relay_gauges(struct relay *r, struct relay_gauges *g)
 {
+    struct registry_counts n;
+
     g->connections = total(r, offsetof(struct worker, connections));
     g->clients = total(r, offsetof(struct worker, clients));
     g->home = total(r, offsetof(struct worker, home));
     g->queued_bytes = 0;
     for (unsigned i = 0; i < r->worker_count; i++)
         g->queued_bytes += atomic_load(&r->workers[i].mail_bytes);
-    registry_count(r->registry, &g->keys, &g->contested);
+    registry_count(r->registry, &n);
+    g->keys = n.keys;
+    g->contested = n.contested;
+    g->remote = n.remote;
 }
 
 static void nothing(struct worker *w, void *arg)
@@ -200,6 +220,7 @@ void relay_free(struct relay *r)
         if (r->workers[i].thread_started)
             pthread_join(r->workers[i].thread, NULL);
     admission_free(r->admission);
+    mesh_free(r->mesh);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_destroy(&r->workers[i]);
     registry_free(r->registry);

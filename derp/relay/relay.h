@@ -16,6 +16,7 @@
 #include "derp/net/identity.h"
 #include "derp/net/tls.h"
 #include "derp/relay/counters.h"
+#include "derp/relay/mesh.h"
 #include "derp/wire/key.h"
 
 struct relay;
@@ -41,6 +42,10 @@ bool relay_set_identity(struct relay *r, const struct identity *id,
  * failure the old ones stay. */
 bool relay_set_admission(struct relay *r, const struct config *c, struct fault *f);
 
+/* Another mesh key, other links from now on (see derp/relay/mesh.h); none at start. On failure
+ * everything stays as it was. */
+bool relay_set_mesh(struct relay *r, const struct config *c, struct fault *f);
+
 /* May clients choose this relay? While not, STUN stays silent. False at start. */
 void relay_set_ready(struct relay *r, bool ready);
 
@@ -59,9 +64,13 @@ struct relay_gauges {
     uint64_t home;         /* logged in and this is their home relay */
     uint64_t keys;         /* distinct keys logged in */
     uint64_t contested;    /* keys held by several connections */
+    uint64_t remote;       /* keys that only other relays of the region have */
     uint64_t queued_bytes; /* in mailboxes between workers */
 };
 void relay_gauges(struct relay *r, struct relay_gauges *g);
+
+/* The state of at most max links to other relays; returns how many there are. */
+size_t relay_mesh_status(struct relay *r, struct mesh_status *list, size_t max);
 
 /* True when every worker has turned its loop since the last call: the watchdog's question. */
 bool relay_is_alive(struct relay *r);

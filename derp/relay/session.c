@@ -213,6 +213,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
     atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
     tunnel_free(s->tunnel);
     free(s->destinations);
+    free((char *)(uintptr_t)s->member.app_name);
     free(s);
 }
 
@@ -246,7 +247,7 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
     s->port = port;
     s->peer = *peer;
     s->state = port == RELAY_PORT_TLS ? SESSION_HANDSHAKE : SESSION_HTTP;
-    s->handle = worker_take_slot(w, s);
+    s->handle = worker_take_slot(w, s, NULL);
     s->conn = conn_accept(&opt, fd, &session_events, s);
     conn_deadline(s->conn, HANDSHAKE_TIMEOUT_MS);
     count(&w->counters, COUNTER_ACCEPTED, 1);

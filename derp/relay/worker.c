@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "derp/relay/internal.h"
+#include "derp/relay/mesh_link.h"
 #include "derp/relay/worker.h"
 #include "derp/wire/stun.h"
 
@@ -36,7 +37,7 @@ static void add_chunk(struct worker *w)
     atomic_store_explicit(&w->chunks[base / SLOT_CHUNK], chunk, memory_order_release);
 }
 
-handle_t worker_take_slot(struct worker *w, struct session *s)
+handle_t worker_take_slot(struct worker *w, struct session *s, struct mesh_link *l)
 {
     struct slot *slot;
     uint32_t index;
@@ -47,6 +48,7 @@ handle_t worker_take_slot(struct worker *w, struct session *s)
     slot = slot_at(w, index);
     w->first_free = slot->next_free;
     slot->session = s;
+    slot->link = l;
     return handle_make(w->index, index,
                        atomic_load_explicit(&slot->generation, memory_order_relaxed));
 }
@@ -57,19 +59,34 @@ void worker_free_slot(struct worker *w, handle_t h)
     uint32_t next = handle_generation(h) + 1;
 
     slot->session = NULL;
+    slot->link = NULL;
     atomic_store_explicit(&slot->generation, next == 0 ? 1 : next, memory_order_relaxed);
     slot->next_free = w->first_free;
     w->first_free = handle_slot(h);
 }
 
-struct session *worker_find(struct worker *w, handle_t h)
+static const struct slot *find_slot(struct worker *w, handle_t h)
 {
-    struct slot *slot = slot_at(w, handle_slot(h));
+    const struct slot *slot = slot_at(w, handle_slot(h));
 
-    if (slot == NULL || slot->session == NULL ||
+    if (slot == NULL ||
         atomic_load_explicit(&slot->generation, memory_order_relaxed) != handle_generation(h))
         return NULL;
-    return slot->session;
+    return slot;
+}
+
+struct session *worker_find(struct worker *w, handle_t h)
+{
+    const struct slot *slot = find_slot(w, h);
+
+    return slot == NULL ? NULL : slot->session;
+}
+
+static struct mesh_link *find_link(struct worker *w, handle_t h)
+{
+    const struct slot *slot = find_slot(w, h);
+
+    return slot == NULL ? NULL : slot->link;
 }
 
 bool worker_handle_alive(void *relay, handle_t h)
@@ -115,20 +132,39 @@ void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void
     worker_post(w, &c->mail);
 }
 
-/* Sends a packet to a session of any worker. Consumes p. */
+/* To whom it is for on this worker, if he is still there. Consumes p. */
+static void deliver(struct worker *w, handle_t to, struct packet *p)
+{
+    struct session *s = worker_find(w, to);
+    struct mesh_link *l = s == NULL ? find_link(w, to) : NULL;
+
+    if (s != NULL) {
+        exchange_deliver(s, p);
+    } else if (l != NULL) {
+        mesh_link_deliver(l, p);
+    } else {
+        count_drop(w, COUNTER_DROP_GONE_DISCO, p);
+        packet_free(w->pool, p);
+    }
+}
+
+void worker_send_now(struct relay *r, handle_t to, struct packet *p)
+{
+    struct worker *w = &r->workers[handle_worker(to)];
+
+    p->mail.to = to;
+    atomic_fetch_add_explicit(&w->mail_bytes, p->len, memory_order_relaxed);
+    worker_post(w, &p->mail);
+}
+
+/* Sends a packet to a session or link of any worker. Consumes p. */
 void worker_send(struct worker *from, handle_t to, struct packet *p)
 {
     struct worker *w = &from->relay->workers[handle_worker(to)];
     struct outgoing *out = &from->outgoing[w->index];
 
     if (w == from) {
-        struct session *s = worker_find(w, to);
-        if (s != NULL) {
-            exchange_deliver(s, p);
-            return;
-        }
-        count_drop(from, COUNTER_DROP_GONE_DISCO, p);
-        packet_free(from->pool, p);
+        deliver(w, to, p);
         return;
     }
     if (p->kind != PACKET_CONTROL &&
@@ -162,15 +198,8 @@ static void send_outgoing(struct worker *w)
 
 static void open_packet(struct worker *w, struct packet *p)
 {
-    struct session *s = worker_find(w, p->mail.to);
-
     atomic_fetch_sub_explicit(&w->mail_bytes, p->len, memory_order_relaxed);
-    if (s != NULL) {
-        exchange_deliver(s, p);
-        return;
-    }
-    count_drop(w, COUNTER_DROP_GONE_DISCO, p);
-    packet_free(w->pool, p);
+    deliver(w, p->mail.to, p);
 }
 
 static void open_verdict(struct worker *w, const struct mail_verdict *m)
@@ -184,24 +213,63 @@ static void open_verdict(struct worker *w, const struct mail_verdict *m)
     conn_unpin(s->conn);
 }
 
+static void open_close(struct worker *w, const struct mail *m)
+{
+    struct session *s = worker_find(w, m->to);
+
+    if (s != NULL)
+        session_close(s, CONN_END_LOCAL, "closed by a mesh peer");
+}
+
+static void open_addresses(struct worker *w, const struct mail_addresses *m)
+{
+    struct mesh_link *l = find_link(w, m->mail.to);
+
+    if (l != NULL)
+        mesh_link_addresses(l, m);
+}
+
+/* Everything but packets, which are kept. */
+static void open_message(struct worker *w, struct mail *m)
+{
+    struct mail_accept *accept = (struct mail_accept *)m;
+    struct mail_call *call = (struct mail_call *)m;
+
+    switch (m->kind) {
+    case MAIL_PACKET:
+        return;
+    case MAIL_ACCEPT:
+        session_new(w, accept->fd, accept->port, &accept->peer);
+        return;
+    case MAIL_CONTEXT:
+        tls_context_free(w->tls);
+        w->tls = ((struct mail_context *)m)->tls;
+        return;
+    case MAIL_VERDICT:
+        open_verdict(w, (struct mail_verdict *)m);
+        return;
+    case MAIL_CALL:
+        call->fn(w, call->arg);
+        return;
+    case MAIL_CLOSE:
+        open_close(w, m);
+        return;
+    case MAIL_LINK:
+        mesh_link_mail(w, (struct mail_link *)m);
+        return;
+    case MAIL_ADDRESSES:
+        open_addresses(w, (struct mail_addresses *)m);
+        return;
+    }
+}
+
 static void open_mail(struct worker *w, struct mail *m)
 {
     if (m->kind == MAIL_PACKET) {
         open_packet(w, (struct packet *)m);
         return;
     }
-    if (m->kind == MAIL_ACCEPT) {
-        struct mail_accept *a = (struct mail_accept *)m;
-        session_new(w, a->fd, a->port, &a->peer);
-    } else if (m->kind == MAIL_CONTEXT) {
-        tls_context_free(w->tls);
-        w->tls = ((struct mail_context *)m)->tls;
-    } else if (m->kind == MAIL_VERDICT) {
-        open_verdict(w, (struct mail_verdict *)m);
-    } else {
-        struct mail_call *c = (struct mail_call *)m;
-        c->fn(w, c->arg);
-    }
+    open_message(w, m);
     free(m);
 }
 
@@ -282,6 +350,8 @@ static void on_turn_end(void *arg)
         s->is_dirty = false;
         session_turn_end(s);
     }
+    if (w->links_dirty)
+        mesh_link_turn_end(w);
     send_outgoing(w);
     count_turn(w);
     end_if_drained(w);
@@ -349,6 +419,7 @@ static void drain_is_over(void *arg)
 {
     struct worker *w = arg;
 
+    mesh_link_stop_all(w);
     close_sessions(w);
     loop_stop(w->loop);
 }
@@ -359,6 +430,7 @@ void worker_drain(struct worker *w, void *unused)
 
     (void)unused;
     w->draining = true;
+    mesh_link_stop_all(w);
     loop_timer_init(&w->drain, w->loop, drain_is_over, w);
     loop_timer_set(&w->drain, bound_ms);
     for (uint32_t i = 0; i < w->slots_made; i++) {
@@ -391,6 +463,8 @@ static void discard_mail(struct mail *m)
         close(((struct mail_accept *)m)->fd);
     else if (m->kind == MAIL_CONTEXT)
         tls_context_free(((struct mail_context *)m)->tls);
+    else if (m->kind == MAIL_LINK)
+        mesh_link_discard((struct mail_link *)m);
     free(m);
 }
 
@@ -407,6 +481,7 @@ void worker_destroy(struct worker *w)
 {
     if (w->loop == NULL)
         return;
+    mesh_link_stop_all(w);
     close_sessions(w);
     discard_list(w->mail_head);
     for (unsigned i = 0; i < w->relay->worker_count; i++)

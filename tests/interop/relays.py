@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import urllib.request
 import zlib
 
 import pki
@@ -34,17 +36,20 @@ def has_ipv6():
 
 
 def free_ports(count):
-    """Ports that are free now for TCP and UDP."""
+    """Ports that are free now for TCP and UDP, and not of those that outgoing connections get: a
+    relay that comes back wants its own again."""
+    outgoing = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
     held, ports = [], []
     while len(ports) < count:
+        port = random.randrange(10000, max(int(outgoing[0]), 12000))
         tcp, udp = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
         held += [tcp, udp]
-        tcp.bind(("0.0.0.0", 0))
         try:
-            udp.bind(("0.0.0.0", tcp.getsockname()[1]))
+            tcp.bind(("0.0.0.0", port))
+            udp.bind(("0.0.0.0", port))
         except OSError:
             continue
-        ports.append(tcp.getsockname()[1])
+        ports.append(port)
     for s in held:
         s.close()
     return ports
@@ -62,10 +67,11 @@ class Relay:
 
     kind = None
 
-    def __init__(self, binary, authority, pinned=False, mesh=False):
+    def __init__(self, binary, authority, pinned=False, mesh=False, mesh_with=()):
         self.source = pathlib.Path(binary)
         self.authority = authority
-        self.pinned, self.mesh = pinned, mesh
+        self.pinned, self.mesh = pinned, mesh or bool(mesh_with)
+        self.mesh_with = mesh_with  # relays of the region, this one perhaps among them
         self.process = None
         self.ports = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
@@ -149,15 +155,15 @@ class Relay:
                        if os.geteuid() == 0 else {}))
             if self._wait_ready(begin):
                 return
-            if "in use" not in self.text(begin):
-                break
+            if "in use" not in self.text(begin) or self.mesh_with:
+                break  # the others of a region know its ports
             self.ports = None
         raise RuntimeError("%s did not start:\n%s" % (self.kind, self.text()))
 
     def _environment(self):
         """Nothing of the caller's but what sanitizers are told."""
         told = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}
-        return {"HOME": str(self.folder), "PATH": os.environ.get("PATH", "/usr/bin"), **told}
+        return {"HOME": str(self.folder), "SSL_CERT_FILE": str(self.folder / "ca.pem"), "PATH": os.environ.get("PATH", "/usr/bin"), **told}
 
     def _wait_ready(self, begin):
         deadline = time.monotonic() + PATIENCE
@@ -244,11 +250,26 @@ class Derpd(Relay):
                  "listen = " + on(tls), "stun = " + on(stun), "http = " + on(http),
                  "metrics = 127.0.0.1:%d" % metrics, "workers = 2",
                  "state-dir = %s" % (self.folder / "state"),
-                 *(["mesh-key-file = %s" % self.mesh_file] if self.mesh else []),
+                 *(["mesh-key-file = %s" % self.mesh_file,
+                    "mesh-ca-file = %s" % (self.folder / "ca.pem"),
+                    "mesh-with = " + " ".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
+                                              for r in self.mesh_with)] if self.mesh else []),
                  "[certificate]", "source = files", "chain = %s" % self.chain, "key = %s" % self.key]
         config = self.folder / "derp.conf"
         config.write_text("\n".join(lines) + "\n")
         return [str(self.binary), "--config", str(config)]
+
+    def admin(self, path):
+        """A page of the metrics port."""
+        url = "http://127.0.0.1:%d%s" % (self.ports[3], path)
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            return answer.read().decode()
+
+    def status(self):
+        return json.loads(self.admin("/status"))
+
+    def metrics(self):
+        return self.admin("/metrics")
 
     def is_ready(self, text):
         return any(line.strip().endswith("ready") for line in text.splitlines())
@@ -262,7 +283,9 @@ class Derper(Relay):
         return [str(self.binary), "-a", ":%d" % tls, "-stun-port", str(stun), "-http-port", str(http),
                 "-certmode", "manual", "-certdir", str(self.folder), "-hostname", self.name,
                 "-c", str(self.folder / "state" / "derper.key"),
-                *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else [])]
+                *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else []),
+                *(["-mesh-with", ",".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
+                                          for r in self.mesh_with)] if self.mesh_with else [])]
 
     def is_ready(self, _):
         """It logs nothing when it is ready: all three ports must answer."""

@@ -55,7 +55,8 @@ static void defaults(void **state)
     assert_int_equal(c.uplink, 0);
     assert_string_equal(c.state_dir, "/var/lib/derp");
     assert_null(c.mesh_key_file);
-    assert_null(c.mesh_with);
+    assert_int_equal(c.mesh_count, 0);
+    assert_null(c.mesh_ca_file);
     assert_int_equal(c.source, CONFIG_SOURCE_ACME);
     assert_string_equal(c.cert_dir, "/var/lib/derp-acme");
     assert_null(c.chain);
@@ -85,6 +86,7 @@ static const char all_keys[] =
     "state-dir = ./state\n"
     "mesh-key-file = /etc/derp/mesh.key\n"
     "mesh-with = a.demo.com b.demo.com:8443\n"
+    "mesh-ca-file = /etc/derp/mesh-ca.pem\n"
     "[certificate]\n"
     "source = files\n"
     "dir = ./acme\n"
@@ -118,7 +120,13 @@ static void every_relay_and_certificate_key(void **state)
     assert_int_equal(c.uplink, 4000000);
     assert_string_equal(c.state_dir, "./state");
     assert_string_equal(c.mesh_key_file, "/etc/derp/mesh.key");
-    assert_string_equal(c.mesh_with, "a.demo.com b.demo.com:8443");
+    assert_int_equal(c.mesh_count, 2);
+    assert_string_equal(c.mesh_with[0].host, "a.demo.com");
+    assert_int_equal(c.mesh_with[0].port, 443);
+    assert_null(c.mesh_with[0].dial);
+    assert_string_equal(c.mesh_with[1].host, "b.demo.com");
+    assert_int_equal(c.mesh_with[1].port, 8443);
+    assert_string_equal(c.mesh_ca_file, "/etc/derp/mesh-ca.pem");
     assert_int_equal(c.source, CONFIG_SOURCE_FILES);
     assert_string_equal(c.cert_dir, "./acme");
     assert_string_equal(c.chain, "./fullchain.pem");
@@ -238,6 +246,34 @@ static void sources(void **state)
     refuses(RELAY "mesh-with = b.example\n", "mesh-with needs mesh-key-file");
 }
 
+#define MESH RELAY "mesh-key-file = /etc/derp/mesh.key\n"
+
+static void mesh(void **state)
+{
+    (void)state;
+    reads(MESH
+          "mesh-with = b.demo.com/10.0.0.2 [2001:db8::3]:8443 2001:db8::4/c.internal 192.0.2.5\n");
+    assert_int_equal(c.mesh_count, 4);
+    assert_string_equal(c.mesh_with[0].host, "b.demo.com");
+    assert_string_equal(c.mesh_with[0].dial, "10.0.0.2");
+    assert_string_equal(c.mesh_with[1].host, "2001:db8::3");
+    assert_int_equal(c.mesh_with[1].port, 8443);
+    assert_string_equal(c.mesh_with[2].host, "2001:db8::4");
+    assert_string_equal(c.mesh_with[2].dial, "c.internal");
+    assert_int_equal(c.mesh_with[2].port, 443);
+    assert_string_equal(c.mesh_with[3].host, "192.0.2.5");
+    refuses(MESH "mesh-with = b_.demo.com\n", "mesh-with: expected relays such as");
+    refuses(MESH "mesh-with = b.demo.com:0\n", "found \"b.demo.com:0\"");
+    refuses(MESH "mesh-with = b.demo.com:65536\n", "expected relays");
+    refuses(MESH "mesh-with = b.demo.com:\n", "expected relays");
+    refuses(MESH "mesh-with = b.demo.com/\n", "expected relays");
+    refuses(MESH "mesh-with = /10.0.0.2\n", "expected relays");
+    refuses(MESH "mesh-with = [2001:db8::3\n", "expected relays");
+    refuses(MESH "mesh-with = [2001:db8::3]8443\n", "expected relays");
+    refuses(MESH "mesh-with = [b.demo.com]:8443\n", "expected relays");
+    refuses(MESH "mesh-with = a b c d e f g h i j k l m n o p q\n", "more than 16 relays");
+}
+
 static void acme(void **state)
 {
     (void)state;
@@ -352,6 +388,7 @@ int main(void)
         TEST(domains),
         TEST(workers),
         TEST(sources),
+        TEST(mesh),
         TEST(acme),
         TEST(resolvers),
         TEST(admission),

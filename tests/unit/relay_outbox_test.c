@@ -84,7 +84,7 @@ static void test_oldest_go_first(void **state)
 {
     struct outbox o = {0};
     struct drops d = {0};
-    size_t n = OUTBOX_OTHER_MAX / 65536;
+    size_t n = outbox_client_limits.lanes[PACKET_OTHER] / 65536;
 
     for (size_t i = 0; i < n; i++)
         assert_true(
@@ -99,7 +99,7 @@ static void test_oldest_go_first(void **state)
     /* a full data lane takes nothing from disco */
     outbox_push(&o, *state, make(*state, 100, PACKET_DISCO, 'd'), note_drop, &d);
     assert_int_equal(d.count, 2);
-    assert_true(outbox_bytes(&o) <= OUTBOX_OTHER_MAX + 100);
+    assert_true(outbox_bytes(&o) <= outbox_client_limits.lanes[PACKET_OTHER] + 100);
     outbox_clear(&o, *state, note_drop, &d);
     assert_int_equal(d.count, 2 + (n - 2) + 2 + 1);
     assert_true(outbox_empty(&o));
@@ -113,7 +113,7 @@ static void test_control_is_never_dropped(void **state)
 
     while (outbox_push(&o, *state, make(*state, 1000, PACKET_CONTROL, 'c'), note_drop, &d))
         pushed++;
-    assert_int_equal(pushed, OUTBOX_CONTROL_MAX / 1000);
+    assert_int_equal(pushed, outbox_client_limits.lanes[PACKET_CONTROL] / 1000);
     assert_int_equal(d.count, 0);
     outbox_clear(&o, *state, NULL, NULL);
 }
