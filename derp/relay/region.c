@@ -74,8 +74,9 @@ void region_watch(struct session *s, const struct frame *f)
         return;
     }
     /* A relay that has found itself (derper ignores it, too). */
-    if (s->is_watching || node_key_equal(&s->member.key, &w->relay->server_key.public_key))
+    if (node_key_equal(&s->member.key, &w->relay->server_key.public_key))
         return;
+    region_unwatch(s); /* asked again: told again */
     s->is_watching = true;
     registry_watch(w->relay->registry, s->handle, add_to_flood, &flood);
     /* Later news wait in this worker's mailbox until we are done here. */
