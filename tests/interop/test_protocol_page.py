@@ -14,6 +14,13 @@ def test_page_names_every_case():
     assert sorted(set(NAMES) - named) == [], "cases that the page does not name"
 
 
+def test_page_names_no_python_test_that_is_not_there():
+    tests = pathlib.Path(__file__).resolve().parents[1]
+    there = {name for path in tests.rglob("test_*.py")
+             for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.M)}
+    assert sorted(set(re.findall(r"`(test_\w+)`", PAGE)) - there) == []
+
+
 def test_page_lists_every_difference():
     section = PAGE[PAGE.index("## Where derpd and derper differ"):]
     text = "".join(p.read_text() for p in sorted(CASES.glob("*_test.go")))
