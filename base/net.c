@@ -223,3 +223,60 @@ void endpoint_bytes16(const struct endpoint *e, uint8_t bytes[static 16])
         memcpy(bytes + 12, &e->in4.sin_addr, 4);
     }
 }
+
+bool endpoint_in(const struct endpoint *e, const struct endpoint *base, unsigned prefix)
+{
+    uint8_t x[16];
+    uint8_t y[16];
+    unsigned bits = prefix + (base->any.sa_family == AF_INET ? 96 : 0);
+    if (e->any.sa_family != base->any.sa_family)
+        return false;
+    endpoint_bytes16(e, x);
+    endpoint_bytes16(base, y);
+    if (memcmp(x, y, bits / 8) != 0)
+        return false;
+    return bits % 8 == 0 || (x[bits / 8] ^ y[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
+/* Is nothing set behind the prefix? */
+static bool is_base(const struct endpoint *e, unsigned prefix)
+{
+    uint8_t bytes[16];
+    unsigned bits = prefix + (e->any.sa_family == AF_INET ? 96 : 0);
+    endpoint_bytes16(e, bytes);
+    for (unsigned i = bits; i < 128; i++) {
+        if ((bytes[i / 8] >> (7 - i % 8) & 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool network_parse(const char *s, struct network *n)
+{
+    char text[ENDPOINT_TEXT];
+    struct network parsed;
+    if (!take(s, strlen(s), text) || strchr(text, '%'))
+        return false;
+    char *slash = strchr(text, '/');
+    if (slash)
+        *slash++ = '\0';
+    if (!endpoint_parse_ip(text, &parsed.base))
+        return false;
+    bool is_ip4 = parsed.base.any.sa_family == AF_INET;
+    uint64_t prefix = is_ip4 ? 32 : 128;
+    if (slash && !text_number(slash, 0, prefix, &prefix))
+        return false;
+    parsed.prefix = (unsigned)prefix;
+    if (!is_base(&parsed.base, parsed.prefix) ||
+        (!is_ip4 && IN6_IS_ADDR_V4MAPPED(&parsed.base.in6.sin6_addr)))
+        return false;
+    *n = parsed;
+    return true;
+}
+
+bool network_has(const struct network *n, const struct endpoint *e)
+{
+    struct endpoint plain = *e;
+    endpoint_unmap(&plain);
+    return endpoint_in(&plain, &n->base, n->prefix);
+}

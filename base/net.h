@@ -18,6 +18,12 @@ struct endpoint {
     };
 };
 
+/* The addresses that share their first prefix bits with base. */
+struct network {
+    struct endpoint base; /* port 0 */
+    unsigned prefix;
+};
+
 /* Room for "[ipv6%zone]:65535" and a terminator. */
 #define ENDPOINT_TEXT 80
 
@@ -47,5 +53,15 @@ bool endpoint_is_loopback(const struct endpoint *e);
 
 /* The 16 bytes of the address, IPv4 as v4-mapped. */
 void endpoint_bytes16(const struct endpoint *e, uint8_t bytes[static 16]);
+
+/* Same family, and the same first prefix bits of the address. */
+bool endpoint_in(const struct endpoint *e, const struct endpoint *base, unsigned prefix);
+
+/* "192.0.2.0/24", "2001:db8::/32" or one address. Bits behind the prefix must be 0; zones and
+ * v4-mapped networks are refused. */
+bool network_parse(const char *s, struct network *n);
+
+/* Is the address in the network? v4-mapped addresses count as IPv4. */
+bool network_has(const struct network *n, const struct endpoint *e);
 
 #endif

@@ -113,18 +113,9 @@ static bool parse_block(char *text, struct rules_block *block)
 
 bool rules_block_holds(const struct rules_block *block, const struct endpoint *address)
 {
-    uint8_t a[16], b[16];
     if (block->base.any.sa_family == AF_UNSPEC)
         return !block->inverted;
-    if (block->base.any.sa_family != address->any.sa_family)
-        return block->inverted;
-    endpoint_bytes16(&block->base, a);
-    endpoint_bytes16(address, b);
-    unsigned bits = block->prefix + (address->any.sa_family == AF_INET ? 96 : 0);
-    bool same = memcmp(a, b, bits / 8) == 0;
-    if (same && bits % 8 != 0)
-        same = ((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8)) == 0;
-    return same != block->inverted;
+    return endpoint_in(address, &block->base, block->prefix) != block->inverted;
 }
 
 static unsigned parse_states(char *list)

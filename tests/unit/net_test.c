@@ -145,6 +145,68 @@ static void longest_text_fits(void **state)
                         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535");
 }
 
+static bool contains(const char *network, const char *address)
+{
+    struct network n;
+    struct endpoint e;
+    assert_true(network_parse(network, &n));
+    assert_true(endpoint_parse_ip(address, &e));
+    return network_has(&n, &e);
+}
+
+static void networks(void **state)
+{
+    (void)state;
+    assert_true(contains("192.0.2.0/24", "192.0.2.0"));
+    assert_true(contains("192.0.2.0/24", "192.0.2.255"));
+    assert_false(contains("192.0.2.0/24", "192.0.3.0"));
+    assert_false(contains("192.0.2.0/24", "192.0.1.255"));
+    assert_true(contains("192.0.2.64/26", "192.0.2.127"));
+    assert_false(contains("192.0.2.64/26", "192.0.2.128"));
+    assert_true(contains("128.0.0.0/1", "255.1.2.3"));
+    assert_false(contains("128.0.0.0/1", "127.255.255.255"));
+    assert_true(contains("0.0.0.0/0", "203.0.113.7"));
+    assert_true(contains("10.0.0.5", "10.0.0.5"));
+    assert_false(contains("10.0.0.5", "10.0.0.4"));
+    assert_true(contains("10.0.0.5/32", "::ffff:10.0.0.5"));
+    assert_true(contains("2001:db8::/32", "2001:db8:ffff::1"));
+    assert_false(contains("2001:db8::/32", "2001:db9::1"));
+    assert_true(contains("2001:db8::80/121", "2001:db8::ff"));
+    assert_false(contains("2001:db8::80/121", "2001:db8::7f"));
+    assert_true(contains("::1", "::1"));
+    assert_false(contains("::/0", "192.0.2.1"));
+    assert_false(contains("0.0.0.0/0", "2001:db8::1"));
+}
+
+static void refuses_networks(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "/24",
+        "192.0.2.0/",
+        "192.0.2.0/33",
+        "192.0.2.0/-1",
+        "192.0.2.0/24/24",
+        "192.0.2.1/24",
+        "192.0.2.0/024x",
+        "192.0.2/24",
+        "2001:db8::/129",
+        "2001:db8::1/64",
+        "[2001:db8::]/32",
+        "fe80::1%lo",
+        "::ffff:192.0.2.0/120",
+        "10.0.0.5:443",
+        "proxy.example",
+    };
+    struct network n = {.prefix = 77};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (network_parse(bad[i], &n))
+            fail_msg("accepted \"%s\"", bad[i]);
+        assert_int_equal(n.prefix, 77);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +218,8 @@ int main(void)
         cmocka_unit_test(mapped_addresses),
         cmocka_unit_test(loopback),
         cmocka_unit_test(longest_text_fits),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(refuses_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
