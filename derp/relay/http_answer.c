@@ -185,11 +185,24 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
     return a.keep ? HTTP_ACTION_KEEP : HTTP_ACTION_CLOSE;
 }
 
+/* Tailscale's clients always ask for the upgrade; a proxy that is not told of it drops it. */
+static bool upgrade_was_lost(const struct http_request *r)
+{
+    return http_header(r, "Upgrade").p == NULL &&
+           (http_header(r, "Derp-Fast-Start").p != NULL || http_header(r, "Ideal-Node").p != NULL ||
+            http_span_is(http_header(r, "User-Agent"), "Go-http-client/1.1"));
+}
+
 bool http_was_proxied(const struct http_request *r)
 {
-    return http_path_is(r, "/derp") &&
-           (http_header(r, "Via").p != NULL || http_header(r, "X-Forwarded-For").p != NULL ||
-            http_header(r, "Forwarded").p != NULL);
+    static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For", "X-Real-IP"};
+
+    if (!http_path_is(r, "/derp"))
+        return false;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        if (http_header(r, marks[i]).p != NULL)
+            return true;
+    return upgrade_was_lost(r);
 }
 
 void http_answer_bad(enum http_result why, struct buf *out)

@@ -26,7 +26,8 @@ struct http_site {
 enum http_action http_answer(const struct http_request *r, const struct http_site *site,
                              struct buf *out);
 
-/* Did an HTTP proxy pass on this request for DERP? It says so itself (RFC 9110 7.6.3, RFC 7239). */
+/* Did an HTTP proxy pass on this request for DERP? It says so itself (RFC 9110 7.6.3, RFC 7239, or
+ * as nginx is often told to), or it took the upgrade out of a Tailscale client's request. */
 bool http_was_proxied(const struct http_request *r);
 
 /* Answers a head that could not be read (400, 431, 505); close afterwards. */

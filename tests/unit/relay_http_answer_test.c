@@ -95,11 +95,46 @@ static void test_bad_heads(void **state)
     }
 }
 
+static bool is_proxied(const char *line, const char *headers)
+{
+    struct http_request r;
+    char head[400];
+    size_t used;
+
+    snprintf(head, sizeof head, "%s HTTP/1.1\r\n%s\r\n", line, headers);
+    assert_int_equal(http_read_request(head, strlen(head), &r, &used), HTTP_OK);
+    return http_was_proxied(&r);
+}
+
+static void test_proxies_are_noticed(void **state)
+{
+    (void)state;
+    static const char *const marks[] = {"Via: 1.1 x\r\n", "X-Forwarded-For: 192.0.2.1\r\n",
+                                        "Forwarded: for=x\r\n", "x-real-ip: 192.0.2.1\r\n"};
+    char upgrade[200];
+
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        snprintf(upgrade, sizeof upgrade, "Upgrade: DERP\r\n%s", marks[i]);
+        assert_true(is_proxied("GET /derp", upgrade));
+        assert_true(is_proxied("GET /derp", marks[i]));
+        assert_false(is_proxied("GET /generate_204", marks[i]));
+    }
+    assert_true(is_proxied("GET /derp", "User-Agent: Go-http-client/1.1\r\n"));
+    assert_true(is_proxied("GET /derp", "Ideal-Node: 1a\r\n"));
+    assert_true(is_proxied("GET /derp", "Derp-Fast-Start: 1\r\n"));
+    /* A browser, curl, and a client as they are. */
+    assert_false(is_proxied("GET /derp", "User-Agent: Mozilla/5.0\r\n"));
+    assert_false(is_proxied("GET /derp", ""));
+    assert_false(is_proxied("GET /derp", "User-Agent: Go-http-client/1.1\r\nUpgrade: DERP\r\n"
+                                         "Derp-Fast-Start: 1\r\nIdeal-Node: 1a\r\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_bad_heads),
+        cmocka_unit_test(test_proxies_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
