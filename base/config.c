@@ -100,6 +100,45 @@ static bool parse_listen(const char *value, void *target, struct fault *f)
     return parse_endpoints(value, 443, list, f);
 }
 
+static bool parse_listen_proxy(const char *value, void *target, struct fault *f)
+{
+    return parse_endpoints(value, 443, target, f);
+}
+
+static bool add_network(const char *word, struct config_networks *list, struct fault *f)
+{
+    struct network one;
+    if (!network_parse(word, &one))
+        return bad_value(f,
+                         "addresses and networks such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32 "
+                         "(with no bits set behind the prefix)",
+                         word);
+    if (one.prefix == 0)
+        return fault_set(f,
+                         "%s is everybody, and whoever connects there may claim any address; name "
+                         "the load balancers",
+                         word);
+    if (list->count == CONFIG_MAX_NETWORKS)
+        return fault_set(f, "more than %d networks", CONFIG_MAX_NETWORKS);
+    list->list[list->count++] = one;
+    return true;
+}
+
+static bool parse_networks(const char *value, void *target, struct fault *f)
+{
+    struct config_networks list = {.count = 0};
+    char *copy = mem_strdup(value);
+    char *rest = copy;
+    char *word;
+    bool ok = true;
+    while (ok && (word = next_word(&rest)))
+        ok = add_network(word, &list, f);
+    free(copy);
+    if (ok)
+        *(struct config_networks *)target = list;
+    return ok;
+}
+
 static bool parse_stun(const char *value, void *target, struct fault *f)
 {
     return parse_endpoints(value, 3478, target, f);
@@ -390,6 +429,8 @@ static bool parse_mesh_with(const char *value, void *target, struct fault *f)
 static const struct setting table[] = {
     ROW("relay", "domain", parse_domain, domain),
     ROW("relay", "listen", parse_listen, listen),
+    ROW("relay", "listen-proxy", parse_listen_proxy, listen_proxy),
+    ROW("relay", "proxy-from", parse_networks, proxy_from),
     ROW("relay", "stun", parse_stun, stun),
     ROW("relay", "http", parse_http, http),
     ROW("relay", "metrics", parse_metrics, metrics),
@@ -470,6 +511,11 @@ static bool check_together(const char *name, const struct config *c, struct faul
         return fault_set(f,
                          "%s: source = files needs chain and key in [certificate]; %s is missing",
                          name, !c->chain ? "chain" : "key");
+    if (c->listen_proxy.count > 0 && c->proxy_from.count == 0)
+        return fault_set(f,
+                         "%s: listen-proxy needs proxy-from, the addresses of the load balancers: "
+                         "only they are believed when they say who connects",
+                         name);
     if (c->mesh_count > 0 && !c->mesh_key_file)
         return fault_set(f,
                          "%s: mesh-with needs mesh-key-file, the key that the region's nodes "

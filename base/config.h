@@ -17,11 +17,17 @@
 #define CONFIG_MAX_LISTEN     16
 #define CONFIG_MAX_SOURCES    8
 #define CONFIG_MAX_MESH       16
+#define CONFIG_MAX_NETWORKS   16
 #define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
 
 struct config_endpoints {
     struct endpoint list[CONFIG_MAX_LISTEN];
     size_t count; /* 0: off */
+};
+
+struct config_networks {
+    struct network list[CONFIG_MAX_NETWORKS];
+    size_t count;
 };
 
 enum config_source { CONFIG_SOURCE_ACME, CONFIG_SOURCE_FILES, CONFIG_SOURCE_SELF_SIGNED };
@@ -56,6 +62,8 @@ struct config {
     /* [relay] */
     char *domain; /* lower case, no trailing dot */
     struct config_endpoints listen;
+    struct config_endpoints listen_proxy; /* a PROXY header comes first there */
+    struct config_networks proxy_from;    /* who may connect there */
     struct config_endpoints stun;
     struct config_endpoints http;
     struct config_endpoints metrics; /* at most one */

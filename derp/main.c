@@ -35,7 +35,7 @@ struct daemon {
     struct relay *relay;
     unsigned workers;
     struct certificate_watch *certificate;
-    struct listener *listeners[2 * CONFIG_MAX_LISTEN];
+    struct listener *listeners[3 * CONFIG_MAX_LISTEN];
     size_t listener_count;
     struct admin *admin;
     struct loop_signal term, interrupt, hangup;
@@ -185,6 +185,13 @@ static void accepted_tls(void *arg, int fd, const struct endpoint *peer)
     relay_accept(d->relay, fd, peer, RELAY_PORT_TLS);
 }
 
+static void accepted_proxied(void *arg, int fd, const struct endpoint *peer)
+{
+    struct daemon *d = arg;
+
+    relay_accept(d->relay, fd, peer, RELAY_PORT_PROXY);
+}
+
 static void accepted_http(void *arg, int fd, const struct endpoint *peer)
 {
     struct daemon *d = arg;
@@ -285,11 +292,14 @@ static bool same_endpoints(const struct config_endpoints *a, const struct config
 /* What cannot change while connections live is said, not silently ignored. */
 static void warn_about_restart(const struct config *was, const struct config *now)
 {
-    if (!same_endpoints(&was->listen, &now->listen) || !same_endpoints(&was->stun, &now->stun) ||
-        !same_endpoints(&was->http, &now->http) || !same_endpoints(&was->metrics, &now->metrics) ||
-        was->workers != now->workers || strcmp(was->state_dir, now->state_dir) != 0)
+    if (!same_endpoints(&was->listen, &now->listen) ||
+        !same_endpoints(&was->listen_proxy, &now->listen_proxy) ||
+        !same_endpoints(&was->stun, &now->stun) || !same_endpoints(&was->http, &now->http) ||
+        !same_endpoints(&was->metrics, &now->metrics) || was->workers != now->workers ||
+        strcmp(was->state_dir, now->state_dir) != 0)
         log_warning(
-            "listen, stun, http, metrics, workers and state-dir change with a restart only: "
+            "listen, listen-proxy, stun, http, metrics, workers and state-dir change with a "
+            "restart only: "
             "systemctl restart derpd");
 }
 
@@ -312,6 +322,7 @@ static void on_hangup(void *arg)
         warn_about_restart(old, fresh);
         d->config = fresh;
         certificate_watch_config(d->certificate, fresh);
+        relay_set_proxies(d->relay, &fresh->proxy_from);
         fresh = old;
         d->reloads_ok++;
         log_info("config reloaded");
@@ -366,6 +377,7 @@ static bool start(struct daemon *d, struct fault *f)
         return false;
     if (!relay_set_mesh(d->relay, d->config, f) ||
         !listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
+        !listen_on(d, &d->config->listen_proxy, "DERP from load balancers", accepted_proxied, f) ||
         !listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
         return false;
     notify_watchdog(d->loop, is_alive, d);

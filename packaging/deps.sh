@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building and testing need from Debian's or Ubuntu's packages (root).
 # Quiet and instant when everything is there. Starts no service: those that come along with a
-# tool (nsd) are neither started now nor at the next boot.
+# tool (nsd, nginx, haproxy) are neither started now nor at the next boot.
 set -eu
 
 BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libjansson-dev
@@ -11,7 +11,8 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
 PACKAGE='debhelper lintian mandoc'
 TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
     pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
-    procps util-linux mount'
+    nginx libnginx-mod-stream haproxy procps util-linux mount'
+SERVICES='nsd nginx haproxy'
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
 APPLIANCE='mmdebstrap debian-archive-keyring systemd-container'
 
@@ -93,15 +94,18 @@ unknown=$(for p in $wanted; do
 done)
 [ -z "$unknown" ] || die "not in this machine's apt sources: $(echo $unknown)
     Debian 12 and 13 have them in main, Ubuntu 24.04 in main and universe."
-case " $(echo $wanted) " in *' nsd '*) new_nsd=yes ;; *) new_nsd= ;; esac
+new_services=$(for s in $SERVICES; do
+    case " $(echo $wanted) " in *" $s "*) echo "$s" ;; esac
+done)
 forbid_services
 # shellcheck disable=SC2086
 apt install -y --no-install-recommends $wanted >"$log" 2>&1 ||
     { tail -n 40 "$log" >&2; die "apt-get install failed, see above"; }
-if [ -n "$new_nsd" ] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet nsd.service ||
-        die "cannot disable nsd.service: tests need the program, not the service"
-fi
+for s in $new_services; do
+    command -v systemctl >/dev/null || break
+    systemctl disable --quiet "$s.service" ||
+        die "cannot disable $s.service: tests need the program, not the service"
+done
 still=$(missing)
 [ -z "$still" ] || die "apt-get reported success, but still missing: $(echo $still)"
 printf 'deps: installed %s\n' "$(echo $wanted)"

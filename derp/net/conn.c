@@ -77,7 +77,7 @@ void conn_opened(struct conn *c)
     c->events->on_ready(c->owner);
 }
 
-static void start(struct conn *c)
+void conn_start(struct conn *c)
 {
     if (c->tls == NULL) {
         conn_opened(c);
@@ -96,7 +96,7 @@ static void on_connected(struct conn *c)
         conn_end(c, CONN_END_RESET, strerror(error != 0 ? error : errno));
         return;
     }
-    start(c);
+    conn_start(c);
     if (c->phase != PHASE_ENDED)
         conn_want_events(c);
 }
@@ -206,7 +206,7 @@ struct conn *conn_accept(const struct conn_options *opt, int fd, const struct co
 
     if (opt->tls != NULL)
         c->tls = tls_accept(opt->tls);
-    c->phase = opt->tls != NULL ? PHASE_HANDSHAKE : PHASE_OPEN;
+    c->phase = opt->has_preface ? PHASE_PREFACE : opt->tls != NULL ? PHASE_HANDSHAKE : PHASE_OPEN;
     conn_want_events(c);
     return c;
 }

@@ -37,6 +37,11 @@ const char *conn_end_name(enum conn_end end);
  * failure only on_end follows.
  */
 struct conn_events {
+    /*
+     * What comes before TLS on a connection with has_preface: all n bytes of it so far. Returns how
+     * many are the preface's, 0 when more are needed; the owner bounds it. May be NULL otherwise.
+     */
+    size_t (*on_preface)(void *owner, const uint8_t *data, size_t n);
     /* Connected and, with TLS, handshake finished. */
     void (*on_ready)(void *owner);
     /*
@@ -62,6 +67,7 @@ struct conn_options {
     const char *connect_name; /* client side with TLS: name for SNI and verification */
     int write_timeout_ms;     /* a peer that takes nothing for so long is closed */
     size_t keep_max;          /* most plaintext kept for on_data while a unit is incomplete */
+    bool has_preface;         /* server side: on_preface is asked before TLS begins */
 };
 
 /* Takes over an accepted socket (non-blocking, close-on-exec). events must outlive it. */

@@ -21,6 +21,7 @@ struct conn_scratch {
 
 enum conn_phase {
     PHASE_CONNECTING, /* client: waits for the TCP handshake */
+    PHASE_PREFACE,    /* server: waits for what comes before TLS */
     PHASE_HANDSHAKE,  /* TLS handshake */
     PHASE_OPEN,
     PHASE_FINISHING, /* the owner is done: what waits is still sent */
@@ -36,7 +37,7 @@ struct conn {
     void *owner;
     struct conn_scratch *scratch;
     struct tls *tls;
-    struct buf keep;   /* plaintext of an incomplete unit */
+    struct buf keep;   /* plaintext of an incomplete unit, or an incomplete preface */
     struct buf unsent; /* ciphertext that the kernel did not take */
     size_t want;       /* plaintext needed before on_data is called again */
     int fd;
@@ -54,6 +55,7 @@ void conn_enter(struct conn *c);
 void conn_leave(struct conn *c);
 void conn_end(struct conn *c, enum conn_end why, const char *reason);
 void conn_opened(struct conn *c);
+void conn_start(struct conn *c); /* TLS if any, then conn_opened */
 
 /* conn_write.c */
 struct tls_io conn_tls_io(struct conn *c, const uint8_t *in, size_t n);

@@ -171,10 +171,34 @@ void conn_take_input(struct conn *c, const uint8_t *p, size_t n)
         take_data(c, &io);
 }
 
+/* Kept until the owner has seen its end; what follows it may have come along. */
+static void take_preface(struct conn *c, const uint8_t *p, size_t n)
+{
+    struct buf all;
+    size_t used;
+
+    keep(c, p, n);
+    if (c->phase != PHASE_PREFACE)
+        return;
+    used = c->events->on_preface(c->owner, c->keep.data, c->keep.len);
+    if (c->phase != PHASE_PREFACE || used == 0)
+        return;
+    all = c->keep;
+    buf_init(&c->keep, all.max);
+    conn_start(c);
+    if (used < all.len)
+        conn_take_input(c, all.data + used, all.len - used);
+    buf_free(&all);
+}
+
 void conn_read(struct conn *c)
 {
     ssize_t n = recv(c->fd, c->scratch->in, READ_MAX, 0);
 
+    if (n > 0 && c->phase == PHASE_PREFACE) {
+        take_preface(c, c->scratch->in, (size_t)n);
+        return;
+    }
     if (n > 0) {
         conn_take_input(c, c->scratch->in, (size_t)n);
         return;

@@ -13,6 +13,14 @@
 /* id, metric name, labels, help (of the metric; equal for all rows of a name) */
 #define COUNTER_TABLE(X)                                                                           \
     X(ACCEPTED, "derp_connections_accepted_total", "", "TCP connections accepted")                 \
+    X(PROXY_OK, "derp_proxy_connections_total", "outcome=\"ok\"",                                  \
+      "connections to listen-proxy by outcome")                                                    \
+    X(PROXY_BAD, "derp_proxy_connections_total", "outcome=\"bad_header\"",                         \
+      "connections to listen-proxy by outcome")                                                    \
+    X(PROXY_TIMEOUT, "derp_proxy_connections_total", "outcome=\"timeout\"",                        \
+      "connections to listen-proxy by outcome")                                                    \
+    X(PROXY_STRANGER, "derp_proxy_connections_total", "outcome=\"not_allowed\"",                   \
+      "connections to listen-proxy by outcome")                                                    \
     X(EVICTED, "derp_connections_evicted_total", "",                                               \
       "connections closed before login because newer ones needed the room")                        \
     X(HANDSHAKE_OK, "derp_tls_handshakes_total", "outcome=\"ok\"", "TLS handshakes by outcome")    \

@@ -138,6 +138,8 @@ struct relay {
     struct registry *registry;
     struct admission *admission;
     struct mesh *mesh;
+    struct config_networks proxies; /* main thread, like the next */
+    struct counters counters;       /* of what never reaches a worker */
     struct worker *workers;
     unsigned worker_count;
     size_t max_connections;
@@ -149,6 +151,7 @@ struct relay {
 };
 
 enum session_state {
+    SESSION_PROXY,     /* waits for the load balancer's PROXY header */
     SESSION_HANDSHAKE, /* TLS */
     SESSION_HTTP,      /* waits for a request head */
     SESSION_LOGIN,     /* ServerKey sent, waits for ClientInfo */
@@ -176,7 +179,7 @@ struct session {
     handle_t handle;
     enum session_state state;
     enum relay_port port;
-    struct endpoint peer;
+    struct endpoint peer; /* behind a load balancer: the client, as its header says */
     struct outbox outbox;
     struct registry_member member;    /* key and handle, once logged in */
     struct tunnel *tunnel;            /* NULL: DERP without WebSocket */
@@ -230,6 +233,10 @@ size_t login_http(struct session *s, const uint8_t *data, size_t n);
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void session_verdict(struct session *s, const struct mail_verdict *m);
 void session_recheck(struct session *s);
+
+/* proxied.c: whose connection it is, before TLS; and who may say so */
+bool proxied_may_connect(struct relay *r, const struct endpoint *peer);
+size_t proxied_preface(void *owner, const uint8_t *data, size_t n);
 
 /* tunnel.c: DERP inside WebSocket */
 void tunnel_open(struct session *s);

@@ -67,6 +67,7 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     r->server_key = opt->server_key;
     r->domain = mem_strdup(opt->domain);
     r->max_connections = opt->max_connections;
+    relay_set_proxies(r, &opt->config->proxy_from);
     r->worker_count = opt->workers;
     r->workers = mem_alloc(opt->workers, sizeof *r->workers);
     r->registry = registry_new(&registry_calls);
@@ -134,6 +135,10 @@ void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum rel
     struct worker *best = &r->workers[0];
     struct mail_accept *m;
 
+    if (port == RELAY_PORT_PROXY && !proxied_may_connect(r, peer)) {
+        close(fd);
+        return;
+    }
     if (total(r, offsetof(struct worker, connections)) >= r->max_connections) {
         log_limited(&kind, LOG_LEVEL_WARNING, "%zu connections are open: new ones are refused",
                     r->max_connections);
@@ -155,7 +160,7 @@ void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum rel
 void relay_counters(struct relay *r, uint64_t totals[static COUNTERS])
 {
     for (int id = 0; id < COUNTERS; id++) {
-        totals[id] = 0;
+        totals[id] = atomic_load_explicit(&r->counters.value[id], memory_order_relaxed);
         for (unsigned i = 0; i < r->worker_count; i++)
             totals[id] +=
                 atomic_load_explicit(&r->workers[i].counters.value[id], memory_order_relaxed);

@@ -27,7 +27,7 @@ struct relay_options {
     const char *domain;    /* for redirects from port 80; may be NULL */
     struct endpoint *stun; /* addresses; real ports are written back where they were 0 */
     size_t stun_count;
-    const struct config *config; /* for admission; read during the call only */
+    const struct config *config; /* for admission and proxies; read during the call only */
     size_t max_connections;      /* of all workers; the newest is refused beyond it */
 };
 
@@ -46,11 +46,18 @@ bool relay_set_admission(struct relay *r, const struct config *c, struct fault *
  * everything stays as it was. */
 bool relay_set_mesh(struct relay *r, const struct config *c, struct fault *f);
 
+/* Only these peers are accepted on RELAY_PORT_PROXY from now on; connections that run stay. */
+void relay_set_proxies(struct relay *r, const struct config_networks *from);
+
 /* May clients choose this relay? While not, STUN stays silent. False at start. */
 void relay_set_ready(struct relay *r, bool ready);
 
 /* Where a connection was accepted. */
-enum relay_port { RELAY_PORT_TLS, RELAY_PORT_HTTP };
+enum relay_port {
+    RELAY_PORT_TLS,
+    RELAY_PORT_HTTP,
+    RELAY_PORT_PROXY, /* TLS, behind a PROXY header that says who the client is */
+};
 
 /* Hands an accepted socket to the least loaded worker. */
 void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum relay_port port);

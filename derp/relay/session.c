@@ -157,6 +157,9 @@ static void on_deadline(void *owner)
         conn_deadline(s->conn, KEEP_ALIVE_MS + randombytes_uniform(KEEP_ALIVE_JITTER_MS));
         session_push_bytes(s, keep_alive, sizeof keep_alive);
         return;
+    case SESSION_PROXY:
+        count(&s->worker->counters, COUNTER_PROXY_TIMEOUT, 1);
+        break;
     case SESSION_HANDSHAKE:
         count(&s->worker->counters, COUNTER_HANDSHAKE_TIMEOUT, 1);
         break;
@@ -218,6 +221,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
 }
 
 static const struct conn_events session_events = {
+    .on_preface = proxied_preface,
     .on_ready = login_ready,
     .on_data = on_data,
     .on_fill = on_fill,
@@ -231,13 +235,17 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
     struct conn_options opt = {
         .loop = w->loop,
         .scratch = w->scratch,
-        .tls = port == RELAY_PORT_TLS ? w->tls : NULL,
+        .tls = port == RELAY_PORT_HTTP ? NULL : w->tls,
         .write_timeout_ms = WRITE_TIMEOUT_MS,
         .keep_max = HELLO_CLIENT_INFO_MAX + FRAME_HEADER_LEN,
+        .has_preface = port == RELAY_PORT_PROXY,
     };
+    static const enum session_state begin[] = {[RELAY_PORT_TLS] = SESSION_HANDSHAKE,
+                                               [RELAY_PORT_HTTP] = SESSION_HTTP,
+                                               [RELAY_PORT_PROXY] = SESSION_PROXY};
     struct session *s;
 
-    if (w->draining || (port == RELAY_PORT_TLS && w->tls == NULL)) {
+    if (w->draining || (port != RELAY_PORT_HTTP && w->tls == NULL)) {
         close(fd);
         atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
         return;
@@ -246,7 +254,7 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
     s->worker = w;
     s->port = port;
     s->peer = *peer;
-    s->state = port == RELAY_PORT_TLS ? SESSION_HANDSHAKE : SESSION_HTTP;
+    s->state = begin[port];
     s->handle = worker_take_slot(w, s, NULL);
     s->conn = conn_accept(&opt, fd, &session_events, s);
     conn_deadline(s->conn, HANDSHAKE_TIMEOUT_MS);

@@ -28,3 +28,12 @@ def test_page_lists_every_difference():
                  if "differs(t, " in f.group(0)]
     assert differing, "no case differs: has the way to say so changed?"
     assert sorted(differing) == sorted(re.findall(r"`(Test\w+)`", section))
+
+
+def test_page_names_tests_that_exist():
+    tests = pathlib.Path(__file__).resolve().parents[1]
+    named = [(m[0], name) for m in re.findall(r"`(test_\w+\.py)`: (`test_\w+`(?:,\s`test_\w+`)*)", PAGE)
+             for name in re.findall(r"`(test_\w+)`", m[1])]
+    assert len(named) > 10, "has the way to name them changed?"
+    for file, name in named:
+        assert any(re.search(r"^def %s\(" % name, p.read_text(), re.M) for p in tests.rglob(file)), name

@@ -35,10 +35,11 @@ def tls_context(ca=None):
 class Client:
     """A logged-in client. `with Client(relay) as c: c.send(other.key, b"hello")`."""
 
-    def __init__(self, address, host, ca=None, secret=None, info=None, login=True, timeout=10):
+    def __init__(self, address, host, ca=None, secret=None, info=None, login=True, timeout=10,
+                 raw=None):
         self.secret = secret or os.urandom(32)
         self.key = nacl.crypto_scalarmult_base(self.secret)
-        raw = socket.create_connection(address, timeout)
+        raw = raw or socket.create_connection(address, timeout)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as Go's clients
         self.socket = tls_context(ca).wrap_socket(raw, server_hostname=host)
         self.buffer = b""

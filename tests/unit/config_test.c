@@ -48,6 +48,8 @@ static void defaults(void **state)
     reads("[relay]\ndomain = derp.demo.com\n");
     assert_string_equal(c.domain, "derp.demo.com");
     assert_endpoints(&c.listen, "0.0.0.0:443 [::]:443");
+    assert_endpoints(&c.listen_proxy, "");
+    assert_int_equal(c.proxy_from.count, 0);
     assert_endpoints(&c.stun, "0.0.0.0:3478 [::]:3478");
     assert_endpoints(&c.http, "");
     assert_endpoints(&c.metrics, "127.0.0.1:3340");
@@ -78,6 +80,8 @@ static const char all_keys[] =
     "[relay]\n"
     "domain = Derp.Demo.COM.\n"
     "listen = 0.0.0.0:443 [::]:443 127.0.0.1:8443      # several, any port\n"
+    "listen-proxy = 127.0.0.1:9443\n"
+    "proxy-from = 127.0.0.1 10.0.0.0/8 2001:db8::/32\n"
     "stun = off                       # or off\n"
     "http = 0.0.0.0:80                # generate_204\n"
     "metrics = off\n"
@@ -113,6 +117,8 @@ static void every_relay_and_certificate_key(void **state)
     reads(all_keys);
     assert_string_equal(c.domain, "derp.demo.com");
     assert_endpoints(&c.listen, "0.0.0.0:443 [::]:443 127.0.0.1:8443");
+    assert_endpoints(&c.listen_proxy, "127.0.0.1:9443");
+    assert_int_equal(c.proxy_from.count, 3);
     assert_endpoints(&c.stun, "");
     assert_endpoints(&c.http, "0.0.0.0:80");
     assert_endpoints(&c.metrics, "");
@@ -195,6 +201,46 @@ static void listen_addresses(void **state)
                   "1.1.1.1:14 1.1.1.1:15 1.1.1.1:16 1.1.1.1:17\n",
             "more than 16");
     refuses(RELAY "stun =\n", "derp.conf:3: stun: expected addresses, or off");
+}
+
+static bool is_proxy(const char *address)
+{
+    struct endpoint e;
+    assert_true(endpoint_parse_ip(address, &e));
+    for (size_t i = 0; i < c.proxy_from.count; i++) {
+        if (network_has(&c.proxy_from.list[i], &e))
+            return true;
+    }
+    return false;
+}
+
+static void proxies(void **state)
+{
+    (void)state;
+    char many[CONFIG_MAX_NETWORKS * 20 + 200] = RELAY "proxy-from =";
+    reads(RELAY "listen-proxy = 10.0.0.1 [::1]:8443\nproxy-from = 10.0.0.5\t2001:db8::/32\n");
+    assert_endpoints(&c.listen_proxy, "10.0.0.1:443 [::1]:8443");
+    assert_true(is_proxy("10.0.0.5") && is_proxy("2001:db8::1"));
+    assert_false(is_proxy("10.0.0.4") || is_proxy("2001:db9::1"));
+    reads(RELAY "listen-proxy = off\nproxy-from =\n");
+    assert_endpoints(&c.listen_proxy, "");
+    reads(RELAY "proxy-from = 10.0.0.5\n");
+    assert_true(is_proxy("10.0.0.5"));
+
+    refuses(RELAY "listen-proxy = 10.0.0.1\n", "derp.conf: listen-proxy needs proxy-from");
+    refuses(RELAY "listen-proxy =\n", "derp.conf:3: listen-proxy: expected addresses, or off");
+    refuses(RELAY "listen-proxy = here\n", "found \"here\"");
+    refuses(RELAY "proxy-from = 10.0.0.5/24\n", "derp.conf:3: proxy-from: expected addresses and "
+                                                "networks");
+    refuses(RELAY "proxy-from = lb.example\n", "found \"lb.example\"");
+    refuses(RELAY "proxy-from = 10.0.0.5, 10.0.0.6\n", "found \"10.0.0.5,\"");
+    refuses(RELAY "proxy-from = 0.0.0.0/0\n", "0.0.0.0/0 is everybody");
+    refuses(RELAY "proxy-from = ::/0\n", "name the load balancers");
+    for (int i = 0; i <= CONFIG_MAX_NETWORKS; i++) {
+        size_t n = strlen(many);
+        snprintf(many + n, sizeof many - n, " 10.0.0.%d", i % 10);
+    }
+    refuses(many, "more than 16 networks");
 }
 
 static void metrics_stay_on_this_host(void **state)
@@ -384,6 +430,7 @@ int main(void)
         TEST(every_other_key),
         TEST(empty_values_are_defaults),
         TEST(listen_addresses),
+        TEST(proxies),
         TEST(metrics_stay_on_this_host),
         TEST(domains),
         TEST(workers),
