@@ -288,6 +288,9 @@ static const struct json_row accepted[] = {
     {.text = "{\"x\":\"\\ud800\\ud800\\udc00\"}"},
     {.text = "{\"x\":\"\\uD83D\\uDE00\"}"},
     {.text = "{\"x\\u0000y\":\"\\u0000\"}"},
+    {.text = "{\"x\":\"\\ue000\\uffff\"}"}, /* behind the surrogates */
+    /* the first and last of what is valid: U+0800, U+D7FF, U+10000, U+10FFFF */
+    {.text = "{\"x\":\"\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"}"},
     {.text = "{\"x\":{\"y\":[1,2.5,{\"z\":null,\"version\":\"no\"}]}}"},
     {.text = "{\"x\":\"\x7f\"}"},
 };
@@ -343,6 +346,7 @@ static const struct json_row refused[] = {
     {.text = "NULL"},
     {.text = "\xef\xbb\xbf{}"},
     {.text = "\xff{}"},
+    {.text = "{}\xe2\x82"}, /* cut off */
     {.text = "{}\\"},
     {.text = "{\\u0041:1}"},
     {.text = "\\u0000{}"},

@@ -133,11 +133,15 @@ static void test_requests(void **state)
         {"GET /a b HTTP/1.1\r\n\r\n", HTTP_BAD},
         {"GET /a\tb HTTP/1.1\r\n\r\n", HTTP_BAD},
         {"GET / HTTP/11\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1:1\r\n\r\n", HTTP_BAD},
         {"GET / HTTP/1.x\r\n\r\n", HTTP_BAD},
         {"GET / HTTP/x.1\r\n\r\n", HTTP_BAD},
         {"GET / HTTPS1.1\r\n\r\n", HTTP_BAD},
         {" GET / HTTP/1.1\r\n\r\n", HTTP_BAD},
         {"G(T / HTTP/1.1\r\n\r\n", HTTP_BAD},
+        {"G[T / HTTP/1.1\r\n\r\n", HTTP_BAD}, /* behind Z */
+        {"G{T / HTTP/1.1\r\n\r\n", HTTP_BAD}, /* behind z */
+        {"g~T / HTTP/1.1\r\n\r\n", HTTP_OK},
         {"GET / HTTP/1.1\r\nA\r\n\r\n", HTTP_BAD},
         {"GET / HTTP/1.1\r\n: b\r\n\r\n", HTTP_BAD},
         {"GET / HTTP/1.1\r\nA : b\r\n\r\n", HTTP_BAD},
@@ -251,6 +255,8 @@ static void test_responses(void **state)
         {"HTTP/1.1 20 OK\r\n\r\n", HTTP_BAD, 0},
         {"HTTP/1.1 2000 OK\r\n\r\n", HTTP_BAD, 0},
         {"HTTP/1.1 2x0 OK\r\n\r\n", HTTP_BAD, 0},
+        {"HTTP/1.1 x00 OK\r\n\r\n", HTTP_BAD, 0},
+        {"HTTP/1.1 20x OK\r\n\r\n", HTTP_BAD, 0},
         {"HTTP/1.1 099 OK\r\n\r\n", HTTP_BAD, 0},
         {"HTTP/1.1\r\n\r\n", HTTP_BAD, 0},
         {"SSH-2.0-OpenSSH_9.2\r\n", HTTP_BAD, 0},
@@ -275,6 +281,11 @@ static void test_responses(void **state)
     assert_span(http_response_header(&r, "upgrade"), "DERP");
     for (size_t n = 0; n < used; n++)
         assert_int_equal(http_read_response(rows[0].text, n, &r, &used), HTTP_INCOMPLETE);
+    char text[HTTP_HEAD_MAX + 1];
+    memset(text, 'a', sizeof text);
+    memcpy(text, "HTTP/1.1 200 ", 13);
+    assert_int_equal(http_read_response(text, HTTP_HEAD_MAX - 1, &r, &used), HTTP_INCOMPLETE);
+    assert_int_equal(http_read_response(text, sizeof text, &r, &used), HTTP_TOO_LARGE);
 }
 
 static void test_tokens(void **state)

@@ -32,6 +32,34 @@ static void test_set_holds_each_once(void **state)
     assert_int_equal(s.capacity, 0);
 }
 
+/* Handles that want the same place stand behind each other. */
+static void test_set_holds_what_collides(void **state)
+{
+    (void)state;
+    struct handle_set s = {0};
+    handle_t same[4], other = 0;
+    size_t n = 0;
+
+    handle_set_add(&s, handle_make(0, 1, 1), NULL, NULL);
+    for (uint32_t i = 2; n < 4 || other == 0; i++) {
+        handle_t h = handle_make(0, i, 1);
+        if (first_place(&s, h) == first_place(&s, handle_make(0, 1, 1)) && n < 4)
+            same[n++] = h;
+        else if (n == 4)
+            other = h;
+    }
+    handle_set_add(&s, other, NULL, NULL);
+    for (size_t i = 0; i < 3; i++)
+        handle_set_add(&s, same[i], NULL, NULL);
+    assert_int_equal(s.capacity, START_CAPACITY);
+    assert_int_equal(s.count, 5);
+    assert_true(handle_set_has(&s, other));
+    for (size_t i = 0; i < 3; i++)
+        assert_true(handle_set_has(&s, same[i]));
+    assert_false(handle_set_has(&s, same[3]));
+    handle_set_free(&s);
+}
+
 /* Only the newest hundred live. */
 static bool lives(void *arg, handle_t h)
 {
@@ -58,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_come_back),
         cmocka_unit_test(test_set_holds_each_once),
+        cmocka_unit_test(test_set_holds_what_collides),
         cmocka_unit_test(test_set_follows_the_living),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,7 @@ static void test_lanes_in_order(void **state)
     outbox_push(&o, *state, make(*state, 10, PACKET_DISCO, 'd'), NULL, NULL);
     outbox_push(&o, *state, make(*state, 10, PACKET_CONTROL, 'c'), NULL, NULL);
     assert_int_equal(outbox_bytes(&o), 40);
+    assert_false(outbox_empty(&o));
     assert_int_equal(outbox_fill(&o, *state, out, sizeof out), 40);
     assert_int_equal(out[0], 'c');
     assert_int_equal(out[10], 'd');
@@ -103,6 +104,12 @@ static void test_oldest_go_first(void **state)
     outbox_clear(&o, *state, note_drop, &d);
     assert_int_equal(d.count, 2 + (n - 2) + 2 + 1);
     assert_true(outbox_empty(&o));
+    /* also when nobody counts them */
+    for (size_t i = 0; i < n + 5; i++)
+        outbox_push(&o, *state, make(*state, 65536, PACKET_OTHER, 'q'), NULL, NULL);
+    assert_int_equal(outbox_bytes(&o), OUTBOX_OTHER_MAX);
+    outbox_clear(&o, *state, note_drop, &d);
+    assert_int_equal(d.count, 2 + (n - 2) + 2 + 1 + n);
 }
 
 static void test_control_is_never_dropped(void **state)

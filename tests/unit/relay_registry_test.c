@@ -131,6 +131,42 @@ static void test_duplicates(void **state)
     leave(*state, &a, 3);
 }
 
+/* Of several that are left, the one that wrote last follows, wherever it stands in the list. */
+static void test_fallback_is_the_last_writer(void **state)
+{
+    struct registry_member a = member(1, 1), x = member(2, 2), y = member(2, 3), z = member(2, 4);
+    uint64_t version;
+
+    registry_add(*state, &a);
+    registry_add(*state, &x);
+    registry_add(*state, &y);
+    registry_add(*state, &z);
+    registry_wrote(*state, &y);
+    registry_wrote(*state, &x);
+    version = registry_version(*state, &x.key);
+    registry_wrote(*state, &x); /* is it already: nothing changes */
+    assert_int_equal(registry_version(*state, &x.key), version);
+    leave(*state, &x, 0); /* z stands in its place now, before y */
+    assert_int_equal(route(*state, &a, &x), y.handle);
+    leave(*state, &z, 0); /* one that is not active changes nothing */
+    assert_int_equal(route(*state, &a, &x), y.handle);
+    leave(*state, &y, 0);
+    leave(*state, &a, 1);
+}
+
+/* Somebody who is not in it may ask, and is nobody's audience. */
+static void test_strangers_have_no_audience(void **state)
+{
+    struct registry_member a = member(1, 1), stranger = member(9, 9);
+
+    registry_add(*state, &a);
+    assert_int_equal(route(*state, &stranger, &a), a.handle);
+    registry_add(*state, &stranger);
+    leave(*state, &stranger, 0);
+    registry_free(NULL);
+    /* a is left over: it goes with the registry */
+}
+
 /* The audience belongs to the key, not to the connection that spoke. */
 static void test_last_one_tells(void **state)
 {
@@ -321,6 +357,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_route_and_audience, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_version_tells_of_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_duplicates, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fallback_is_the_last_writer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_strangers_have_no_audience, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_last_one_tells, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_local_before_forwarder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_oldest_forwarder_first, set_up, tear_down),

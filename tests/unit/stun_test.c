@@ -296,6 +296,12 @@ static void test_response_ipv6(void **state)
     assert_true(stun_read_response(out, 44, id, &back));
     assert_string_equal(endpoint_print(&back, text),
                         "[2001:db8:1234:5678:11:2233:4455:6677]:32853");
+
+    /* The number that some servers gave it before RFC 8489, where clients may read it over. */
+    out[20] = 0x80;
+    out[21] = 0x20;
+    assert_true(stun_read_response(out, 44, id, &back));
+    assert_true(endpoint_port(&back) == 32853);
 }
 
 static void test_response_refuses(void **state)

@@ -102,6 +102,9 @@ static void test_what_is_no_request(void **state)
         "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
         "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub2!jZQ==\n"
         "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
+        /* 17 bytes in base64 of the same length */
+        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\n"
+        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
         "POST / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
         "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
     };
@@ -213,6 +216,28 @@ static void test_new_message_within_one(void **state)
     closes_with(x, take(x, 0x82, "ab", 2), 1002);
 }
 
+/* What the caller has no room for ends it; pongs without room are left out. */
+static void test_no_room(void **state)
+{
+    struct fixture *x = *state;
+
+    buf_free(&x->stream);
+    buf_init(&x->stream, 10);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(take(x, 0x89, "a ping of some length, with a pong of the same", 46),
+                         WEBSOCKET_OPEN);
+    assert_true(x->control.len <= (ANSWERS_MAX + 1) * (CONTROL_MAX + 2));
+    assert_int_equal(x->control.len % 48, 0);
+    buf_free(&x->control);
+    buf_init(&x->control, 40);
+    assert_int_equal(take(x, 0x89, "a ping of some length, with a pong of the same", 46),
+                     WEBSOCKET_OPEN);
+    assert_int_equal(x->control.len, 0);
+    assert_int_equal(take(x, 0x82, "0123456789", 10), WEBSOCKET_OPEN);
+    closes_with(x, take(x, 0x82, "x", 1), 1009);
+    websocket_free(NULL);
+}
+
 static void test_wrap(void **state)
 {
     (void)state;
@@ -240,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_violations),
         cmocka_unit_test_setup_teardown(test_unmasked_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_new_message_within_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_room, set_up, tear_down),
         cmocka_unit_test(test_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
