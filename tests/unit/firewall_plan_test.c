@@ -1,117 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pure middle: what is wanted, the plan, the proof and what is said about them. */
-#include "firewall/others.c"
+/* The pure middle: what is wanted, the plan and the proof. */
 #include "firewall/plan.c"
 #include "firewall/reach.c"
 #include "firewall/verify.c"
 #include "firewall/wanted.c"
 
-#include "firewall/report.h"
-#include "firewall/ufw.h"
-#include "tests/unit/firewall_fixture.h"
-
-/* A server with ufw installed and sshd on port 22; tests change what they are about. */
-struct server {
-    struct firewall_options o;
-    struct firewall_facts facts;
-    struct firewall_state state;
-    struct findings all;
-    struct firewall_plan plan;
-};
-
-static const char *const seeds[FAMILIES][2] = {
-    {SEEDS "firewall_rules/before.rules", SEEDS "firewall_rules/after.rules"},
-    {SEEDS "firewall_rules/before6.rules", SEEDS "firewall_rules/after6.rules"}};
-
-/* The tables ufw would load with these rules of its user. */
-static void set_files(struct server *s, const char *user4, const char *user6)
-{
-    const char *const user[FAMILIES] = {user4, user6};
-    for (int i = 0; i < FAMILIES; i++) {
-        char *before = recorded(seeds[i][0]), *after = recorded(seeds[i][1]);
-        rules_free(&s->facts.ufw.files[i]);
-        assert_true(ufw_assemble((enum family)i, before, user[i], after, UFW_POLICY_DENY,
-                                 &s->facts.ufw.files[i], NULL));
-        free(before);
-        free(after);
-    }
-}
-
-static void set_kernel(struct server *s, const char *name4, const char *name6)
-{
-    const char *const names[FAMILIES] = {name4, name6};
-    for (int i = 0; i < FAMILIES; i++) {
-        char *path = mem_printf(SEEDS "firewall_rules/%s", names[i]);
-        char *text = recorded(path);
-        rules_free(&s->facts.kernel[i]);
-        assert_true(rules_parse(text, &s->facts.kernel[i], NULL));
-        free(text);
-        free(path);
-    }
-}
-
-static void set_added(struct server *s, const char *text)
-{
-    ufw_rules_free(&s->facts.ufw.added);
-    assert_true(ufw_parse_added(text, &s->facts.ufw.added, NULL));
-}
-
-/* state points at facts, as inspection leaves it. */
-static void refresh(struct server *s)
-{
-    s->state.facts = &s->facts;
-    s->state.ssh = s->facts.ssh.ports.list;
-    s->state.ssh_count = s->facts.ssh.ports.count;
-    s->state.ufw_active = s->facts.ufw.status.active;
-    s->state.ufw_at_boot = s->facts.ufw.enabled;
-}
-
-static int setup(void **state)
-{
-    struct server *s = mem_alloc(1, sizeof *s);
-    s->state.ufw_installed = true;
-    s->facts.has_ip6 = true;
-    s->facts.ufw.ipv6 = true;
-    s->facts.ufw.incoming = UFW_POLICY_DENY;
-    s->facts.ufw.outgoing = UFW_POLICY_ALLOW;
-    memcpy(s->facts.interface, "eth0", 5);
-    ssh_ports_add(&s->facts.ssh.ports, 22, FIREWALL_SSH_LISTENER);
-    set_files(s, "", "");
-    set_kernel(s, "empty-iptables", "empty-iptables");
-    refresh(s);
-    *state = s;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct server *s = *state;
-    firewall_plan_free(&s->plan);
-    findings_free(&s->all);
-    ports_free(&s->state.others);
-    ufw_facts_free(&s->facts.ufw);
-    for (int i = 0; i < FAMILIES; i++)
-        rules_free(&s->facts.kernel[i]);
-    ssh_free(&s->facts.ssh);
-    free(s);
-    return 0;
-}
-
-/* ufw at work with 22, 443 and 3478 open. */
-static void make_active(struct server *s)
-{
-    s->facts.ufw.status = (struct ufw_status){true, UFW_POLICY_DENY, UFW_POLICY_ALLOW};
-    s->facts.ufw.enabled = true;
-    set_files(s,
-              "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n"
-              "-A ufw-user-input -p tcp --dport 443 -j ACCEPT\n"
-              "-A ufw-user-input -p udp --dport 3478 -j ACCEPT\n",
-              "-A ufw6-user-input -p tcp --dport 22 -j ACCEPT\n"
-              "-A ufw6-user-input -p tcp --dport 443 -j ACCEPT\n"
-              "-A ufw6-user-input -p udp --dport 3478 -j ACCEPT\n");
-    set_kernel(s, "fresh-iptables", "fresh-ip6tables");
-    refresh(s);
-}
+#include "tests/unit/firewall_server.h"
 
 /* The plan as "step; step". */
 static void expect_plan(struct server *s, const char *steps)
@@ -287,16 +181,6 @@ static void test_reach(void **state)
             fail_msg("%s", cases[i].user);
 }
 
-static void add_peer(struct server *s, const char *remote, const char *local)
-{
-    struct ssh_peer peer;
-    assert_true(endpoint_parse(remote, 0, &peer.remote));
-    assert_true(endpoint_parse(local, 0, &peer.local));
-    struct ssh *ssh = &s->facts.ssh;
-    ssh->peers = mem_resize(ssh->peers, ssh->peer_count + 1, sizeof peer);
-    ssh->peers[ssh->peer_count++] = peer;
-}
-
 /* Rules for some sources are enough for SSH only when they provably lock nobody out. */
 static void test_restricted_ssh(void **state)
 {
@@ -383,95 +267,21 @@ static void test_verify_doubt(void **state)
     assert_int_equal(partly->severity, SEVERITY_WARN);
 }
 
-/* --- What is said
- * ------------------------------------------------------------------------------------ */
-
-static void test_report_denied(void **state)
+/* Before ufw is enabled: what it would load, by family. */
+static void test_verify_files(void **state)
 {
     struct server *s = *state;
-    set_added(s, "ufw deny 443/tcp comment 'mine'\nufw allow 443/tcp\n");
-    set_files(s,
-              "### tuple ### deny tcp 443 0.0.0.0/0 any 0.0.0.0/0 in comment=6d\n"
-              "-A ufw-user-input -p tcp --dport 443 -j DROP\n",
-              "");
-    report_rules(&s->o, &s->state, &s->all);
-    const struct finding *f = findings_get(&s->all, "firewall.rule.denied");
-    assert_non_null(f);
-    assert_non_null(strstr(f->message, "ufw deny 443/tcp comment 'mine'"));
-    assert_string_equal(f->fix, "ufw delete deny 443/tcp; then run again");
-    assert_int_equal(s->all.count, 1);
-}
-
-static void test_report_ssh(void **state)
-{
-    struct server *s = *state;
-    report_ssh(&s->state, &s->all);
-    assert_non_null(findings_get(&s->all, "firewall.ssh.ports"));
-    s->state.ssh_count = 0;
-    report_ssh(&s->state, &s->all);
-    assert_int_equal(findings_get(&s->all, "firewall.ssh.none")->severity, SEVERITY_OK);
-    s->state.ssh_session = true;
-    report_ssh(&s->state, &s->all);
-    assert_int_equal(findings_get(&s->all, "firewall.ssh.unknown")->severity, SEVERITY_FAIL);
-}
-
-/* --- Others
- * ------------------------------------------------------------------------------------------- */
-
-static void listener(struct ports_list *all, enum ports_proto proto, const char *local,
-                     const char *comm)
-{
-    struct ports_owner owner = {.proto = proto, .public_address = true, .pid = 7};
-    assert_true(endpoint_parse(local, 0, &owner.local));
-    snprintf(owner.comm, sizeof owner.comm, "%s", comm);
-    if (strcmp(comm, "kernel") == 0)
-        owner.pid = 0;
-    all->list = mem_resize(all->list, all->count + 1, sizeof owner);
-    all->list[all->count++] = owner;
-}
-
-static void expect_others(struct server *s, const struct ports_list *listeners, const char *ports)
-{
-    struct wanted_list wanted;
-    struct others_range range = {32768, 60999};
-    struct buf b;
-    buf_init(&b, 4096);
-    ports_free(&s->state.others);
-    wanted_make(&s->o, s->state.ssh, s->state.ssh_count, &wanted);
-    others_find(listeners, &wanted, &s->facts, &range, &s->state.others);
-    for (size_t i = 0; i < s->state.others.count; i++)
-        buf_printf(&b, "%s%u", i ? " " : "", endpoint_port(&s->state.others.list[i].local));
-    assert_string_equal(buf_text(&b), ports);
-    buf_free(&b);
-    wanted_free(&wanted);
-}
-
-static void test_others(void **state)
-{
-    struct server *s = *state;
-    struct ports_list all = {0};
-    listener(&all, PORTS_TCP, "0.0.0.0:22", "sshd");
-    listener(&all, PORTS_TCP, "0.0.0.0:443", "derpd");
-    listener(&all, PORTS_TCP, "0.0.0.0:9090", "cockpit-ws");
-    listener(&all, PORTS_TCP, "[::]:9090", "cockpit-ws");
-    listener(&all, PORTS_TCP, "[2001:db8::1]:40000", "app");
-    listener(&all, PORTS_TCP, "0.0.0.0:8080", "docker-proxy");
-    listener(&all, PORTS_UDP, "0.0.0.0:68", "dhclient");
-    listener(&all, PORTS_TCP, "0.0.0.0:5355", "systemd-resolve");
-    listener(&all, PORTS_UDP, "0.0.0.0:443", "quic");
-    listener(&all, PORTS_UDP, "0.0.0.0:40001", "resolver");
-    listener(&all, PORTS_UDP, "0.0.0.0:51820", "kernel");
-    listener(&all, PORTS_UDP, "0.0.0.0:60001", "mosh-server");
-    listener(&all, PORTS_TCP, "127.0.0.1:5432", "postgres");
-    all.list[all.count - 1].public_address = false;
-    expect_others(s, &all, "9090 40000 443 51820 60001");
-    /* What the owner's rules let in stays. */
-    set_files(s, "-A ufw-user-input -p tcp --dport 9090 -j ACCEPT", "");
-    expect_others(s, &all, "40000 443 51820 60001");
-    /* And where ufw is at work, nothing is left to close. */
     make_active(s);
-    expect_others(s, &all, "");
-    ports_free(&all);
+    assert_true(verify_files(&s->o, &s->state, &s->all));
+    assert_int_equal(s->all.count, 0);
+    s->facts.ssh.ports.list[0].port = 2222;
+    assert_false(verify_files(&s->o, &s->state, &s->all));
+    assert_int_equal(s->all.count, 2); /* one for each family */
+    assert_non_null(strstr(s->all.list[1].message, "2222/tcp"));
+    findings_free(&s->all);
+    s->facts.ufw.ipv6 = false;
+    assert_false(verify_files(&s->o, &s->state, &s->all));
+    assert_int_equal(s->all.count, 1);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -485,8 +295,7 @@ int main(void)
         CASE(test_plan_policies), CASE(test_plan_boot),
         CASE(test_reach),         CASE(test_restricted_ssh),
         CASE(test_verify),        CASE(test_verify_settings),
-        CASE(test_verify_doubt),  CASE(test_report_denied),
-        CASE(test_report_ssh),    CASE(test_others),
+        CASE(test_verify_doubt),  CASE(test_verify_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
