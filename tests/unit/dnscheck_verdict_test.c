@@ -7,7 +7,7 @@
 /* One answer as a table writes it. */
 struct told {
     enum answer_status status;
-    const char *data;  /* addresses, or one CAA issue value, separated by white space / '|' */
+    const char *data;  /* addresses, or one CAA issue value, or "!" and a property nobody knows */
     const char *alias; /* end of a CNAME */
     uint32_t ttl;      /* 0: 600 */
     bool late;
@@ -44,6 +44,7 @@ struct case_ {
     const char *findings; /* "fail dns.a.mismatch, ok dns.caa.ok": all of them, in order */
     struct told a, aaaa, caa[3];
     const char *own4, *own6; /* NULL: the usual ones; "": none; "?": not known */
+    const char *account;     /* of this server at the CA; NULL: not known yet */
     bool no_ipv6, root_dead, root_bogus, unvalidated, forward, quiet, nameless;
     bool pending, local; /* the wanted ones */
 };
@@ -124,6 +125,13 @@ static const struct case_ cases[] = {
     {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA(";")}, .nameless = true, .pending = true},
     {FINE, .a = DATA(OURS4), .aaaa = NODATA, .nameless = true},
     {"ok dns.ok, warn dns.caa.unchecked", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("letsencrypt.org;accounturi=https://x/1")}},
+    {FINE, .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("letsencrypt.org;accounturi=https://x/1")}, .account = "https://x/1"},
+    {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("letsencrypt.org;accounturi=https://x/1")},
+     .account = "https://x/2", .pending = true},
+    {FINE, .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("letsencrypt.org;validationmethods=tls-alpn-01,dns-01")}},
+    {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("letsencrypt.org;validationmethods=dns-01")},
+     .pending = true},
+    {"ok dns.ok, fail dns.caa.forbidden", .a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("!future")}, .pending = true},
     /* Two faults are two findings */
     {"fail dns.a.mismatch, fail dns.caa.forbidden", .a = DATA("198.51.100.7"), .aaaa = NODATA, .caa = {DATA("digicert.com")},
      .pending = true},
@@ -147,7 +155,9 @@ static void add_record(struct answer *a, const void *p, size_t n)
 static void add_issue(struct answer *a, const char *value)
 {
     char rdata[256];
-    int n = snprintf(rdata, sizeof rdata, "%c%cissue%s", 0, 5, value);
+    int n = value[0] == '!' ? snprintf(rdata, sizeof rdata, "%c%c%syes", 0x80,
+                                       (int)strlen(value + 1), value + 1)
+                            : snprintf(rdata, sizeof rdata, "%c%cissue%s", 0, 5, value);
     add_record(a, rdata, (size_t)n);
 }
 
@@ -207,7 +217,8 @@ static void judge_case(const struct case_ *c, struct built *b)
                     .no_ipv6 = c->no_ipv6,
                     .ca_names = le,
                     .ca_count = c->nameless ? 0 : 1,
-                    .challenge = "tls-alpn-01"},
+                    .challenge = "tls-alpn-01",
+                    .account_uri = c->account},
         .root = {.status = c->root_dead    ? ANSWER_NONE
                            : c->root_bogus ? ANSWER_BOGUS
                                            : ANSWER_DATA},
@@ -328,6 +339,19 @@ static void words(void **state)
          "demo.com. CAA 0 issue \"letsencrypt.org\"");
     says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA(";")}}, "dns.caa.forbidden",
          "allows only nobody", NULL);
+    says(&(struct case_){.a = DATA(OURS4),
+                         .aaaa = NODATA,
+                         .caa = {DATA("letsencrypt.org;validationmethods=dns-01")}},
+         "dns.caa.forbidden", "the challenge tls-alpn-01 is not among its validationmethods",
+         "CAA 0 issue \"letsencrypt.org; validationmethods=tls-alpn-01\"");
+    says(&(struct case_){.a = DATA(OURS4),
+                         .aaaa = NODATA,
+                         .caa = {DATA("letsencrypt.org;accounturi=https://x/1")},
+                         .account = "https://x/2"},
+         "dns.caa.forbidden", "which is not this server's account https://x/2",
+         "CAA 0 issue \"letsencrypt.org; accounturi=https://x/2\"");
+    says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("!future")}},
+         "dns.caa.forbidden", "marked critical", "set its flags to 0");
     says(&(struct case_){.a = {ANSWER_DATA, OURS4, .ttl = 3600}, .aaaa = NODATA}, "dns.ttl",
          "3600 s", "600");
 }
