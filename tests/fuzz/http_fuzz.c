@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP heads, both directions. What is whole must have been incomplete one byte before. */
+/* HTTP heads, both directions, and the relay's answers. What is whole must have been incomplete one
+ * byte before. */
 #include <stdlib.h>
 
+#include "derp/relay/http_answer.h"
 #include "derp/wire/http.h"
+#include "derp/wire/websocket.h"
 
 static void check(bool condition)
 {
@@ -28,6 +31,29 @@ static void check_headers(const uint8_t *data, size_t used, const struct http_he
     }
 }
 
+/* The answer is one head that our own reader understands, or nothing at all (fast start). */
+static void check_answer(const struct http_request *r, const struct http_site *site)
+{
+    static struct http_response response;
+    enum http_action action;
+    struct buf out;
+    size_t used = 0;
+
+    buf_init(&out, 65536);
+    action = http_answer(r, site, &out);
+    if (out.len > 0) {
+        check(http_read_response(buf_text(&out), out.len, &response, &used) == HTTP_OK);
+        check((response.status == 101) ==
+              (action == HTTP_ACTION_DERP || action == HTTP_ACTION_WEBSOCKET));
+        check(action != HTTP_ACTION_WEBSOCKET || websocket_is_request(r));
+        check(!site->is_plain || response.status != 101);
+    } else {
+        check(action == HTTP_ACTION_DERP);
+    }
+    http_was_proxied(r);
+    buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -44,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         inside(data, used, request.method);
         http_has_token(&request, "Connection", "upgrade");
         http_body_length(&request, &length);
+        check_answer(&request, &(struct http_site){.domain = "derp.demo.com"});
+        check_answer(&request, &(struct http_site){.domain = "derp.demo.com", .is_plain = true});
         check(http_read_request(text, used - 1, &request, &used) == HTTP_INCOMPLETE);
     }
     if (http_read_response(text, n, &response, &used) == HTTP_OK) {
