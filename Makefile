@@ -1,6 +1,7 @@
 # derp-relay: one non-recursive Makefile. `make help` lists the targets.
 #   V=1     show commands        SAN=1   AddressSanitizer and UBSan (objects apart)
 #   TSAN=1  ThreadSanitizer      O=DIR   where to build (default: build)
+#   COVERAGE=1  clang counts what runs (`make coverage`)
 
 VERSION := 0.1.0
 O       ?= build
@@ -27,6 +28,10 @@ ifdef SAN
 else ifdef TSAN
   B := $(O)/tsan
   FLAVOUR := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+else ifdef COVERAGE
+  B := $(O)/coverage
+  CC := $(CLANG)
+  FLAVOUR := -O0 -g -w -fprofile-instr-generate -fcoverage-mapping
 else
   B := $(O)
   FLAVOUR := $(OPT) $(FORTIFY)
@@ -63,7 +68,7 @@ main-derp-setup     := installer/main.c
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
-.PHONY: all check demo deb install lint format fuzz bench help deps clean unit test-programs
+.PHONY: all check coverage demo deb install lint format fuzz bench help deps clean unit test-programs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -140,6 +145,19 @@ fuzz: fuzzers ## Explore every parser for FUZZ_TIME seconds (60)
 	$(Q)set -e; for f in $(FUZZERS); do mkdir -p $(F)/corpus/$$f tests/fuzz/corpus/$$f; \
 	  echo "== $$f"; $(F)/$$f -max_total_time=$(FUZZ_TIME) -print_final_stats=0 -verbosity=0 \
 	    -artifact_prefix=$(F)/$$f- $(F)/corpus/$$f tests/fuzz/corpus/$$f; done
+
+# --- Coverage: the unit tests, and the fuzz targets that only replay their seeds -----------------
+ifdef COVERAGE
+$(B)/replay/%: tests/fuzz/%_fuzz.c $(foreach l,$(LIBS),$(B)/lib$(l).a)
+	$(call say,REPLAY,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(INC) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -fsanitize=fuzzer -o $@ $< \
+		-Wl,--start-group $(alllibs) -Wl,--end-group -pthread $(alldeps)
+
+covered: $(addprefix $(B)/unit/,$(UNITS)) $(addprefix $(B)/replay/,$(FUZZERS))
+endif
+coverage: ## Lines and branches of each parser that tests reach; build/coverage/html
+	$(Q)$(PYTHON) tests/coverage.py
 
 # --- The rest --------------------------------------------------------------------------------------
 deps: ## Install what building and testing need (root)

@@ -238,6 +238,20 @@ def stage_fuzz(result, deadline):
             result.fail(f"fuzz corpus {name}", output)
 
 
+def stage_coverage(result, deadline):
+    """Do unit tests and seeds reach 90 % of the lines of each parser?"""
+    if not shutil.which("clang"):
+        result.skip("coverage of the parsers", "clang is not installed")
+        return
+    status, output = programs.run([sys.executable, "tests/coverage.py"], deadline)
+    last = output.strip().rpartition("\n")[2]
+    if status == 0:
+        result.ok()
+        print(last)
+    else:
+        result.fail("coverage of the parsers", output if status is not None else "not done in time")
+
+
 def read_junit(result, path):
     """Counts what pytest wrote; failures are named, pytest has shown them in full."""
     seen = {}
@@ -352,6 +366,7 @@ STAGES = [
     ("build", "the three programs", 600, stage_build, lambda: True),
     ("unit", "unit tests under sanitizers", 900, stage_unit, lambda: anything("tests/unit/*_test.c")),
     ("fuzz", "fuzz corpus replay", 900, stage_fuzz, lambda: anything("tests/fuzz/*_fuzz.c")),
+    ("coverage", "what the tests of parsers reach", 600, stage_coverage, lambda: True),
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
     ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),

@@ -161,9 +161,11 @@ class Relay:
         raise RuntimeError("%s did not start:\n%s" % (self.kind, self.text()))
 
     def _environment(self):
-        """Nothing of the caller's but what sanitizers are told."""
-        told = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}
-        return {"HOME": str(self.folder), "SSL_CERT_FILE": str(self.folder / "ca.pem"), "PATH": os.environ.get("PATH", "/usr/bin"), **told}
+        """Nothing of the caller's but what sanitizers and coverage are told."""
+        told = {k: v for k, v in os.environ.items()
+                if k.endswith("SAN_OPTIONS") or k == "LLVM_PROFILE_FILE"}
+        return {"HOME": str(self.folder), "PATH": os.environ.get("PATH", "/usr/bin"),
+                "SSL_CERT_FILE": str(self.folder / "ca.pem"), **told}
 
     def _wait_ready(self, begin):
         deadline = time.monotonic() + PATIENCE
