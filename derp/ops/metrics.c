@@ -45,7 +45,7 @@ static void outcome(struct buf *out, const char *name, const char *help, uint64_
                ok, name, failed);
 }
 
-static void mesh(const struct report *r, struct buf *out)
+static void mesh_links(const struct report *r, struct buf *out)
 {
     if (r->mesh_count > 0)
         heading(out, "derp_mesh_link_up", "gauge", "1 when the link to another relay stands");
@@ -79,7 +79,7 @@ void report_metrics(const struct report *r, struct buf *out)
           (double)r->gauges.contested);
     gauge(out, "derp_mesh_client_keys", "client keys that only other relays of the region have",
           (double)r->gauges.remote);
-    mesh(r, out);
+    mesh_links(r, out);
     gauge(out, "derp_handover_bytes", "packet bytes on their way between worker threads",
           (double)r->gauges.queued_bytes);
     counters(r, out);

@@ -147,8 +147,8 @@ def test_forward_to_nobody(relay):
 
 def closes(relay, frame):
     with client(relay) as bystander, peer(relay) as m:
-        m.socket.sendall(frame)
         try:
+            m.socket.sendall(frame)
             m.ping()
         except (EOFError, OSError):
             bystander.ping()

@@ -317,7 +317,9 @@ static void mesh(void **state)
     refuses(MESH "mesh-with = [2001:db8::3\n", "expected relays");
     refuses(MESH "mesh-with = [2001:db8::3]8443\n", "expected relays");
     refuses(MESH "mesh-with = [b.demo.com]:8443\n", "expected relays");
-    refuses(MESH "mesh-with = a b c d e f g h i j k l m n o p q\n", "more than 16 relays");
+    refuses(MESH "mesh-with = "
+                 "a.b b.b c.b d.b e.b f.b g.b h.b i.b j.b k.b l.b m.b n.b o.b p.b q.b\n",
+            "more than 16 relays");
 }
 
 static void acme(void **state)
