@@ -107,7 +107,7 @@ static void test_oldest_go_first(void **state)
     /* also when nobody counts them */
     for (size_t i = 0; i < n + 5; i++)
         outbox_push(&o, *state, make(*state, 65536, PACKET_OTHER, 'q'), NULL, NULL);
-    assert_int_equal(outbox_bytes(&o), OUTBOX_OTHER_MAX);
+    assert_int_equal(outbox_bytes(&o), outbox_client_limits.lanes[PACKET_OTHER]);
     outbox_clear(&o, *state, note_drop, &d);
     assert_int_equal(d.count, 2 + (n - 2) + 2 + 1 + n);
 }
