@@ -91,25 +91,28 @@ static enum tls_result open_some(struct conn *c, struct tls_io *io, uint8_t *p, 
     return TLS_OK;
 }
 
-static void peer_is_done(struct conn *c, enum tls_result why, struct tls_io *io)
-{
-    if (c->phase == PHASE_ENDED)
-        return;
-    if (why == TLS_CLOSED)
-        tls_close_notify(c->tls, io);
-    if (!conn_send(c, io->out, io->out_len))
-        return;
-    if (why == TLS_CLOSED)
-        conn_end(c, CONN_END_PEER, "");
-    else
-        conn_end(c, CONN_END_TLS, tls_reason(c->tls));
-}
-
 /* Sends what opening left in the output (an answer to KeyUpdate): upward calls reuse the buffer. */
 static void send_answers(struct conn *c, struct tls_io *io)
 {
     conn_send(c, io->out, io->out_len);
     io->out_len = 0;
+}
+
+static void peer_is_done(struct conn *c, enum tls_result why, struct tls_io *io)
+{
+    if (c->phase == PHASE_ENDED)
+        return;
+    send_answers(c, io);
+    if (why != TLS_CLOSED) {
+        conn_end(c, CONN_END_TLS, tls_reason(c->tls));
+        return;
+    }
+    conn_write(c); /* it may still read: the answer to a request that came with its end */
+    if (c->phase == PHASE_ENDED)
+        return;
+    tls_close_notify(c->tls, io);
+    if (conn_send(c, io->out, io->out_len))
+        conn_end(c, CONN_END_PEER, "");
 }
 
 /* Opens and delivers all of the input. */

@@ -16,8 +16,9 @@
 #include "base/text.h"
 #include "derp/net/identity_private.h"
 
-#define NAME_MAX_LEN 253
-#define META_PREFIX  "derpkey"
+#define NAME_MAX_LEN    253
+#define META_PREFIX     "derpkey"
+#define KEY_UPDATES_MAX 16 /* in a row, without data between: as Go's TLS, and so derper */
 
 struct tls_context {
     SSL_CTX *ssl_ctx;
@@ -33,6 +34,7 @@ struct tls {
     struct tls_io *io; /* of the call under way */
     bool is_challenge;
     bool notified;
+    unsigned key_updates; /* received since the last data */
     char reason[160];
 };
 
@@ -220,6 +222,18 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return t->is_challenge ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* OpenSSL answers as many KeyUpdates as come; somebody has to count them. */
+static void on_message(int is_sent, int version, int type, const void *p, size_t n, SSL *ssl,
+                       void *arg)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+
+    (void)version;
+    (void)arg;
+    if (!is_sent && type == SSL3_RT_HANDSHAKE && n > 0 && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
+        t->key_updates++;
+}
+
 /* --- Contexts ------------------------------------------------------------------------------- */
 
 static struct tls_context *context_new(const SSL_METHOD *method)
@@ -238,6 +252,7 @@ static struct tls_context *context_new(const SSL_METHOD *method)
                                           SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(ctx->ssl_ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx->ssl_ctx, 0);
+    SSL_CTX_set_msg_callback(ctx->ssl_ctx, on_message);
     SSL_CTX_set_cipher_list(ctx->ssl_ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
     /* The relay cannot read the packets: AES-128 is enough around them, and the fastest. */
     SSL_CTX_set_ciphersuites(ctx->ssl_ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
@@ -412,8 +427,17 @@ bool tls_is_challenge(const struct tls *t)
 
 enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_t room, size_t *n)
 {
+    enum tls_result r;
+
     begin(t, io);
-    return judge(t, SSL_read_ex(t->ssl, plain, room, n), "TLS read");
+    r = judge(t, SSL_read_ex(t->ssl, plain, room, n), "TLS read");
+    if (t->key_updates > KEY_UPDATES_MAX) {
+        snprintf(t->reason, sizeof t->reason, "too many key updates");
+        return TLS_FAILED;
+    }
+    if (r == TLS_OK)
+        t->key_updates = 0;
+    return r;
 }
 
 enum tls_result tls_seal(struct tls *t, struct tls_io *io, const uint8_t *plain, size_t n)

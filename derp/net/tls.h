@@ -72,7 +72,8 @@ enum tls_result tls_handshake(struct tls *t, struct tls_io *io);
 /* True when this server connection is an acme-tls/1 one: close it after the handshake. */
 bool tls_is_challenge(const struct tls *t);
 
-/* Decrypts up to room bytes into plain. TLS_OK with *n > 0, or why there are none. */
+/* Decrypts up to room bytes into plain. TLS_OK with *n > 0, or why there are none. A peer that
+ * sends more than 16 KeyUpdates without data between them fails. */
 enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_t room, size_t *n);
 
 /* Encrypts n bytes (1..TLS_RECORD_MAX) as one record into io->out: TLS_OK or TLS_FAILED. */

@@ -41,12 +41,16 @@ class Client:
         self.key = nacl.crypto_scalarmult_base(self.secret)
         raw = raw or socket.create_connection(address, timeout)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as Go's clients
-        self.socket = tls_context(ca).wrap_socket(raw, server_hostname=host)
+        self.socket = self.wrap(raw, host, ca)
         self.buffer = b""
-        self.leaf = self.socket.getpeercert(binary_form=True)
         if login:
             self.upgrade(host)
             self.login(info)
+
+    def wrap(self, raw, host, ca):
+        tls = tls_context(ca).wrap_socket(raw, server_hostname=host)
+        self.leaf = tls.getpeercert(binary_form=True)
+        return tls
 
     def upgrade(self, host, fast=True):
         self.socket.sendall(b"GET /derp HTTP/1.1\r\nHost: %s\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n%s\r\n"
