@@ -59,6 +59,7 @@ static bool add_endpoint(const char *word, uint16_t port, struct config_endpoint
     struct endpoint one;
     if (!endpoint_parse(word, port, &one))
         return bad_value(f, "addresses such as 0.0.0.0:443 or [::]:443", word);
+    endpoint_unmap(&one); /* a socket for IPv6 serves IPv6 only */
     if (list->count == CONFIG_MAX_LISTEN)
         return fault_set(f, "more than %d addresses", CONFIG_MAX_LISTEN);
     for (size_t i = 0; i < list->count; i++) {

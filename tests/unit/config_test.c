@@ -190,6 +190,10 @@ static void listen_addresses(void **state)
     assert_endpoints(&c.http, "192.0.2.1:80");
     assert_endpoints(&c.metrics, "[::1]:3340");
 
+    reads(RELAY "listen = [::ffff:192.0.2.1]:8443\n");
+    assert_endpoints(&c.listen, "192.0.2.1:8443");
+    refuses(RELAY "listen = [::ffff:192.0.2.1]:1 192.0.2.1:1\n", "listed twice");
+
     refuses(RELAY "listen = off\n", "derp.conf:3: listen: a relay listens somewhere");
     refuses(RELAY "listen =\n", "derp.conf:3: listen: a relay listens somewhere");
     refuses(RELAY "listen = 0.0.0.0:443, [::]:443\n", "found \"0.0.0.0:443,\"");
