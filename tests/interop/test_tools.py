@@ -152,13 +152,26 @@ def test_relay_keeps_its_key(make_relay, programs, server):
         assert ask(derpask, relay, "login")[1]["login"]["answer"]["relay_key"] == first
 
 
-def test_key_file_is_derpers_own(make_relay, programs):
-    """A relay can be replaced by the other: clients see the same key."""
+KEY_FILES = {"derpd": "derp.key", "derper": "derper.key"}
+
+
+@pytest.mark.parametrize("old, new", [("derper", "derpd"), ("derpd", "derper")])
+def test_key_file_is_derpers_own(make_relay, programs, old, new):
+    """A relay can be replaced by the other: clients see the same key in the meta certificate, by
+    which they start fast, and in ServerKey."""
     derpask = programs("derpask")
-    with make_relay("derper") as old, make_relay("derpd") as new:
-        key = ask(derpask, old, "login")[1]["login"]["answer"]["relay_key"]
-        new.stop()
-        (new.folder / "state" / "derp.key").write_bytes(
-            (old.folder / "state" / "derper.key").read_bytes())
-        new.start()
-        assert ask(derpask, new, "login")[1]["login"]["answer"]["relay_key"] == key
+
+    def keys(relay):
+        login = ask(derpask, relay, "login")[1]["login"]["answer"]
+        assert login["tls"] == "1.3"
+        return login["relay_key"]
+
+    with make_relay(old) as before, make_relay(new) as after:
+        key = keys(before)
+        content = (before.folder / "state" / KEY_FILES[old]).read_bytes()
+        after.stop()
+        path = after.folder / "state" / KEY_FILES[new]
+        path.write_bytes(content)
+        after.start()
+        assert keys(after) == key
+        assert path.read_bytes() == content
