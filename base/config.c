@@ -226,6 +226,50 @@ static bool url_is_sound(const char *url, const char *scheme)
     return text_starts(url, scheme) && url[strlen(scheme)] != '\0' && url[strlen(scheme)] != '/';
 }
 
+/* The home page: a word, a URL to redirect to, or a file. */
+static bool parse_home(const char *value, void *target, struct fault *f)
+{
+    if (!value[0] || strcmp(value, "default") == 0)
+        return setting_string("", target, f);
+    if (strcmp(value, "blank") == 0 || url_is_sound(value, "https://") ||
+        url_is_sound(value, "http://"))
+        return setting_string(value, target, f);
+    if (value[0] == '/')
+        return setting_path(value, target, f);
+    return bad_value(f, "default, blank, the URL to redirect to, or the path of a page", value);
+}
+
+static bool add_name(const char *word, struct config_names *names, struct fault *f)
+{
+    const char *why;
+    char lower[256], shown[SHOWN];
+    if (!text_is_hostname(word, &why)) {
+        text_printable(word, strlen(word), shown, sizeof shown);
+        return fault_set(f, "expected host names separated by spaces; \"%s\": %s", shown, why);
+    }
+    if (names->count == CONFIG_MAX_NAMES)
+        return fault_set(f, "more than %d names", CONFIG_MAX_NAMES);
+    text_lower(word, lower, sizeof lower);
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->list[i], lower) == 0)
+            return fault_set(f, "%s is listed twice", lower);
+    }
+    names->list[names->count++] = mem_strdup(lower);
+    return true;
+}
+
+static bool parse_names(const char *value, void *target, struct fault *f)
+{
+    char *copy = mem_strdup(value);
+    char *rest = copy;
+    char *word;
+    bool ok = true;
+    while (ok && (word = next_word(&rest)))
+        ok = add_name(word, target, f);
+    free(copy);
+    return ok;
+}
+
 static bool parse_directory(const char *value, void *target, struct fault *f)
 {
     if (!value[0])
@@ -437,6 +481,8 @@ static const struct setting table[] = {
     ROW("relay", "metrics", parse_metrics, metrics),
     ROW("relay", "workers", parse_workers, workers),
     ROW("relay", "uplink", setting_rate, uplink),
+    ROW("relay", "home", parse_home, home),
+    ROW("relay", "bootstrap-dns", parse_names, bootstrap_dns),
     ROW("relay", "state-dir", parse_folder, state_dir),
     ROW("relay", "mesh-key-file", setting_path, mesh_key_file),
     {"relay", "mesh-with", parse_mesh_with, 0},
@@ -484,7 +530,7 @@ void config_free(struct config *c)
         c->domain,           c->state_dir,  c->mesh_key_file, c->mesh_ca_file,
         c->cert_dir,         c->chain,      c->key,           c->acme_directory,
         c->acme_ca_file,     c->acme_email, c->acme_profile,  c->dns_root_hints,
-        c->dns_trust_anchor,
+        c->dns_trust_anchor, c->home,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
@@ -494,6 +540,8 @@ void config_free(struct config *c)
         free(c->mesh_with[i].host);
         free(c->mesh_with[i].dial);
     }
+    for (size_t i = 0; i < c->bootstrap_dns.count; i++)
+        free(c->bootstrap_dns.list[i]);
     *c = (struct config){0};
 }
 

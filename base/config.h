@@ -18,6 +18,7 @@
 #define CONFIG_MAX_SOURCES    8
 #define CONFIG_MAX_MESH       16
 #define CONFIG_MAX_NETWORKS   16
+#define CONFIG_MAX_NAMES      16
 #define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
 
 struct config_endpoints {
@@ -27,6 +28,11 @@ struct config_endpoints {
 
 struct config_networks {
     struct network list[CONFIG_MAX_NETWORKS];
+    size_t count;
+};
+
+struct config_names {
+    char *list[CONFIG_MAX_NAMES]; /* lower case, no trailing dot */
     size_t count;
 };
 
@@ -69,6 +75,8 @@ struct config {
     struct config_endpoints metrics; /* at most one */
     unsigned workers;                /* 0: auto, one per core */
     uint64_t uplink;                 /* bits per second, 0: off */
+    char *home;                      /* "blank", a URL, a path; NULL: the default page */
+    struct config_names bootstrap_dns;
     char *state_dir;
     char *mesh_key_file;
     struct config_mesh_node mesh_with[CONFIG_MAX_MESH];

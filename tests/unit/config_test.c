@@ -56,6 +56,8 @@ static void defaults(void **state)
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.uplink, 0);
     assert_string_equal(c.state_dir, "/var/lib/derp");
+    assert_null(c.home);
+    assert_int_equal(c.bootstrap_dns.count, 0);
     assert_null(c.mesh_key_file);
     assert_int_equal(c.mesh_count, 0);
     assert_null(c.mesh_ca_file);
@@ -87,6 +89,8 @@ static const char all_keys[] =
     "metrics = off\n"
     "workers = 2\n"
     "uplink = 4mbit                   ; e.g. 4mbit\n"
+    "home = /srv/derp/page.html\n"
+    "bootstrap-dns = login.Example.com. controlplane.example.com\n"
     "state-dir = ./state\n"
     "mesh-key-file = /etc/derp/mesh.key\n"
     "mesh-with = a.demo.com b.demo.com:8443\n"
@@ -124,6 +128,10 @@ static void every_relay_and_certificate_key(void **state)
     assert_endpoints(&c.metrics, "");
     assert_int_equal(c.workers, 2);
     assert_int_equal(c.uplink, 4000000);
+    assert_string_equal(c.home, "/srv/derp/page.html");
+    assert_int_equal(c.bootstrap_dns.count, 2);
+    assert_string_equal(c.bootstrap_dns.list[0], "login.example.com");
+    assert_string_equal(c.bootstrap_dns.list[1], "controlplane.example.com");
     assert_string_equal(c.state_dir, "./state");
     assert_string_equal(c.mesh_key_file, "/etc/derp/mesh.key");
     assert_int_equal(c.mesh_count, 2);
@@ -284,6 +292,41 @@ static void workers(void **state)
     refuses(RELAY "uplink = 4\n", "derp.conf:3: uplink: expected a rate");
 }
 
+static void home_pages(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"blank", "https://a.example/x?y", "http://a.example",
+                                         "/srv/my page.txt"};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[200];
+        snprintf(text, sizeof text, RELAY "home = %s\n", values[i]);
+        reads(text);
+        assert_string_equal(c.home, values[i]);
+    }
+    reads(RELAY "home = default\n");
+    assert_null(c.home);
+    reads(RELAY "home =\n");
+    assert_null(c.home);
+    refuses(RELAY "home = page.html\n", "derp.conf:3: home: expected default, blank, the URL");
+    refuses(RELAY "home = https://\n", "found \"https://\"");
+    refuses(RELAY "home = https://a b\n", "found \"https://a b\"");
+    refuses(RELAY "home = ftp://a.example/\n", "found \"ftp://a.example/\"");
+}
+
+static void bootstrap_names(void **state)
+{
+    (void)state;
+    char text[1000] = RELAY "bootstrap-dns =";
+    reads(RELAY "bootstrap-dns =\n");
+    assert_int_equal(c.bootstrap_dns.count, 0);
+    refuses(RELAY "bootstrap-dns = a.example, b.example\n", "separated by spaces; \"a.example,\"");
+    refuses(RELAY "bootstrap-dns = localhost\n", "\"localhost\": it has one label");
+    refuses(RELAY "bootstrap-dns = a.example A.example.\n", "a.example is listed twice");
+    for (int i = 0; i <= CONFIG_MAX_NAMES; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " a%d.bc", i);
+    refuses(text, "more than 16 names");
+}
+
 static void sources(void **state)
 {
     (void)state;
@@ -440,6 +483,8 @@ int main(void)
         TEST(metrics_stay_on_this_host),
         TEST(domains),
         TEST(workers),
+        TEST(home_pages),
+        TEST(bootstrap_names),
         TEST(sources),
         TEST(mesh),
         TEST(acme),
