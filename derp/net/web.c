@@ -105,7 +105,7 @@ void web_ask(struct web *w, const struct web_request *r, web_done done, void *ar
         curl_easy_setopt(e->easy, CURLOPT_COPYPOSTFIELDS, r->post);
     }
     DL_APPEND(w->list, e);
-    curl_multi_add_handle(w->multi, e->easy);
+    curl_multi_add_handle(w->multi, e->easy); /* also makes the next poll return at once */
 }
 
 static void finish(struct web *w, CURL *easy, CURLcode code)
@@ -133,11 +133,11 @@ void web_turn(struct web *w, int timeout_ms)
     CURLMsg *m;
     int n;
 
+    curl_multi_poll(w->multi, NULL, 0, timeout_ms, NULL);
     curl_multi_perform(w->multi, &n);
     while ((m = curl_multi_info_read(w->multi, &n)) != NULL)
         if (m->msg == CURLMSG_DONE)
             finish(w, m->easy_handle, m->data.result);
-    curl_multi_poll(w->multi, NULL, 0, timeout_ms, NULL);
 }
 
 void web_wake(struct web *w)
