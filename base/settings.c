@@ -16,6 +16,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define LINE_LONGEST 4000 /* without comment */
+
 struct reading {
     const char *name;
     const char *next; /* rest of the text */
@@ -24,7 +26,8 @@ struct reading {
     size_t count;
     int *seen; /* per row: line where it was set, or 0 */
     void *object;
-    int failed_line; /* 0 while all is well */
+    char *long_value; /* of a line that does not fit into inih's buffer; else NULL */
+    int failed_line;  /* 0 while all is well */
     struct fault reason;
 };
 
@@ -114,6 +117,26 @@ static void check_section(struct reading *in, const char *line)
         fail_section(in, section);
 }
 
+/* inih takes some 200 bytes: of a longer line it gets the key alone, and take_value the value. */
+static size_t set_value_aside(struct reading *in, const char *line, size_t n, size_t room)
+{
+    size_t key = strcspn(line, "=\n");
+    const char *value = line + key + 1;
+
+    if (n > LINE_LONGEST || key >= n || key + 1 > room) {
+        char text[80];
+        size_t most = n > LINE_LONGEST ? LINE_LONGEST : room;
+        snprintf(text, sizeof text, "the line is longer than %zu characters", most);
+        fail(in, text);
+        return 0;
+    }
+    value += strspn(value, " \t");
+    n -= (size_t)(value - line);
+    in->long_value = mem_alloc(n + 1, 1);
+    memcpy(in->long_value, value, n);
+    return key + 1;
+}
+
 /* ini_reader: puts the next line into str; NULL ends the reading. */
 static char *next_line(char *str, int num, void *stream)
 {
@@ -130,12 +153,10 @@ static char *next_line(char *str, int num, void *stream)
         n--;
     }
     n = content_length(line, n);
-    if (n + 2 > (size_t)num) {
-        char text[80];
-        snprintf(text, sizeof text, "the line is longer than %d characters", num - 2);
-        fail(in, text);
+    if (n + 2 > (size_t)num)
+        n = set_value_aside(in, line, n, (size_t)num - 2);
+    if (in->failed_line)
         return NULL;
-    }
     memcpy(str, line, n);
     str[n] = '\0';
     if (str[0] == '[')
@@ -169,15 +190,18 @@ static int take_value(void *user, const char *section, const char *key, const ch
 
     char text[sizeof in->reason.text];
     const struct setting *row = &in->rows[i];
+    const char *whole = in->long_value ? in->long_value : value ? value : "";
     struct fault reason = {.text = "bad value"};
     if (in->seen[i]) {
         snprintf(text, sizeof text, "%s is given twice, first in line %d", key, in->seen[i]);
         fail(in, text);
-    } else if (!row->parse(value ? value : "", (char *)in->object + row->offset, &reason)) {
+    } else if (!row->parse(whole, (char *)in->object + row->offset, &reason)) {
         snprintf(text, sizeof text, "%.60s: %.400s", key, reason.text);
         fail(in, text);
     }
     in->seen[i] = in->line;
+    free(in->long_value);
+    in->long_value = NULL;
     return in->failed_line == 0;
 }
 
@@ -191,6 +215,7 @@ bool settings_read(const char *name, const char *text, const struct setting *row
     in.seen = mem_alloc(count, sizeof *in.seen);
     int line = ini_parse_stream(next_line, &in, take_value, &in);
     free(in.seen);
+    free(in.long_value);
 
     /* inih reports the first line it could not read, which may come before ours. */
     if (line > 0 && (!in.failed_line || line < in.failed_line))

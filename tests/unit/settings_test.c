@@ -147,13 +147,26 @@ static void bad_values(void **state)
 static void long_lines(void **state)
 {
     (void)state;
-    char text[2000];
-    /* As much as every build of inih takes: never cut without a word. */
-    snprintf(text, sizeof text, "[one]\nname = %0180d\n", 7);
+    char text[5000];
+    /* More than builds of inih take, and never cut without a word. */
+    for (int n = 180; n < 220; n++) {
+        snprintf(text, sizeof text, "[one]\nname = %0*d\nflag = yes\n", n, 7);
+        reads(text);
+        assert_int_equal(strlen(sample.name), n);
+        assert_true(sample.flag);
+    }
+    snprintf(text, sizeof text, "[one]\nname   =  a %01800d = b  # = c\n", 7);
     reads(text);
-    assert_int_equal(strlen(sample.name), 180);
-    snprintf(text, sizeof text, "[one]\nname = %01800d\n", 7);
-    refuses(text, "t.conf:2: the line is longer than");
+    assert_int_equal(strlen(sample.name), 1806);
+    assert_string_equal(sample.name + 1800, "07 = b");
+    snprintf(text, sizeof text, "[one]\nname = %04000d\n", 7);
+    refuses(text, "t.conf:2: the line is longer than 4000 characters");
+    snprintf(text, sizeof text, "[one]\n%0300d = a\n", 7);
+    refuses(text, "t.conf:2: the line is longer than 198 characters");
+    snprintf(text, sizeof text, "[one]\n%0300d\n", 7);
+    refuses(text, "t.conf:2: the line is longer than 198 characters");
+    snprintf(text, sizeof text, "[one]\nnone = %0300d\n", 7);
+    refuses(text, "t.conf:2: unknown key \"none\"");
     /* What does not count, does not count. */
     snprintf(text, sizeof text, "[one]\n%500sname = a # %0500d\n#%0500d\n", "", 7, 7);
     reads(text);
