@@ -13,6 +13,7 @@
 
 #define CONFIG_MAX_BYTES (64 * 1024)
 #define MAX_WORKERS      64
+#define MAX_RECHECK      (24 * 60 * 60) /* seconds */
 
 /* --- Parsers of single values ------------------------------------------------------------------
  */
@@ -462,6 +463,50 @@ static bool parse_mesh_with(const char *value, void *target, struct fault *f)
     return ok;
 }
 
+static bool parse_recheck(const char *value, void *target, struct fault *f)
+{
+    uint64_t seconds = 0;
+    if (strcmp(value, "off") != 0 && (!text_duration(value, MAX_RECHECK, &seconds) || seconds == 0))
+        return bad_value(f, "a time from 1s to 24h such as 10m, or off", value);
+    *(uint64_t *)target = seconds;
+    return true;
+}
+
+static bool add_app(struct buf *names, const char *name, struct fault *f)
+{
+    if (!name[0])
+        return fault_set(f, "a name is missing before or after a comma");
+    if (strlen(name) > CONFIG_MAX_APP_NAME)
+        return bad_value(f, "names of 32 bytes at most, separated by commas", name);
+    for (const char *p = name; *p; p++) {
+        if (*p < ' ' || *p > '~')
+            return bad_value(f, "names of printable ASCII, separated by commas", name);
+    }
+    if (names->len > 0)
+        buf_puts(names, ",");
+    buf_puts(names, name);
+    return true;
+}
+
+/* Names may have spaces inside, so commas separate them, as in derper's option. */
+static bool parse_apps(const char *value, void *target, struct fault *f)
+{
+    struct buf names;
+    char *copy = mem_strdup(value);
+    char *rest = value[0] ? copy : NULL;
+    bool ok = true;
+
+    buf_init(&names, CONFIG_MAX_BYTES);
+    while (ok && rest) {
+        char *name = strsep(&rest, ",");
+        ok = add_app(&names, text_trim(name), f);
+    }
+    ok = ok && setting_string(buf_text(&names), target, f);
+    buf_free(&names);
+    free(copy);
+    return ok;
+}
+
 /* --- The table ---------------------------------------------------------------------------------
  */
 
@@ -501,6 +546,8 @@ static const struct setting table[] = {
     ROW("dns", "resolver", parse_resolver, dns_resolver),
     {"admission", "allow", parse_allow, 0},
     ROW("admission", "fail-open", setting_bool, fail_open),
+    ROW("admission", "recheck", parse_recheck, recheck),
+    ROW("admission", "refuse-apps", parse_apps, refuse_apps),
 };
 
 #define TABLE_ROWS (sizeof table / sizeof *table)
@@ -518,6 +565,7 @@ void config_init(struct config *c)
         .state_dir = mem_strdup("/var/lib/derp"),
         .cert_dir = mem_strdup("/var/lib/derp-acme"),
         .acme_directory = mem_strdup(CONFIG_ACME_DIRECTORY),
+        .recheck = 600,
     };
     default_endpoints(&c->listen, "0.0.0.0 [::]", 443);
     default_endpoints(&c->stun, "0.0.0.0 [::]", 3478);
@@ -527,10 +575,10 @@ void config_init(struct config *c)
 void config_free(struct config *c)
 {
     char *const strings[] = {
-        c->domain,           c->state_dir,  c->mesh_key_file, c->mesh_ca_file,
-        c->cert_dir,         c->chain,      c->key,           c->acme_directory,
-        c->acme_ca_file,     c->acme_email, c->acme_profile,  c->dns_root_hints,
-        c->dns_trust_anchor, c->home,
+        c->domain,           c->state_dir,   c->mesh_key_file, c->mesh_ca_file,
+        c->cert_dir,         c->chain,       c->key,           c->acme_directory,
+        c->acme_ca_file,     c->acme_email,  c->acme_profile,  c->dns_root_hints,
+        c->dns_trust_anchor, c->refuse_apps, c->home,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);

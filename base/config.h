@@ -19,6 +19,7 @@
 #define CONFIG_MAX_MESH       16
 #define CONFIG_MAX_NETWORKS   16
 #define CONFIG_MAX_NAMES      16
+#define CONFIG_MAX_APP_NAME   32 /* Tailscale's own limit */
 #define CONFIG_ACME_DIRECTORY "https://acme-v02.api.letsencrypt.org/directory"
 
 struct config_endpoints {
@@ -101,6 +102,8 @@ struct config {
     struct config_allow_source allow[CONFIG_MAX_SOURCES];
     size_t allow_count; /* 0: anyone */
     bool fail_open;
+    uint64_t recheck;  /* seconds between two looks at a client that is logged in, 0: off */
+    char *refuse_apps; /* names, separated by commas without spaces around them */
 };
 
 /* All defaults of the contract, no domain. */

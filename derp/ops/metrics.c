@@ -82,5 +82,7 @@ void report_metrics(const struct report *r, struct buf *out)
     mesh_links(r, out);
     gauge(out, "derp_handover_bytes", "packet bytes on their way between worker threads",
           (double)r->gauges.queued_bytes);
+    gauge(out, "derp_admission_rechecks_waiting",
+          "clients that are logged in and wait to be asked about", (double)r->gauges.rechecks);
     counters(r, out);
 }

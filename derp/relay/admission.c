@@ -6,80 +6,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <utlist.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "derp/net/web.h"
+#include "derp/relay/admission_cache.h"
+#include "derp/relay/admission_list.h"
+#include "derp/relay/admission_queue.h"
 
-#define TURN_MS      1000 /* key files are looked at this often */
-#define CACHE_MAX    2048
-#define ADMIT_MS     30000 /* how long an answer is believed */
-#define REFUSE_MS    3000
-#define QUEUE_MAX    65536 /* questions that wait; more are answered "unsure" */
-#define LOOKUPS_MAX  64    /* keys asked about at a time: each takes descriptors and memory */
-#define ANSWER_MAX   (64 * 1024)
-#define KEY_FILE_MAX (16 * 1024 * 1024)
-#define REASON_MAX   120
-
-struct question {
-    handle_t who;
-    struct node_key key;
-    struct endpoint from;
-    bool is_recheck;
-    int64_t asked_ms;
-    struct question *next;
-};
-
-struct source {
-    enum config_allow kind;
-    char *where;
-    struct admission_keys keys; /* of a key file */
-    struct stat seen;
-};
-
-/* One set of sources; replaced as a whole. */
-struct sources {
-    struct source list[CONFIG_MAX_SOURCES];
-    size_t count;
-    bool fail_open;
-    unsigned refs; /* admission and each lookup; admission thread only, but for the first */
-};
+#define TURN_MS     1000  /* key files are looked at this often */
+#define LOGINS_WAIT 65536 /* logins that wait; more are answered "unsure" */
+#define LOGINS_MAX  64    /* asked about at a time: each takes descriptors and memory */
+#define PATROLS_MAX 16    /* of those who are logged in, at a time: logins come first */
+#define PAUSE_MS    1000 /* before they are asked about again when a source gave no answer; twice */
+#define PAUSE_LONG  30000 /* as long after each time, up to this */
+#define CONFIRM_MS  60000 /* between the two refusals of a patrol, or the patrol's own period */
+#define ANSWER_MAX  (64 * 1024)
 
 struct lookup;
 
 /* One question to one remote source. */
 struct asked {
     struct lookup *lookup;
-    const struct source *source;
+    const struct admission_source *source;
 };
 
 /* A key that is being asked about, for everyone who waits for it. */
 struct lookup {
     struct admission *admission;
-    struct sources *sources;
+    struct admission_list *sources;
+    unsigned epoch;
     struct node_key key;
     struct endpoint from;
-    bool is_recheck;
-    struct question *waiting;
+    bool is_login;
+    struct admission_question *waiting;
     struct asked asked[CONFIG_MAX_SOURCES];
     unsigned asked_count;
     unsigned open;                  /* answers still to come */
     enum admission_verdict verdict; /* so far */
-    char reason[REASON_MAX];
+    char reason[ADMISSION_REASON];
     struct lookup *prev, *next;
-};
-
-struct cached {
-    struct node_key key;
-    struct endpoint from;
-    enum admission_verdict verdict;
-    int64_t until_ms;
-    char reason[REASON_MAX];
 };
 
 struct admission {
@@ -87,229 +55,173 @@ struct admission {
     pthread_t thread;
     struct web *web;
     atomic_bool is_open;
+    atomic_size_t later_count; /* later.count, for others */
 
-    pthread_mutex_t lock;       /* guards what follows */
-    struct question *questions; /* oldest first */
-    struct question *last_question;
-    size_t question_count;
-    struct sources *fresh; /* to be used from the next turn on */
+    pthread_mutex_t lock; /* guards what follows */
+    struct admission_queue logins;
+    struct admission_queue patrols; /* who is logged in */
+    struct admission_list *fresh;   /* to be used from the next turn on */
+    char *refused_apps;             /* separated by commas, or NULL */
     bool stop;
 
     /* admission thread only */
-    struct sources *sources;
+    struct admission_list *sources;
+    unsigned epoch; /* of the sources' content: what an older lookup finds does not count */
     struct lookup *lookups;
-    unsigned lookup_count;
-    struct cached *cache; /* by a hash of the key: newer answers push out older ones */
+    unsigned login_lookups, patrol_lookups;
+    unsigned patrols_max; /* at a time: less while the sources don't answer */
+    int64_t pause_ms, pause_until_ms;
+    int64_t confirm_ms;
+    struct admission_queue later; /* doubted patrols, to be confirmed */
+    struct admission_cache *cache;
 };
 
-/* --- Sources -------------------------------------------------------------------------------- */
+/* --- What waits ----------------------------------------------------------------------------- */
 
-static void sources_unref(struct sources *s)
+static struct admission_question *pop_locked(struct admission *a, struct admission_queue *q)
 {
-    if (s == NULL || --s->refs > 0)
+    struct admission_question *one;
+
+    pthread_mutex_lock(&a->lock);
+    one = admission_queue_pop(q);
+    pthread_mutex_unlock(&a->lock);
+    return one;
+}
+
+static void push_locked(struct admission *a, struct admission_queue *q,
+                        struct admission_question *one)
+{
+    pthread_mutex_lock(&a->lock);
+    admission_queue_push(q, one);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* While sources are down, questions wait; those of connections that have ended must not pile up. */
+static void forget_the_dead(struct admission *a)
+{
+    struct admission_queue patrols;
+
+    pthread_mutex_lock(&a->lock);
+    patrols = a->patrols;
+    a->patrols = (struct admission_queue){0};
+    pthread_mutex_unlock(&a->lock);
+    admission_queue_prune(&patrols, a->events.is_alive, a->events.arg);
+    pthread_mutex_lock(&a->lock);
+    admission_queue_append(&patrols, &a->patrols);
+    a->patrols = patrols;
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* --- Answers -------------------------------------------------------------------------------- */
+
+static void tell(struct admission *a, struct admission_question *q, enum admission_verdict v,
+                 const char *reason, bool fail_open)
+{
+    struct admission_answer answer = {.why = q->why,
+                                      .verdict = v,
+                                      .is_admitted = v == ADMISSION_ADMIT ||
+                                                     (v == ADMISSION_UNSURE && fail_open)};
+
+    snprintf(answer.reason, sizeof answer.reason, "%s", reason);
+    a->events.on_answer(a->events.arg, q->who, &answer);
+    free(q);
+}
+
+/* No answer for somebody who is logged in: later, and not all at once. Another one is tried first
+ * then, in case that it was about this one. */
+static void postpone(struct admission *a, struct admission_question *q)
+{
+    int64_t now = clock_mono_ms();
+
+    push_locked(a, &a->patrols, q);
+    a->patrols_max = 1;
+    if (now < a->pause_until_ms)
         return;
-    for (size_t i = 0; i < s->count; i++) {
-        free(s->list[i].where);
-        admission_keys_free(&s->list[i].keys);
-    }
-    free(s);
+    a->pause_until_ms = now + a->pause_ms;
+    a->pause_ms = 2 * a->pause_ms < PAUSE_LONG ? 2 * a->pause_ms : PAUSE_LONG;
+    forget_the_dead(a);
 }
 
-static bool read_keys(struct source *s, struct fault *f)
+static void answer_one(struct admission *a, struct admission_question *q, enum admission_verdict v,
+                       const char *reason, bool fail_open)
 {
-    struct admission_keys keys;
-    struct fault inner;
-    struct buf text;
-    bool ok;
-
-    if (stat(s->where, &s->seen) != 0)
-        memset(&s->seen, 0, sizeof s->seen);
-    buf_init(&text, KEY_FILE_MAX);
-    ok = file_read(s->where, &text, f);
-    if (ok && !admission_keys_parse(buf_text(&text), text.len, &keys, &inner))
-        ok = fault_set(f, "%s: %s", s->where, inner.text);
-    buf_free(&text);
-    if (!ok)
-        return false;
-    admission_keys_free(&s->keys);
-    s->keys = keys;
-    return true;
-}
-
-static struct sources *sources_new(const struct config *c, struct fault *f)
-{
-    struct sources *s = mem_alloc(1, sizeof *s);
-
-    s->refs = 1;
-    s->fail_open = c->fail_open;
-    for (size_t i = 0; i < c->allow_count; i++) {
-        struct source *one = &s->list[s->count++];
-        one->kind = c->allow[i].kind;
-        one->where = mem_strdup(c->allow[i].where);
-        if (one->kind == CONFIG_ALLOW_KEYS && !read_keys(one, f)) {
-            sources_unref(s);
-            return NULL;
-        }
-    }
-    return s;
-}
-
-bool admission_check(const struct config *c, struct fault *f)
-{
-    struct sources *s = sources_new(c, f);
-
-    sources_unref(s);
-    return s != NULL;
-}
-
-static bool sources_open(const struct sources *s)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->list[i].kind == CONFIG_ALLOW_ANYONE)
-            return true;
-    return s->count == 0;
-}
-
-static bool file_changed(const struct source *s)
-{
-    struct stat st;
-
-    if (stat(s->where, &st) != 0)
-        memset(&st, 0, sizeof st);
-    return st.st_ino != s->seen.st_ino || st.st_size != s->seen.st_size ||
-           st.st_ctim.tv_sec != s->seen.st_ctim.tv_sec ||
-           st.st_ctim.tv_nsec != s->seen.st_ctim.tv_nsec;
-}
-
-static void forget_answers(struct admission *a)
-{
-    memset(a->cache, 0, CACHE_MAX * sizeof *a->cache);
-}
-
-/* Key files are followed; one that cannot be read any more keeps its last good content. */
-static void look_at_files(struct admission *a)
-{
-    bool changed = false;
-
-    for (size_t i = 0; i < a->sources->count; i++) {
-        struct source *s = &a->sources->list[i];
-        struct fault f;
-
-        if (s->kind != CONFIG_ALLOW_KEYS || !file_changed(s))
-            continue;
-        if (read_keys(s, &f)) {
-            log_info("%s: %zu keys may use the relay", s->where, s->keys.count);
-            changed = true;
-        } else {
-            log_error("key file refused, the old list stays: %s", f.text);
-        }
-    }
-    if (!changed)
+    if (q->why == ADMISSION_LOGIN) {
+        tell(a, q, v, reason, fail_open);
         return;
-    forget_answers(a);
-    a->events.on_changed(a->events.arg);
-}
-
-/* --- Cache ---------------------------------------------------------------------------------- */
-
-static struct cached *cache_place(struct admission *a, const struct node_key *key)
-{
-    uint32_t h;
-
-    memcpy(&h, key->bytes + 8, sizeof h);
-    return &a->cache[h % CACHE_MAX];
-}
-
-static const struct cached *cache_find(struct admission *a, const struct question *q)
-{
-    const struct cached *c = cache_place(a, &q->key);
-
-    if (c->until_ms > clock_mono_ms() && node_key_equal(&c->key, &q->key) &&
-        endpoint_same_ip(&c->from, &q->from))
-        return c;
-    return NULL;
-}
-
-static void cache_put(struct admission *a, const struct lookup *l)
-{
-    struct cached *c = cache_place(a, &l->key);
-
-    if (l->verdict == ADMISSION_UNSURE || l->sources != a->sources)
+    }
+    if (v == ADMISSION_UNSURE || v == ADMISSION_BAD_ANSWER) {
+        postpone(a, q);
         return;
-    c->key = l->key;
-    c->from = l->from;
-    c->verdict = l->verdict;
-    c->until_ms = clock_mono_ms() + (l->verdict == ADMISSION_ADMIT ? ADMIT_MS : REFUSE_MS);
-    memcpy(c->reason, l->reason, sizeof c->reason);
-}
-
-/* --- Lookups -------------------------------------------------------------------------------- */
-
-static void tell(struct admission *a, const struct question *q, enum admission_verdict v,
-                 const char *reason)
-{
-    a->events.on_verdict(a->events.arg, q->who, q->is_recheck, v, reason);
+    }
+    a->pause_ms = PAUSE_MS;
+    a->patrols_max = 2 * a->patrols_max < PATROLS_MAX ? 2 * a->patrols_max : PATROLS_MAX;
+    if (v == ADMISSION_REFUSE && q->why == ADMISSION_PATROL && !q->is_doubted) {
+        q->is_doubted = true;
+        q->asked_ms = clock_mono_ms() + a->confirm_ms;
+        admission_queue_push(&a->later, q);
+        atomic_store(&a->later_count, a->later.count);
+        return;
+    }
+    tell(a, q, v, reason, fail_open);
 }
 
 /* Tells everyone who waits, as soon as one source admits or all have answered. */
 static void settle(struct lookup *l)
 {
     struct admission *a = l->admission;
-    struct question *q, *next;
-    bool admits = l->verdict == ADMISSION_ADMIT;
+    struct admission_question *waiting = l->waiting, *q, *next;
 
-    if (l->open > 0 && !admits)
+    if (l->open > 0 && l->verdict != ADMISSION_ADMIT)
         return;
-    if (l->waiting != NULL)
-        cache_put(a, l);
-    LL_FOREACH_SAFE(l->waiting, q, next)
-    {
-        tell(a, q,
-             l->verdict == ADMISSION_UNSURE && l->sources->fail_open ? ADMISSION_ADMIT : l->verdict,
-             l->reason);
-        free(q);
-    }
+    if (waiting != NULL && l->epoch == a->epoch)
+        admission_cache_put(a->cache, &l->key, &l->from, l->verdict, l->reason, clock_mono_ms());
     l->waiting = NULL;
+    LL_FOREACH_SAFE(waiting, q, next)
+    answer_one(a, q, l->verdict, l->reason, l->sources->fail_open);
     if (l->open > 0)
         return; /* slower sources still hold it */
     DL_DELETE(a->lookups, l);
-    a->lookup_count--;
-    sources_unref(l->sources);
+    *(l->is_login ? &a->login_lookups : &a->patrol_lookups) -= 1;
+    admission_list_unref(l->sources);
     free(l);
 }
 
-/* One admits; then "unsure" outweighs "refuse", so that fail-open covers what was not asked. */
+/* --- Lookups -------------------------------------------------------------------------------- */
+
 static void combine(struct lookup *l, enum admission_verdict v, const char *reason)
 {
-    if (l->verdict == ADMISSION_ADMIT || (l->verdict == ADMISSION_UNSURE && v == ADMISSION_REFUSE))
+    if (l->verdict == ADMISSION_ADMIT || v < l->verdict)
         return;
     l->verdict = v;
     snprintf(l->reason, sizeof l->reason, "%s", reason);
 }
 
-static void on_answer(void *arg, const struct web_answer *answer)
+static void on_web_answer(void *arg, const struct web_answer *answer)
 {
     static struct log_kind kind;
     struct asked *asked = arg;
     struct lookup *l = asked->lookup;
-    const struct source *s = asked->source;
-    char reason[REASON_MAX];
+    const struct admission_source *s = asked->source;
+    char reason[ADMISSION_REASON];
     enum admission_verdict v = s->kind == CONFIG_ALLOW_TAILSCALED
                                    ? admission_read_whois(answer->status, answer->body, answer->n)
                                    : admission_read_allow(answer->status, answer->body, answer->n);
 
-    if (v == ADMISSION_UNSURE) {
+    if (v == ADMISSION_UNSURE)
         snprintf(reason, sizeof reason, "%s cannot be asked: %s", s->where, answer->reason);
+    else if (v == ADMISSION_BAD_ANSWER)
+        snprintf(reason, sizeof reason, "%s says neither yes nor no (HTTP status %d)", s->where,
+                 answer->status);
+    else
+        snprintf(reason, sizeof reason, "%s %s", s->where,
+                 v == ADMISSION_ADMIT ? "admits" : "does not admit");
+    if (v == ADMISSION_UNSURE || v == ADMISSION_BAD_ANSWER)
         log_limited(&kind, LOG_LEVEL_WARNING, "admission: %s", reason);
-    } else {
-        snprintf(reason, sizeof reason, "%s %s (HTTP status %d)", s->where,
-                 v == ADMISSION_ADMIT ? "admits" : "does not admit", answer->status);
-    }
     combine(l, v, reason);
     l->open--;
 }
 
-static void ask_remote(struct lookup *l, const struct source *s)
+static void ask_remote(struct lookup *l, const struct admission_source *s)
 {
     char ip[ENDPOINT_TEXT];
     struct web_request r = {.timeout_ms = ADMISSION_TIMEOUT_MS, .max_body = ANSWER_MAX};
@@ -326,111 +238,126 @@ static void ask_remote(struct lookup *l, const struct source *s)
         r.post = body = admission_url_body(&l->key, endpoint_print_ip(&l->from, ip));
     }
     l->open++;
-    web_ask(l->admission->web, &r, on_answer, asked);
+    web_ask(l->admission->web, &r, on_web_answer, asked);
     free(url);
     free(body);
 }
 
 static void ask_sources(struct lookup *l)
 {
-    char reason[REASON_MAX];
+    const char *file = admission_list_find(l->sources, &l->key);
+    char reason[ADMISSION_REASON];
 
-    for (size_t i = 0; i < l->sources->count && l->verdict != ADMISSION_ADMIT; i++) {
-        const struct source *s = &l->sources->list[i];
-        if (s->kind != CONFIG_ALLOW_KEYS)
-            continue;
-        snprintf(reason, sizeof reason, "%s has it", s->where);
-        if (admission_keys_have(&s->keys, &l->key))
-            combine(l, ADMISSION_ADMIT, reason);
+    if (file != NULL) {
+        snprintf(reason, sizeof reason, "%s has it", file);
+        combine(l, ADMISSION_ADMIT, reason);
+        return;
     }
-    for (size_t i = 0; i < l->sources->count && l->verdict != ADMISSION_ADMIT; i++) {
-        const struct source *s = &l->sources->list[i];
+    for (size_t i = 0; i < l->sources->count; i++) {
+        const struct admission_source *s = &l->sources->list[i];
         if (s->kind == CONFIG_ALLOW_TAILSCALED || s->kind == CONFIG_ALLOW_URL)
             ask_remote(l, s);
     }
 }
 
-static bool joins(const struct lookup *l, const struct admission *a, const struct question *q)
+static struct lookup *lookup_new(struct admission *a, const struct admission_question *q)
 {
-    return l->sources == a->sources && l->is_recheck == q->is_recheck &&
-           node_key_equal(&l->key, &q->key) && endpoint_same_ip(&l->from, &q->from);
-}
+    struct lookup *l = mem_alloc(1, sizeof *l);
 
-static void take_question(struct admission *a, struct question *q)
-{
-    const struct cached *c = q->is_recheck ? NULL : cache_find(a, q);
-    struct lookup *l;
-
-    if (c != NULL || sources_open(a->sources)) {
-        tell(a, q, c != NULL ? c->verdict : ADMISSION_ADMIT, c != NULL ? c->reason : "anyone");
-        free(q);
-        return;
-    }
-    DL_FOREACH(a->lookups, l)
-    {
-        if (joins(l, a, q)) {
-            LL_PREPEND(l->waiting, q);
-            settle(l); /* one source may have admitted while a slower one is still asked */
-            return;
-        }
-    }
-    l = mem_alloc(1, sizeof *l);
     l->admission = a;
     l->sources = a->sources;
     l->sources->refs++;
+    l->epoch = a->epoch;
     l->key = q->key;
     l->from = q->from;
-    l->is_recheck = q->is_recheck;
+    l->is_login = q->why == ADMISSION_LOGIN;
     l->verdict = ADMISSION_REFUSE;
     snprintf(l->reason, sizeof l->reason, "no list has it");
-    q->next = NULL;
-    l->waiting = q;
     DL_APPEND(a->lookups, l);
-    a->lookup_count++;
-    ask_sources(l);
-    settle(l); /* key files have answered already */
+    *(l->is_login ? &a->login_lookups : &a->patrol_lookups) += 1;
+    return l;
+}
+
+static bool joins(const struct lookup *l, const struct admission *a,
+                  const struct admission_question *q)
+{
+    return l->epoch == a->epoch && node_key_equal(&l->key, &q->key) &&
+           endpoint_same_ip(&l->from, &q->from);
+}
+
+static void take_question(struct admission *a, struct admission_question *q)
+{
+    const struct admission_cached *c = NULL;
+    struct lookup *l;
+
+    if (q->why == ADMISSION_LOGIN)
+        c = admission_cache_find(a->cache, &q->key, &q->from, clock_mono_ms());
+    if (c != NULL || admission_list_is_open(a->sources)) {
+        answer_one(a, q, c != NULL ? c->verdict : ADMISSION_ADMIT, c != NULL ? c->reason : "anyone",
+                   false);
+        return;
+    }
+    DL_FOREACH(a->lookups, l)
+    if (joins(l, a, q))
+        break;
+    if (l == NULL) {
+        l = lookup_new(a, q);
+        ask_sources(l);
+    }
+    LL_PREPEND(l->waiting, q);
+    settle(l); /* key files, or the faster of two sources, have answered already */
 }
 
 /* --- Thread --------------------------------------------------------------------------------- */
 
-static struct question *next_question(struct admission *a)
+/* As many as may be asked at a time; the rest wait, no longer than their client does. */
+static void take_logins(struct admission *a)
 {
-    struct question *q;
+    struct admission_question *q;
 
-    pthread_mutex_lock(&a->lock);
-    q = a->questions;
-    if (q != NULL) {
-        a->questions = q->next;
-        a->question_count--;
-    }
-    pthread_mutex_unlock(&a->lock);
-    return q;
-}
-
-/* As many as may be asked at a time; the rest wait, logins no longer than their client does. */
-static void take_questions(struct admission *a)
-{
-    struct question *q;
-
-    while (a->lookup_count < LOOKUPS_MAX && (q = next_question(a)) != NULL) {
-        if (q->is_recheck || clock_mono_ms() - q->asked_ms <= ADMISSION_TIMEOUT_MS) {
+    while (a->login_lookups < LOGINS_MAX && (q = pop_locked(a, &a->logins)) != NULL) {
+        if (!a->events.is_alive(a->events.arg, q->who))
+            free(q);
+        else if (clock_mono_ms() - q->asked_ms <= ADMISSION_TIMEOUT_MS)
             take_question(a, q);
-            continue;
-        }
-        tell(a, q, ADMISSION_UNSURE, "too many ask");
-        free(q);
+        else
+            tell(a, q, ADMISSION_UNSURE, "too many ask", a->sources->fail_open);
     }
 }
 
-/* What the old sources would still answer must not count: who waits for it asks the new ones. */
-static void use_sources(struct admission *a, struct sources *fresh)
+static void take_patrols(struct admission *a)
 {
-    struct question *waiting = NULL, *q, *next;
+    struct admission_question *q;
+
+    while (a->later.head != NULL && a->later.head->asked_ms <= clock_mono_ms())
+        push_locked(a, &a->patrols, admission_queue_pop(&a->later));
+    atomic_store(&a->later_count, a->later.count);
+    while (a->patrol_lookups < a->patrols_max && clock_mono_ms() >= a->pause_until_ms &&
+           (q = pop_locked(a, &a->patrols)) != NULL) {
+        if (a->events.is_alive(a->events.arg, q->who))
+            take_question(a, q);
+        else
+            free(q);
+    }
+}
+
+static int64_t confirm_ms(const struct admission_list *l)
+{
+    return l->patrol_ms < CONFIRM_MS ? l->patrol_ms : CONFIRM_MS;
+}
+
+/* The sources say something else now. What lookups still find out must not count: who waits for
+ * them asks again. */
+static void sources_changed(struct admission *a)
+{
+    struct admission_question *waiting = NULL, *q, *next;
     struct lookup *l;
 
-    sources_unref(a->sources);
-    a->sources = fresh;
-    forget_answers(a);
+    a->epoch++;
+    a->pause_until_ms = 0;
+    a->pause_ms = PAUSE_MS;
+    a->patrols_max = PATROLS_MAX;
+    admission_cache_clear(a->cache);
     a->events.on_changed(a->events.arg);
     DL_FOREACH(a->lookups, l)
     {
@@ -438,12 +365,17 @@ static void use_sources(struct admission *a, struct sources *fresh)
         l->waiting = NULL;
     }
     LL_FOREACH_SAFE(waiting, q, next)
-    take_question(a, q);
+    {
+        if (q->why == ADMISSION_LOGIN)
+            take_question(a, q);
+        else
+            push_locked(a, &a->patrols, q);
+    }
 }
 
 static bool take_news(struct admission *a)
 {
-    struct sources *fresh;
+    struct admission_list *fresh;
     bool stop;
 
     pthread_mutex_lock(&a->lock);
@@ -452,12 +384,17 @@ static bool take_news(struct admission *a)
     stop = a->stop;
     pthread_mutex_unlock(&a->lock);
     if (stop) {
-        sources_unref(fresh);
+        admission_list_unref(fresh);
         return false;
     }
-    if (fresh != NULL)
-        use_sources(a, fresh);
-    take_questions(a);
+    if (fresh != NULL) {
+        admission_list_unref(a->sources);
+        a->sources = fresh;
+        a->confirm_ms = confirm_ms(fresh);
+        sources_changed(a);
+    }
+    take_logins(a);
+    take_patrols(a);
     return true;
 }
 
@@ -469,6 +406,18 @@ static void settle_all(struct admission *a)
     settle(l);
 }
 
+/* Until something may be asked again, TURN_MS at most. */
+static int turn_ms(const struct admission *a)
+{
+    int64_t now = clock_mono_ms(), next = now + TURN_MS;
+
+    if (a->later.head != NULL && a->later.head->asked_ms < next)
+        next = a->later.head->asked_ms;
+    if (a->pause_until_ms > now && a->pause_until_ms < next)
+        next = a->pause_until_ms;
+    return next > now ? (int)(next - now) : 0;
+}
+
 static void *run_admission(void *arg)
 {
     struct admission *a = arg;
@@ -476,19 +425,30 @@ static void *run_admission(void *arg)
 
     while (take_news(a)) {
         if (clock_mono_ms() >= next_look) {
-            look_at_files(a);
+            if (admission_list_follow(a->sources))
+                sources_changed(a);
             next_look = clock_mono_ms() + TURN_MS;
         }
-        web_turn(a->web, TURN_MS);
+        web_turn(a->web, turn_ms(a));
         settle_all(a);
     }
     return NULL;
 }
 
+/* --- From other threads --------------------------------------------------------------------- */
+
+bool admission_check(const struct config *c, struct fault *f)
+{
+    struct admission_list *s = admission_list_new(c, f);
+
+    admission_list_unref(s);
+    return s != NULL;
+}
+
 struct admission *admission_new(const struct config *c, const struct admission_events *events,
                                 struct fault *f)
 {
-    struct sources *s = sources_new(c, f);
+    struct admission_list *s = admission_list_new(c, f);
     struct admission *a;
 
     if (s == NULL)
@@ -496,9 +456,13 @@ struct admission *admission_new(const struct config *c, const struct admission_e
     a = mem_alloc(1, sizeof *a);
     a->events = *events;
     a->sources = s;
-    a->cache = mem_alloc(CACHE_MAX, sizeof *a->cache);
+    a->confirm_ms = confirm_ms(s);
+    a->refused_apps = mem_strdup(c->refuse_apps);
+    a->pause_ms = PAUSE_MS;
+    a->patrols_max = PATROLS_MAX;
+    a->cache = admission_cache_new();
     a->web = web_new();
-    atomic_init(&a->is_open, sources_open(s));
+    atomic_init(&a->is_open, admission_list_is_open(s));
     pthread_mutex_init(&a->lock, NULL);
     if (pthread_create(&a->thread, NULL, run_admission, a) != 0)
         abort();
@@ -508,15 +472,19 @@ struct admission *admission_new(const struct config *c, const struct admission_e
 
 bool admission_configure(struct admission *a, const struct config *c, struct fault *f)
 {
-    struct sources *s = sources_new(c, f);
+    struct admission_list *s = admission_list_new(c, f);
+    char *apps;
 
     if (s == NULL)
         return false;
+    apps = mem_strdup(c->refuse_apps);
     /* First: whoever is let in by the old value is seen by the recheck that follows. */
-    atomic_store(&a->is_open, sources_open(s));
+    atomic_store(&a->is_open, admission_list_is_open(s));
     pthread_mutex_lock(&a->lock);
-    sources_unref(a->fresh);
+    admission_list_unref(a->fresh);
     a->fresh = s;
+    free(a->refused_apps);
+    a->refused_apps = apps;
     pthread_mutex_unlock(&a->lock);
     web_wake(a->web);
     return true;
@@ -527,40 +495,54 @@ bool admission_is_open(struct admission *a)
     return atomic_load_explicit(&a->is_open, memory_order_relaxed);
 }
 
-void admission_ask(struct admission *a, handle_t who, const struct node_key *key,
-                   const struct endpoint *from, bool is_recheck)
+bool admission_refuses_app(struct admission *a, const char *name)
 {
-    struct question *q = mem_alloc(1, sizeof *q);
+    bool refused = false;
+
+    if (name[0] == '\0')
+        return false;
+    pthread_mutex_lock(&a->lock);
+    if (a->refused_apps != NULL)
+        refused = admission_has_app(a->refused_apps, name);
+    pthread_mutex_unlock(&a->lock);
+    return refused;
+}
+
+void admission_ask(struct admission *a, handle_t who, const struct node_key *key,
+                   const struct endpoint *from, enum admission_why why)
+{
+    struct admission_question *q = mem_alloc(1, sizeof *q);
     bool full;
 
     q->who = who;
     q->key = *key;
     q->from = *from;
-    q->is_recheck = is_recheck;
+    q->why = why;
     q->asked_ms = clock_mono_ms();
-    q->next = NULL;
     pthread_mutex_lock(&a->lock);
-    full = a->question_count >= QUEUE_MAX;
-    if (!full) {
-        a->question_count++;
-        if (a->questions == NULL)
-            a->questions = q;
-        else
-            a->last_question->next = q;
-        a->last_question = q;
-    }
+    full = why == ADMISSION_LOGIN && a->logins.count >= LOGINS_WAIT;
+    if (!full)
+        admission_queue_push(why == ADMISSION_LOGIN ? &a->logins : &a->patrols, q);
     pthread_mutex_unlock(&a->lock);
-    if (full) {
-        tell(a, q, ADMISSION_UNSURE, "too many ask");
-        free(q);
-    }
+    if (full)
+        tell(a, q, ADMISSION_UNSURE, "too many ask", false);
     web_wake(a->web);
+}
+
+size_t admission_waiting(struct admission *a)
+{
+    size_t n;
+
+    pthread_mutex_lock(&a->lock);
+    n = a->patrols.count;
+    pthread_mutex_unlock(&a->lock);
+    return n + atomic_load(&a->later_count);
 }
 
 void admission_free(struct admission *a)
 {
     struct lookup *l, *next;
-    struct question *q, *next_q;
+    struct admission_question *q, *next_q;
 
     if (a == NULL)
         return;
@@ -574,14 +556,16 @@ void admission_free(struct admission *a)
     {
         LL_FOREACH_SAFE(l->waiting, q, next_q)
         free(q);
-        sources_unref(l->sources);
+        admission_list_unref(l->sources);
         free(l);
     }
-    LL_FOREACH_SAFE(a->questions, q, next_q)
-    free(q);
-    sources_unref(a->sources);
-    sources_unref(a->fresh);
+    admission_queue_clear(&a->logins);
+    admission_queue_clear(&a->patrols);
+    admission_queue_clear(&a->later);
+    admission_list_unref(a->sources);
+    admission_list_unref(a->fresh);
     pthread_mutex_destroy(&a->lock);
-    free(a->cache);
+    free(a->refused_apps);
+    admission_cache_free(a->cache);
     free(a);
 }

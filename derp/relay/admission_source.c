@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 
@@ -83,25 +84,20 @@ char *admission_whois_url(const struct node_key *key)
                       node_key_print(key, text));
 }
 
-static json_t *read_object(const char *body, size_t n)
-{
-    json_t *root = json_loadb(body, n, 0, NULL);
-
-    if (json_is_object(root))
-        return root;
-    json_decref(root);
-    return NULL;
-}
-
 enum admission_verdict admission_read_whois(int status, const char *body, size_t n)
 {
+    enum admission_verdict v = ADMISSION_BAD_ANSWER;
     json_t *root;
 
     if (status == 0)
         return ADMISSION_UNSURE;
-    root = status == 200 ? read_object(body, n) : NULL;
+    if (status == 404)
+        return ADMISSION_REFUSE;
+    root = status == 200 ? json_loadb(body, n, 0, NULL) : NULL;
+    if (json_is_object(root))
+        v = ADMISSION_ADMIT;
     json_decref(root);
-    return root != NULL ? ADMISSION_ADMIT : ADMISSION_REFUSE;
+    return v;
 }
 
 char *admission_url_body(const struct node_key *key, const char *ip)
@@ -118,13 +114,40 @@ char *admission_url_body(const struct node_key *key, const char *ip)
 
 enum admission_verdict admission_read_allow(int status, const char *body, size_t n)
 {
-    json_t *root;
-    bool allow;
+    enum admission_verdict v = ADMISSION_BAD_ANSWER;
+    const char *name;
+    json_t *root, *value;
 
     if (status == 0)
         return ADMISSION_UNSURE;
-    root = status == 200 ? read_object(body, n) : NULL;
-    allow = json_is_true(json_object_get(root, "Allow"));
+    root = status == 200 ? json_loadb(body, n, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    if (json_is_object(root))
+        v = ADMISSION_REFUSE;
+    json_object_foreach(root, name, value)
+    {
+        if (strcasecmp(name, "Allow") != 0 || json_is_null(value))
+            continue;
+        v = json_is_true(value)    ? ADMISSION_ADMIT
+            : json_is_false(value) ? ADMISSION_REFUSE
+                                   : ADMISSION_BAD_ANSWER;
+        if (v == ADMISSION_BAD_ANSWER)
+            break;
+    }
     json_decref(root);
-    return allow ? ADMISSION_ADMIT : ADMISSION_REFUSE;
+    return v;
+}
+
+bool admission_has_app(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = names;; at++) {
+        size_t len = strcspn(at, ",");
+
+        if (len == n && memcmp(at, name, n) == 0)
+            return true;
+        at += len;
+        if (*at == '\0')
+            return false;
+    }
 }

@@ -9,10 +9,13 @@
 #include "base/fault.h"
 #include "derp/wire/key.h"
 
+/* Of several sources the verdict that stands further down here counts: one that admits is enough,
+ * and "no" is said for certain only when all have said it. */
 enum admission_verdict {
+    ADMISSION_REFUSE,     /* a source that answered says no */
+    ADMISSION_BAD_ANSWER, /* a source answered, but neither yes nor no (HTTP 500, no JSON) */
+    ADMISSION_UNSURE,     /* a source could not be asked */
     ADMISSION_ADMIT,
-    ADMISSION_REFUSE, /* a source that answered says no */
-    ADMISSION_UNSURE, /* a source could not be asked */
 };
 
 /* A key file's keys, sorted. */
@@ -32,12 +35,17 @@ void admission_keys_free(struct admission_keys *keys);
 
 /* tailscaled's local API: the URL to GET over its socket; free() it. */
 char *admission_whois_url(const struct node_key *key);
-/* Its answer: 200 with a JSON object admits, anything else refuses; status 0 is unsure. */
+/* Its answer: 200 with a JSON object admits, 404 refuses; status 0 is unsure. */
 enum admission_verdict admission_read_whois(int status, const char *body, size_t n);
 
 /* The body POSTed to an admission URL (derper's form: NodePublic, Source); free() it. */
 char *admission_url_body(const struct node_key *key, const char *ip);
-/* Its answer: 200 with {"Allow":true} admits, anything else refuses; status 0 is unsure. */
+/* Its answer: 200 and JSON with "Allow": true admits, with false or without refuses; status 0 is
+ * unsure. Read as Go does: the member's name in any case, the last one counts, and what follows the
+ * object does not matter. */
 enum admission_verdict admission_read_allow(int status, const char *body, size_t n);
+
+/* Is name, byte for byte, among the names that commas separate? */
+bool admission_has_app(const char *names, const char *name);
 
 #endif

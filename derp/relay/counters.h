@@ -43,6 +43,10 @@
       "answers of the admission sources")                                                          \
     X(REFUSED, "derp_admission_total", "verdict=\"refused\"", "answers of the admission sources")  \
     X(UNSURE, "derp_admission_total", "verdict=\"unsure\"", "answers of the admission sources")    \
+    X(BAD_ANSWER, "derp_admission_total", "verdict=\"bad_answer\"",                                \
+      "answers of the admission sources")                                                          \
+    X(REFUSED_APP, "derp_admission_total", "verdict=\"refused_app\"",                              \
+      "answers of the admission sources")                                                          \
     X(REVOKED, "derp_admission_total", "verdict=\"revoked\"", "answers of the admission sources")  \
     X(STALLED, "derp_connections_stalled_total", "",                                               \
       "connections closed because the peer took no data")                                          \

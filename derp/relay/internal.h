@@ -74,9 +74,7 @@ struct mail_context {
 
 struct mail_verdict {
     struct mail mail;
-    enum admission_verdict verdict;
-    bool is_recheck;
-    char reason[120];
+    struct admission_answer answer;
 };
 
 struct mail_call {
@@ -122,7 +120,10 @@ struct worker {
     struct mesh_link *links; /* to other relays */
     bool links_dirty;
     bool draining;
-    struct loop_timer drain; /* bounds draining */
+    struct loop_timer drain;  /* bounds draining */
+    struct loop_timer patrol; /* asks admission about a part of the sessions */
+    int64_t patrol_ms;        /* period of the whole; 0: off */
+    uint32_t patrol_step;     /* which part is next */
 
     atomic_uint_fast64_t connections;
     atomic_uint_fast64_t clients;
@@ -144,8 +145,9 @@ struct relay {
     unsigned worker_count;
     size_t max_connections;
     atomic_bool ready;
-    atomic_uint running; /* workers whose thread has not ended */
-    int64_t drain_ms;    /* how long draining may take; set before the workers are told */
+    atomic_uint running;           /* workers whose thread has not ended */
+    atomic_int_fast64_t patrol_ms; /* between two looks at a client by admission; 0: none */
+    int64_t drain_ms;              /* how long draining may take; set before the workers are told */
     void (*on_drained)(void *arg);
     void *on_drained_arg;
 };
@@ -190,8 +192,10 @@ struct session {
     bool is_doomed; /* to be closed at the end of the turn */
     bool is_prelogin;
     bool is_home;
-    bool is_mesh;       /* logged in with the mesh key */
+    bool is_mesh;       /* logged in with the mesh key: trusted */
     bool is_watching;   /* is told who comes and goes */
+    bool asks_patrol;   /* admission has a question about it: ADMISSION_PATROL */
+    bool asks_changed;  /* the same: ADMISSION_CHANGED */
     bool pong_waits;    /* a pong is in the outbox: further pings are skipped */
     uint32_t announced; /* size of a long login that is on its way */
     uint8_t not_here_tokens;
@@ -231,8 +235,9 @@ void prelogin_remove(struct session *s);
 void login_ready(void *owner);
 size_t login_http(struct session *s, const uint8_t *data, size_t n);
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
-void session_verdict(struct session *s, const struct mail_verdict *m);
-void session_recheck(struct session *s);
+void session_verdict(struct session *s, const struct admission_answer *a);
+/* Asks admission again about a client that is logged in. */
+void session_recheck(struct session *s, enum admission_why why);
 
 /* proxied.c: whose connection it is, before TLS; and who may say so */
 bool proxied_may_connect(struct relay *r, const struct endpoint *peer);

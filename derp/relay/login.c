@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From TLS to the login: HTTP, the upgrade, ClientInfo, admission. */
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -208,70 +209,107 @@ static void logged_in(struct session *s)
 
 /* --- Admission ------------------------------------------------------------------------------ */
 
-/* Who the client says it is was proved by the box it sent; now, may it be here? */
-static void ask_admission(struct session *s)
-{
-    if (s->is_mesh || admission_is_open(s->worker->relay->admission)) {
-        logged_in(s);
-        return;
-    }
-    s->state = SESSION_ADMISSION;
-    conn_hold(s->conn, true);
-    conn_deadline(s->conn, ADMISSION_WAIT_MS);
-    admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, false);
-}
-
-static void refuse_admission(struct session *s, const struct mail_verdict *m)
+static void refuse_admission(struct session *s, const char *reason)
 {
     static struct log_kind kind;
     char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
 
     count(&s->worker->counters, COUNTER_LOGIN_REFUSED, 1);
     log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay: %s",
-                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), m->reason);
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), reason);
     session_close(s, CONN_END_LOCAL, "not admitted");
 }
 
-static void revoke_admission(struct session *s, const struct mail_verdict *m)
+static void revoke_admission(struct session *s, const char *reason)
 {
-    char key[NODE_KEY_SHORT];
+    static struct log_kind kind;
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
 
     count(&s->worker->counters, COUNTER_REVOKED, 1);
-    log_notice("%s may not use this relay any more: %s", node_key_short(&s->member.key, key),
-               m->reason);
+    log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay any more: %s",
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), reason);
     session_close(s, CONN_END_LOCAL, "no longer admitted");
 }
 
-void session_verdict(struct session *s, const struct mail_verdict *m)
+static bool app_is_refused(struct session *s, char reason[static ADMISSION_REASON])
 {
-    static const enum counter_id counter[] = {[ADMISSION_ADMIT] = COUNTER_ADMITTED,
-                                              [ADMISSION_REFUSE] = COUNTER_REFUSED,
-                                              [ADMISSION_UNSURE] = COUNTER_UNSURE};
+    if (s->member.app_name == NULL ||
+        !admission_refuses_app(s->worker->relay->admission, s->member.app_name))
+        return false;
+    count(&s->worker->counters, COUNTER_REFUSED_APP, 1);
+    snprintf(reason, ADMISSION_REASON, "the app \"%s\" is refused", s->member.app_name);
+    return true;
+}
 
-    count(&s->worker->counters, counter[m->verdict], 1);
-    if (m->is_recheck) {
-        /* A source that is down must not throw out those it admitted when it was up. */
-        if (s->state == SESSION_DERP && m->verdict == ADMISSION_REFUSE)
-            revoke_admission(s, m);
+/* Who the client says it is was proved by the box it sent; now, may it be here? */
+static void ask_admission(struct session *s)
+{
+    struct admission *a = s->worker->relay->admission;
+    char reason[ADMISSION_REASON];
+
+    if (!s->is_mesh && app_is_refused(s, reason)) {
+        refuse_admission(s, reason);
         return;
     }
+    if (s->is_mesh || admission_is_open(a)) {
+        logged_in(s);
+        return;
+    }
+    s->state = SESSION_ADMISSION;
+    conn_hold(s->conn, true);
+    conn_deadline(s->conn, ADMISSION_WAIT_MS);
+    admission_ask(a, s->handle, &s->member.key, &s->peer, ADMISSION_LOGIN);
+}
+
+void session_recheck(struct session *s, enum admission_why why)
+{
+    bool *asks = why == ADMISSION_PATROL ? &s->asks_patrol : &s->asks_changed;
+    char reason[ADMISSION_REASON];
+
+    if (s->state != SESSION_DERP || s->is_mesh)
+        return;
+    if (app_is_refused(s, reason)) {
+        revoke_admission(s, reason);
+        return;
+    }
+    if (*asks || s->asks_changed || admission_is_open(s->worker->relay->admission))
+        return;
+    *asks = true;
+    admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, why);
+}
+
+static void login_verdict(struct session *s, const struct admission_answer *a)
+{
     if (s->state != SESSION_ADMISSION)
         return;
-    if (m->verdict != ADMISSION_ADMIT) {
-        refuse_admission(s, m);
+    if (!a->is_admitted) {
+        refuse_admission(s, a->reason);
         return;
     }
     logged_in(s);
+    if (a->verdict != ADMISSION_ADMIT) /* fail-open: until the sources can be asked */
+        session_recheck(s, ADMISSION_CHANGED);
     /* Frames that the client did not wait with. */
     if (s->tunnel != NULL)
         tunnel_take(s, NULL, 0, session_take);
     conn_hold(s->conn, false);
 }
 
-void session_recheck(struct session *s)
+void session_verdict(struct session *s, const struct admission_answer *a)
 {
-    if (s->state == SESSION_DERP && !s->is_mesh)
-        admission_ask(s->worker->relay->admission, s->handle, &s->member.key, &s->peer, true);
+    static const enum counter_id counter[] = {[ADMISSION_ADMIT] = COUNTER_ADMITTED,
+                                              [ADMISSION_REFUSE] = COUNTER_REFUSED,
+                                              [ADMISSION_UNSURE] = COUNTER_UNSURE,
+                                              [ADMISSION_BAD_ANSWER] = COUNTER_BAD_ANSWER};
+
+    count(&s->worker->counters, counter[a->verdict], 1);
+    if (a->why == ADMISSION_LOGIN) {
+        login_verdict(s, a);
+        return;
+    }
+    *(a->why == ADMISSION_PATROL ? &s->asks_patrol : &s->asks_changed) = false;
+    if (s->state == SESSION_DERP && !a->is_admitted)
+        revoke_admission(s, a->reason);
 }
 
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want)

@@ -14,17 +14,14 @@
 
 /* --- Admission's answers, on its thread ------------------------------------------------------ */
 
-static void on_verdict(void *arg, handle_t who, bool is_recheck, enum admission_verdict v,
-                       const char *reason)
+static void on_answer(void *arg, handle_t who, const struct admission_answer *a)
 {
     struct relay *r = arg;
     struct mail_verdict *m = mem_alloc(1, sizeof *m);
 
     m->mail.kind = MAIL_VERDICT;
     m->mail.to = who;
-    m->verdict = v;
-    m->is_recheck = is_recheck;
-    snprintf(m->reason, sizeof m->reason, "%s", reason);
+    m->answer = *a;
     worker_post(&r->workers[handle_worker(who)], &m->mail);
 }
 
@@ -38,7 +35,12 @@ static void on_admission_changed(void *arg)
 
 bool relay_set_admission(struct relay *r, const struct config *c, struct fault *f)
 {
-    return admission_configure(r->admission, c, f);
+    if (!admission_configure(r->admission, c, f))
+        return false;
+    atomic_store(&r->patrol_ms, (int64_t)c->recheck * 1000);
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_call(&r->workers[i], worker_set_patrol, NULL);
+    return true;
 }
 
 /* --- Other relays --------------------------------------------------------------------------- */
@@ -59,12 +61,17 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
 {
     struct relay *r = mem_alloc(1, sizeof *r);
     struct admission_events events = {
-        .on_verdict = on_verdict, .on_changed = on_admission_changed, .arg = r};
+        .on_answer = on_answer,
+        .is_alive = worker_handle_alive,
+        .on_changed = on_admission_changed,
+        .arg = r,
+    };
     struct registry_events registry_calls = {
         .alive = worker_handle_alive, .tell = region_tell, .arg = r};
     bool ok = true;
 
     r->server_key = opt->server_key;
+    atomic_init(&r->patrol_ms, (int64_t)opt->config->recheck * 1000);
     r->domain = mem_strdup(opt->domain);
     r->max_connections = opt->max_connections;
     relay_set_proxies(r, &opt->config->proxy_from);
@@ -181,6 +188,7 @@ void relay_gauges(struct relay *r, struct relay_gauges *g)
     g->keys = n.keys;
     g->contested = n.contested;
     g->remote = n.remote;
+    g->rechecks = admission_waiting(r->admission);
 }
 
 static void nothing(struct worker *w, void *arg)

@@ -73,6 +73,7 @@ struct relay_gauges {
     uint64_t contested;    /* keys held by several connections */
     uint64_t remote;       /* keys that only other relays of the region have */
     uint64_t queued_bytes; /* in mailboxes between workers */
+    uint64_t rechecks;     /* questions about clients that wait for an admission source */
 };
 void relay_gauges(struct relay *r, struct relay_gauges *g);
 

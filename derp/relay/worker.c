@@ -12,7 +12,8 @@
 #include "derp/relay/worker.h"
 #include "derp/wire/stun.h"
 
-#define NO_SLOT UINT32_MAX
+#define NO_SLOT      UINT32_MAX
+#define PATROL_PARTS 60 /* a patrol asks about so many parts of the sessions, one after another */
 
 /* --- Slots ---------------------------------------------------------------------------------- */
 
@@ -209,7 +210,7 @@ static void open_verdict(struct worker *w, const struct mail_verdict *m)
     if (s == NULL)
         return;
     conn_pin(s->conn); /* what follows may end it */
-    session_verdict(s, m);
+    session_verdict(s, &m->answer);
     conn_unpin(s->conn);
 }
 
@@ -368,6 +369,52 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
+/* --- Admission again ------------------------------------------------------------------------ */
+
+static void recheck_every(struct worker *w, uint32_t first, uint32_t step, enum admission_why why)
+{
+    for (uint32_t i = first; i < w->slots_made; i += step) {
+        struct session *s = slot_at(w, i)->session;
+        if (s == NULL)
+            continue;
+        conn_pin(s->conn); /* a refused app ends it */
+        session_recheck(s, why);
+        conn_unpin(s->conn);
+    }
+}
+
+void worker_recheck(struct worker *w, void *unused)
+{
+    (void)unused;
+    recheck_every(w, 0, 1, ADMISSION_CHANGED);
+}
+
+/* Spread over the period, so that the sources are not asked about all clients at once. */
+static void on_patrol(void *arg)
+{
+    struct worker *w = arg;
+
+    if (!admission_is_open(w->relay->admission))
+        recheck_every(w, w->patrol_step, PATROL_PARTS, ADMISSION_PATROL);
+    w->patrol_step = (w->patrol_step + 1) % PATROL_PARTS;
+    loop_timer_set(&w->patrol, w->patrol_ms / PATROL_PARTS);
+}
+
+void worker_set_patrol(struct worker *w, void *unused)
+{
+    int64_t period_ms = atomic_load(&w->relay->patrol_ms);
+
+    (void)unused;
+    if (period_ms == w->patrol_ms)
+        return;
+    w->patrol_ms = period_ms;
+    loop_timer_stop(&w->patrol);
+    if (period_ms > 0)
+        loop_timer_set(&w->patrol, period_ms / PATROL_PARTS);
+}
+
+/* --- Life ----------------------------------------------------------------------------------- */
+
 bool worker_init(struct worker *w, struct relay *r, unsigned index, const struct relay_options *opt,
                  struct fault *f)
 {
@@ -383,6 +430,8 @@ bool worker_init(struct worker *w, struct relay *r, unsigned index, const struct
     pthread_mutex_init(&w->mail_lock, NULL);
     loop_wake_init(&w->wake, w->loop, on_wake, w);
     loop_on_turn_end(w->loop, on_turn_end, w);
+    loop_timer_init(&w->patrol, w->loop, on_patrol, w);
+    worker_set_patrol(w, NULL);
     for (size_t i = 0; i < opt->stun_count; i++) {
         w->stun[i] = datagram_open(&opt->stun[i], f);
         if (w->stun[i] == NULL)
@@ -445,16 +494,6 @@ void worker_stop(struct worker *w, void *unused)
 {
     (void)unused;
     drain_is_over(w);
-}
-
-void worker_recheck(struct worker *w, void *unused)
-{
-    (void)unused;
-    for (uint32_t i = 0; i < w->slots_made; i++) {
-        struct session *s = slot_at(w, i)->session;
-        if (s != NULL)
-            session_recheck(s);
-    }
 }
 
 static void discard_mail(struct mail *m)

@@ -18,6 +18,8 @@ void worker_stop(struct worker *w, void *unused);
 
 /* On the worker's thread: ask admission again about everyone who is logged in. */
 void worker_recheck(struct worker *w, void *unused);
+/* On the worker's thread: do the same now and then, about each once in relay.patrol_ms; 0: not. */
+void worker_set_patrol(struct worker *w, void *unused);
 
 /* After the thread has been joined (or was never started). */
 void worker_destroy(struct worker *w);

@@ -19,12 +19,14 @@ from test_derpd import eventually, metric, run
 class Source:
     """A fake of an admission source that speaks HTTP: a URL, or tailscaled's local API on a socket.
 
-    It knows keys (hex); delay holds each answer back; status and body replace the right answer."""
+    It knows keys (hex); delay holds each answer back; status and body replace the right answer;
+    so many lies are told about keys that it knows."""
 
-    def __init__(self, path=None):
+    def __init__(self, path=None, port=0):
         self.keys, self.asked, self.delay = set(), [], threading.Event()
         self.delay.set()
         self.status = self.body = None
+        self.lies = 0
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,24 +45,31 @@ class Source:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def knows(self, key):
+                outer.asked.append(key)
+                if key in outer.keys and outer.lies > 0:
+                    outer.lies -= 1
+                    return False
+                return key in outer.keys
+
             def do_GET(self):
                 assert self.headers["Host"] == "local-tailscaled.sock"
                 assert self.path.startswith("/localapi/v0/whois?addr=nodekey:")
-                key = self.path[-64:]
-                outer.asked.append(key)
-                known = key in outer.keys
+                known = self.knows(self.path[-64:])
                 self.answer(known, b'{"Node":{}}' if known else b"no match for IP:port\n")
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 assert sorted(body) == ["NodePublic", "Source"] and body["Source"] == "127.0.0.1"
                 key = body["NodePublic"][len("nodekey:"):]
-                outer.asked.append(key)
-                self.answer(True, json.dumps({"Allow": key in outer.keys}).encode())
+                self.answer(True, json.dumps({"Allow": self.knows(key)}).encode())
 
         if path is None:
-            self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-            self.where = "url:http://127.0.0.1:%d/verify" % self.server.server_address[1]
+            class WebServer(http.server.ThreadingHTTPServer):
+                request_queue_size = 128
+            self.server = WebServer(("127.0.0.1", port), Handler)
+            self.port = self.server.server_address[1]
+            self.where = "url:http://127.0.0.1:%d/verify" % self.port
         else:
             class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 daemon_threads = True
@@ -86,14 +95,29 @@ class Source:
 class GuardedRelay(conftest.Relay):
     """derpd with an [admission] section."""
 
-    allow, fail_open = (), "no"
+    options = {}
 
     def command(self):
         command = super().command()
         config = self.folder / "derp.conf"
-        config.write_text(config.read_text() + "[admission]\nallow = %s\nfail-open = %s\n" % (
-            " ".join(self.allow), self.fail_open))
+        config.write_text(config.read_text() + self.section())
         return command
+
+    def section(self):
+        return "[admission]\n" + "".join("%s = %s\n" % option for option in self.options.items())
+
+    def reload(self, **options):
+        """With other options, as derp.conf names them but for the underscores."""
+        before = self.section()
+        self.options = named(options)
+        self.config.write_text(self.config.read_text().replace(before, self.section()))
+        done = metric(self, 'derp_config_reloads_total{outcome="ok"}') + 1
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: metric(self, 'derp_config_reloads_total{outcome="ok"}') == done, "reloaded")
+
+
+def named(options):
+    return {name.replace("_", "-"): value for name, value in options.items()}
 
 
 @pytest.fixture
@@ -101,10 +125,10 @@ def guarded(derpd_binary, authority):
     """Makes a relay with these sources."""
     made = []
 
-    def make(*allow, fail_open="no"):
+    def make(*allow, **options):
         r = GuardedRelay(derpd_binary, authority)
         made.append(r)
-        r.allow, r.fail_open = allow, fail_open
+        r.options = named({"allow": " ".join(allow) or "anyone", **options})
         return r.__enter__()
 
     yield make
@@ -117,13 +141,25 @@ def secret_and_key():
     return secret, derp.nacl.crypto_scalarmult_base(secret)
 
 
-def admitted(relay, secret=None):
+def admitted(relay, secret=None, info=None):
     try:
-        with relay.client(secret=secret) as c:
+        with relay.client(secret=secret, info=info) as c:
             c.ping()
             return True
     except (EOFError, OSError):
         return False
+
+
+def is_closed(client, within):
+    """Does the relay close it in time? It is spoken to meanwhile, as a client in use."""
+    began = time.monotonic()
+    try:
+        while time.monotonic() - began < within:
+            client.ping()
+            time.sleep(0.05)
+        return False
+    except (EOFError, OSError):
+        return True
 
 
 def write_keys(path, *keys):
@@ -132,12 +168,17 @@ def write_keys(path, *keys):
     fresh.rename(path)
 
 
+@pytest.fixture
+def open_path(tmp_path):
+    """A folder that the relay's user may enter."""
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        os.chmod(folder, 0o755)
+    return tmp_path
+
+
 @pytest.mark.tsan
-def test_key_file_is_followed(guarded, tmp_path):
-    os.chmod(tmp_path, 0o755)
-    os.chmod(tmp_path.parent, 0o755)
-    os.chmod(tmp_path.parent.parent, 0o755)
-    path = tmp_path / "keys"
+def test_key_file_is_followed(guarded, open_path):
+    path = open_path / "keys"
     (one, one_key), (two, two_key) = secret_and_key(), secret_and_key()
     write_keys(path, one_key)
     relay = guarded("keys:%s" % path)
@@ -162,10 +203,8 @@ def test_key_file_is_followed(guarded, tmp_path):
     assert not admitted(relay, one)
 
 
-def test_check_reads_key_files(guarded, tmp_path):
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)
-    path = tmp_path / "keys"
+def test_check_reads_key_files(guarded, open_path):
+    path = open_path / "keys"
     write_keys(path)
     relay = guarded("keys:%s" % path)
     assert run(relay.source, "--check", "--config", str(relay.config)).returncode == 0
@@ -192,11 +231,9 @@ def test_url(guarded):
             assert not admitted(relay), (status, body[:20])
 
 
-def test_tailscaled(guarded, tmp_path):
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)
+def test_tailscaled(guarded, open_path):
     secret, key = secret_and_key()
-    path = tmp_path / "tailscaled.sock"
+    path = open_path / "tailscaled.sock"
     relay = guarded("tailscaled:%s" % path)
     assert not admitted(relay, secret)  # nobody there: closed
     assert "cannot be asked" in relay.text()
@@ -212,17 +249,18 @@ def test_tailscaled(guarded, tmp_path):
         assert not admitted(relay)
 
 
-def test_any_source_admits(guarded, tmp_path):
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(folder, 0o755)
-    (one, one_key), (two, two_key), (three, three_key) = [secret_and_key() for _ in range(3)]
-    path = tmp_path / "keys"
+def test_any_source_admits(guarded, open_path):
+    secrets, keys = zip(*[secret_and_key() for _ in range(5)])
+    (one, two, three, five, six), (one_key, two_key, three_key, five_key, six_key) = secrets, keys
+    path = open_path / "keys"
     write_keys(path, one_key)
-    with Source() as a, Source(tmp_path / "sock") as b:
+    with Source() as a, Source(open_path / "sock") as b, Source() as c, Source(open_path / "d") as d:
         a.keys.add(two_key.hex())
         b.keys.add(three_key.hex())
-        relay = guarded("keys:%s" % path, a.where, b.where)
-        assert admitted(relay, one) and admitted(relay, two) and admitted(relay, three)
+        c.keys.add(five_key.hex())
+        d.keys.add(six_key.hex())
+        relay = guarded("keys:%s" % path, a.where, b.where, c.where, d.where)
+        assert all(admitted(relay, secret) for secret in secrets)
         assert not admitted(relay)
         # a source that hangs delays nobody whom another one admits
         b.delay.clear()
@@ -262,7 +300,7 @@ def test_a_slow_source_delays_only_who_waits(guarded):
             for t in waiting:
                 t.join()
             # those who waited together were one lookup
-            assert source.asked.count(two_key.hex()) <= 2
+            assert source.asked.count(two_key.hex()) == 1
 
 
 def test_frames_sent_before_the_answer_are_kept(guarded):
@@ -297,8 +335,7 @@ def test_an_answer_of_sources_that_are_gone_admits_nobody(guarded):
         login = threading.Thread(target=lambda: verdicts.append(admitted(relay, secret)))
         login.start()
         eventually(lambda: old.asked, "the old source is asked")
-        relay.config.write_text(relay.config.read_text().replace(old.where, new.where))
-        relay.process.send_signal(signal.SIGHUP)
+        relay.reload(allow=new.where)
         eventually(lambda: new.asked, "the new source is asked instead")
         old.delay.set()
         login.join()
@@ -320,3 +357,146 @@ def test_many_unknown_keys_do_not_become_as_many_questions_at_once(guarded):
             t.join()
         assert at_once == 64
         assert len(source.asked) == 100
+
+
+# --- Those who are logged in are asked about again -------------------------------------------------
+
+@pytest.mark.tsan
+def test_new_sources_throw_out_who_is_not_in_them(guarded):
+    (one, one_key), (two, two_key) = secret_and_key(), secret_and_key()
+    with Source() as source:
+        source.keys.add(one_key.hex())
+        relay = guarded()
+        with relay.client(secret=one) as a, relay.client(secret=two) as b:
+            relay.reload(allow=source.where)
+            assert is_closed(b, within=5)
+            a.ping()
+            assert "may not use this relay any more: http" in relay.text()
+            assert metric(relay, 'derp_admission_total{verdict="revoked"}') == 1
+
+
+@pytest.mark.tsan
+def test_who_was_removed_while_the_source_was_down_is_thrown_out_later(guarded):
+    (one, one_key), (two, two_key) = secret_and_key(), secret_and_key()
+    with Source() as source:
+        source.keys |= {one_key.hex(), two_key.hex()}
+        relay = guarded(source.where)
+        a, b = relay.client(secret=one), relay.client(secret=two)
+    with a, b:
+        relay.reload(allow=source.where)
+        eventually(lambda: metric(relay, "derp_admission_rechecks_waiting") == 2, "both wait")
+        a.ping()  # a source that is down throws nobody out
+        b.ping()
+        with Source(port=source.port) as again:
+            again.status = 502  # nor does one that is not itself yet
+            eventually(lambda: again.asked, "asked again")
+            assert not is_closed(b, within=0.5)
+            again.status = None
+            again.keys.add(one_key.hex())
+            assert is_closed(b, within=20)
+            eventually(lambda: metric(relay, "derp_admission_rechecks_waiting") == 0, "all answered")
+            a.ping()
+            assert again.asked.count(one_key.hex()) < 10  # not in a tight loop
+
+
+def test_who_came_in_by_fail_open_is_asked_about_when_the_source_is_back(guarded):
+    (one, one_key), (two, two_key) = secret_and_key(), secret_and_key()
+    with Source() as source:
+        pass
+    relay = guarded(source.where, fail_open="yes")
+    with relay.client(secret=one) as a, relay.client(secret=two) as b:
+        a.ping()
+        for _ in range(20):
+            assert admitted(relay)
+        # those who have gone are not remembered
+        eventually(lambda: metric(relay, "derp_admission_rechecks_waiting") <= 2, "the dead forgotten")
+        with Source(port=source.port) as again:
+            again.keys.add(one_key.hex())
+            assert is_closed(b, within=20)
+            a.ping()
+            assert set(again.asked) == {one_key.hex(), two_key.hex()}
+
+
+@pytest.mark.tsan
+def test_patrol(guarded):
+    (one, one_key), (two, two_key) = secret_and_key(), secret_and_key()
+    with Source() as source:
+        source.keys |= {one_key.hex(), two_key.hex()}
+        relay = guarded(source.where, recheck="1s")
+        with relay.client(secret=one) as a, relay.client(secret=two) as b:
+            # no, said once, is not believed
+            source.lies = 1
+            began = len(source.asked)
+            eventually(lambda: len(source.asked) >= began + 6, "asked about again and again")
+            assert source.lies == 0
+            a.ping()
+            b.ping()
+            source.keys.remove(two_key.hex())
+            assert is_closed(b, within=8)
+            a.ping()
+        relay.reload(allow=source.where, recheck="off")
+        with relay.client(secret=one) as a:
+            asked = eventually(lambda: source.asked[-1] == one_key.hex() and len(source.asked), "asked")
+            assert not is_closed(a, within=1.5)
+            assert len(source.asked) == asked
+
+
+@pytest.mark.tsan
+def test_a_source_that_hangs_refuses_in_time_and_delays_nobody_else(guarded, open_path):
+    (one, one_key), (two, _) = secret_and_key(), secret_and_key()
+    path = open_path / "keys"
+    write_keys(path, one_key)
+    with Source() as source:
+        source.delay.clear()
+        relay = guarded("keys:%s" % path, source.where)
+        took = []
+
+        def stranger():
+            began = time.monotonic()
+            assert not admitted(relay, two)
+            took.append(time.monotonic() - began)
+
+        waiting = threading.Thread(target=stranger)
+        waiting.start()
+        eventually(lambda: source.asked, "the source is asked")
+        slowest = 0
+        with relay.client(secret=one) as a:  # one who logs in, and one who is there, meanwhile
+            while waiting.is_alive():
+                began = time.monotonic()
+                a.ping()
+                assert admitted(relay, one)
+                slowest = max(slowest, time.monotonic() - began)
+                waiting.join(0.1)
+        assert len(took) == 1 and 4.5 < took[0] < 8
+        assert slowest < 2
+        assert "cannot be asked" in relay.text()
+
+
+def test_refusals_are_counted_and_do_not_fill_the_log(guarded):
+    with Source() as source:
+        relay = guarded(source.where)
+        for _ in range(20):
+            assert not admitted(relay)
+        assert metric(relay, 'derp_admission_total{verdict="refused"}') == 20
+        assert metric(relay, 'derp_logins_total{outcome="refused"}') == 20
+        assert relay.text().count("may not use this relay") == 1
+
+
+# --- Apps ------------------------------------------------------------------------------------------
+
+def test_refused_apps(guarded):
+    def info(name):
+        return {"version": 2, "AppName": name}
+
+    relay = guarded(refuse_apps="Bulk Copier, other")
+    assert admitted(relay) and admitted(relay, info=info("")) and admitted(relay, info=info("Other"))
+    assert not admitted(relay, info=info("other")) and not admitted(relay, info=info("Bulk Copier"))
+    assert 'may not use this relay: the app "other" is refused' in relay.text()
+    assert metric(relay, 'derp_admission_total{verdict="refused_app"}') == 2
+    assert metric(relay, 'derp_logins_total{outcome="refused"}') == 2
+    with relay.client(info=info("talk")) as a, relay.client() as b:
+        relay.reload(refuse_apps="talk")
+        assert is_closed(a, within=5)
+        b.ping()
+        assert 'any more: the app "talk" is refused' in relay.text()
+    assert admitted(relay, info=info("other"))

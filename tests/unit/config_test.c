@@ -75,6 +75,8 @@ static void defaults(void **state)
     assert_int_equal(c.dns_resolver.any.sa_family, AF_UNSPEC);
     assert_int_equal(c.allow_count, 0);
     assert_false(c.fail_open);
+    assert_int_equal(c.recheck, 600);
+    assert_null(c.refuse_apps);
 }
 
 /* Every key of the contract, as a person would write it, comments included. */
@@ -113,7 +115,9 @@ static const char all_keys[] =
     "[admission]\n"
     "allow = tailscaled:/run/tailscale/tailscaled.sock url:https://admin.demo.com/ok?x=1 "
     "keys:/etc/derp/keys\n"
-    "fail-open = yes\n";
+    "fail-open = yes\n"
+    "recheck = 90s\n"
+    "refuse-apps = Bulk Copier ,other,  a-b.c\n";
 
 static void every_relay_and_certificate_key(void **state)
 {
@@ -168,6 +172,8 @@ static void every_other_key(void **state)
     assert_int_equal(c.allow[2].kind, CONFIG_ALLOW_KEYS);
     assert_string_equal(c.allow[2].where, "/etc/derp/keys");
     assert_true(c.fail_open);
+    assert_int_equal(c.recheck, 90);
+    assert_string_equal(c.refuse_apps, "Bulk Copier,other,a-b.c");
 }
 
 /* The contract's own text, empty values and all. */
@@ -415,6 +421,18 @@ static void admission(void **state)
                   "keys:9\n",
             "more than 8 sources");
     refuses(RELAY "[admission]\nfail-open = maybe\n", "expected yes or no");
+    refuses(RELAY "[admission]\nrecheck = 0\n", "a time from 1s to 24h");
+    refuses(RELAY "[admission]\nrecheck = 25h\n", "or off, found \"25h\"");
+    refuses(RELAY "[admission]\nrecheck = 10\n", "a time from 1s to 24h");
+    refuses(RELAY "[admission]\nrefuse-apps = a,,b\n", "a name is missing");
+    refuses(RELAY "[admission]\nrefuse-apps = a,\n", "a name is missing");
+    refuses(RELAY "[admission]\nrefuse-apps = ok, b\xc3\xa4r\n", "printable ASCII");
+    refuses(RELAY "[admission]\nrefuse-apps = a23456789012345678901234567890123\n",
+            "names of 32 bytes at most");
+    reads(RELAY "[admission]\nrecheck = off\nrefuse-apps = a2345678901234567890123456789012\n");
+    assert_int_equal(c.recheck, 0);
+    reads(RELAY "[admission]\nrefuse-apps =\n");
+    assert_null(c.refuse_apps);
     reads(RELAY "[admission]\nallow = url:http://127.0.0.1:8080/admit keys:a keys:b\n");
     assert_int_equal(c.allow_count, 3);
     assert_string_equal(c.allow[0].where, "http://127.0.0.1:8080/admit");
