@@ -21,6 +21,7 @@
 #include "derp/ops/keyfile.h"
 #include "derp/ops/memory.h"
 #include "derp/ops/notify.h"
+#include "derp/ops/who.h"
 #include "derp/relay/admission.h"
 #include "derp/relay/relay.h"
 
@@ -48,25 +49,45 @@ struct daemon {
 
 struct options {
     const char *config_path;
-    bool check;
+    int check, who, json; /* booleans, for getopt_long */
 };
 
-static const char usage[] = "usage: derpd [--config FILE] [--check] [--version] [--help]\n"
-                            "\n"
-                            "  -c, --config FILE  read FILE instead of " CONFIG_PATH "\n"
-                            "      --check        test the config and what it names, then exit\n"
-                            "  -v, --verbose      log each connection\n"
-                            "  -V, --version      print the version\n"
-                            "  -h, --help         print this\n"
-                            "\n"
-                            "Runs in the foreground. SIGHUP reloads, SIGTERM drains and ends. See "
-                            "derpd(8), derp.conf(5).\n";
+static const char usage[] =
+    "usage: derpd [--config FILE] [--check | --who [--json]]\n"
+    "       derpd --version | --help\n"
+    "\n"
+    "  -c, --config FILE  read FILE instead of " CONFIG_PATH "\n"
+    "      --check        test the config and what it names, then exit\n"
+    "      --who          list the clients of the running relay, then exit\n"
+    "      --json         the same as JSON\n"
+    "  -v, --verbose      log each connection\n"
+    "  -V, --version      print the version\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Runs in the foreground. SIGHUP reloads, SIGTERM drains and ends. See "
+    "derpd(8), derp.conf(5).\n";
+
+static bool options_go_together(const struct options *o, int argc, char **argv)
+{
+    const char *why = NULL;
+
+    if (o->check && o->who)
+        why = "--check and --who do not go together";
+    else if (o->json && !o->who)
+        why = "--json belongs to --who";
+    if (optind < argc)
+        fprintf(stderr, "derpd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+    else if (why != NULL)
+        fprintf(stderr, "derpd: %s\n%s", why, usage);
+    return optind == argc && why == NULL;
+}
 
 /* Returns -1 to go on, an exit code otherwise. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 't'},
+    const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, &o->check, 1},
+        {"who", no_argument, &o->who, 1},         {"json", no_argument, &o->json, 1},
         {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     enum log_level level = LOG_LEVEL_INFO;
@@ -75,11 +96,10 @@ static int parse_options(int argc, char **argv, struct options *o)
     *o = (struct options){.config_path = CONFIG_PATH};
     while ((c = getopt_long(argc, argv, "c:vVh", longs, NULL)) != -1) {
         switch (c) {
+        case 0: /* --check, --who, --json */
+            break;
         case 'c':
             o->config_path = optarg;
-            break;
-        case 't':
-            o->check = true;
             break;
         case 'v':
             level = LOG_LEVEL_DEBUG;
@@ -95,10 +115,8 @@ static int parse_options(int argc, char **argv, struct options *o)
             return 2;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "derpd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+    if (!options_go_together(o, argc, argv))
         return 2;
-    }
     log_open("derpd", level);
     return -1;
 }
@@ -123,6 +141,20 @@ static int check(const char *path)
     if (ok)
         printf("%s: ok\n", path);
     else
+        fprintf(stderr, "derpd: %s\n", f.text);
+    config_free(&c);
+    return ok ? 0 : 1;
+}
+
+static int who(const struct options *o)
+{
+    struct config c;
+    struct fault f;
+    bool ok;
+
+    config_init(&c);
+    ok = config_load(o->config_path, &c, &f) && who_print(&c, o->json, stdout, &f);
+    if (!ok)
         fprintf(stderr, "derpd: %s\n", f.text);
     config_free(&c);
     return ok ? 0 : 1;
@@ -240,7 +272,7 @@ static bool start_admin(struct daemon *d, struct fault *f)
 
     if (d->config->metrics.count == 0)
         return true;
-    d->admin = admin_new(at, d->loop, collect, d, f);
+    d->admin = admin_new(at, d->loop, d->relay, collect, d, f);
     if (d->admin != NULL)
         log_info("listening on %s/tcp for metrics", endpoint_print(at, text));
     return d->admin != NULL;
@@ -415,6 +447,8 @@ int main(int argc, char **argv)
     }
     if (o.check)
         return check(o.config_path);
+    if (o.who)
+        return who(&o);
     signal(SIGPIPE, SIG_IGN);
     d.config_path = o.config_path;
     d.config = mem_alloc(1, sizeof *d.config);

@@ -44,6 +44,7 @@ WALLS = {
         "base/finding.c",
         "acme/message*.c",
         "derp/ops/status.c",
+        "derp/ops/who.c",
         "derp/relay/admission_source.c",
         "derp/wire/hello.c",
         "derp/wire/key.c",

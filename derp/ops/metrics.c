@@ -74,6 +74,11 @@ void report_metrics(const struct report *r, struct buf *out)
     gauge(out, "derp_connections", "open TCP connections", (double)r->gauges.connections);
     gauge(out, "derp_clients", "connections that are logged in", (double)r->gauges.clients);
     gauge(out, "derp_clients_home", "of these, whose home relay this is", (double)r->gauges.home);
+    gauge(out, "derp_clients_not_ideal", "of these, who would rather be on another node",
+          (double)r->gauges.not_ideal);
+    gauge(out, "derp_clients_prober", "of these, who only probe", (double)r->gauges.probers);
+    gauge(out, "derp_clients_websocket", "of these, who speak WebSocket",
+          (double)r->gauges.websockets);
     gauge(out, "derp_client_keys", "distinct client keys", (double)r->gauges.keys);
     gauge(out, "derp_client_keys_contested", "client keys held by several connections",
           (double)r->gauges.contested);

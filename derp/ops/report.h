@@ -31,4 +31,10 @@ void report_metrics(const struct report *r, struct buf *out);
 /* One JSON object; see derpd(8) for its members. */
 void report_status(const struct report *r, struct buf *out);
 
+/* The list of connections, one JSON object, in pieces: begin, each client on a line of its own with
+ * its number from 0 on, end. */
+void report_connections_begin(struct buf *out);
+void report_connection(const struct relay_client *c, size_t number, struct buf *out);
+void report_connections_end(struct buf *out);
+
 #endif

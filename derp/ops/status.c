@@ -59,18 +59,36 @@ static json_t *mesh(const struct report *r)
     return list;
 }
 
+static json_t *connections(const struct report *r)
+{
+    const struct relay_gauges *g = &r->gauges;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "open", number(g->connections),
+                     "loggedIn", number(g->clients), "home", number(g->home), "notIdeal",
+                     number(g->not_ideal), "probers", number(g->probers), "webSocket",
+                     number(g->websockets), "keys", number(g->keys), "contestedKeys",
+                     number(g->contested));
+}
+
+static json_t *admission(const struct report *r)
+{
+    const uint64_t *n = r->counters;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "refusedLogins", number(n[COUNTER_LOGIN_REFUSED]),
+                     "unsure", number(n[COUNTER_UNSURE]), "badAnswers",
+                     number(n[COUNTER_BAD_ANSWER]), "revoked", number(n[COUNTER_REVOKED]),
+                     "rechecksWaiting", number(r->gauges.rechecks));
+}
+
 void report_status(const struct report *r, struct buf *out)
 {
     char key[NODE_KEY_TEXT];
     json_t *root = json_pack(
-        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:{s:o, s:o}, s:o, "
-        "s:o}",
-        "schema", 1, "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
+        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "schema", 1,
+        "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
         node_key_print(&r->server_key, key), "uptimeSeconds", (json_int_t)(r->now - r->started),
-        "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections", "open",
-        number(r->gauges.connections), "loggedIn", number(r->gauges.clients), "home",
-        number(r->gauges.home), "keys", number(r->gauges.keys), "contestedKeys",
-        number(r->gauges.contested), "packets", packets(r), "stun", "answered",
+        "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections",
+        connections(r), "admission", admission(r), "packets", packets(r), "stun", "answered",
         number(r->counters[COUNTER_STUN_OK]), "silentWhileNotReady",
         number(r->counters[COUNTER_STUN_SILENT]), "proxiedRequests",
         number(r->counters[COUNTER_PROXIED]), "mesh", mesh(r));

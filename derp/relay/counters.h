@@ -39,6 +39,12 @@
     X(LOGIN_FAILED, "derp_logins_total", "outcome=\"failed\"", "DERP logins by outcome")           \
     X(LOGIN_TIMEOUT, "derp_logins_total", "outcome=\"timeout\"", "DERP logins by outcome")         \
     X(LOGIN_REFUSED, "derp_logins_total", "outcome=\"refused\"", "DERP logins by outcome")         \
+    X(LOGIN_DUPLICATE, "derp_logins_duplicate_total", "",                                          \
+      "DERP logins while another connection had the same key")                                     \
+    X(HOME_IN, "derp_home_moves_total", "direction=\"in\"",                                        \
+      "clients that made this their home, or ceased to, later than 5 s after the login")           \
+    X(HOME_OUT, "derp_home_moves_total", "direction=\"out\"",                                      \
+      "clients that made this their home, or ceased to, later than 5 s after the login")           \
     X(ADMITTED, "derp_admission_total", "verdict=\"admitted\"",                                    \
       "answers of the admission sources")                                                          \
     X(REFUSED, "derp_admission_total", "verdict=\"refused\"", "answers of the admission sources")  \

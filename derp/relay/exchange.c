@@ -9,6 +9,9 @@
 #define NOT_HERE_EVERY 1000
 #define PING_MIN       8
 #define PING_MAX       1000
+#define SETTLED_MS                                                                                 \
+    5000 /* after its login a client has said whether this is its home (derper's)                  \
+          */
 
 /* --- Counting ------------------------------------------------------------------------------- */
 
@@ -104,6 +107,7 @@ static void relay_packet(struct session *s, const struct node_key *dst, const ui
     const struct node_key *src = &s->member.key;
 
     count_packet(w, COUNTER_IN_DISCO, COUNTER_IN_DISCO_BYTES, kind, n);
+    s->bytes_in += n;
     if (route->to == 0) {
         count(&w->counters, exchange_by_kind(COUNTER_DROP_UNKNOWN_DISCO, kind), 1);
         if (kind == PACKET_DISCO)
@@ -123,9 +127,11 @@ void exchange_deliver(struct session *s, struct packet *p)
         packet_free(s->worker->pool, p);
         return;
     }
-    if (p->kind != PACKET_CONTROL)
-        count_packet(s->worker, COUNTER_OUT_DISCO, COUNTER_OUT_DISCO_BYTES, p->kind,
-                     p->len - FRAME_HEADER_LEN - KEY_LEN);
+    if (p->kind != PACKET_CONTROL) {
+        size_t n = p->len - FRAME_HEADER_LEN - KEY_LEN;
+        count_packet(s->worker, COUNTER_OUT_DISCO, COUNTER_OUT_DISCO_BYTES, p->kind, n);
+        s->bytes_out += n;
+    }
     session_push(s, p);
 }
 
@@ -158,13 +164,15 @@ static void take_note_preferred(struct session *s, const struct frame *f)
         session_protocol_error(s, "a NotePreferred of wrong length");
         return;
     }
-    if (home != s->is_home) {
-        if (home)
-            atomic_fetch_add_explicit(&s->worker->home, 1, memory_order_relaxed);
-        else
-            atomic_fetch_sub_explicit(&s->worker->home, 1, memory_order_relaxed);
-    }
+    if (home == s->is_home)
+        return;
     s->is_home = home;
+    if (home)
+        atomic_fetch_add_explicit(&s->worker->home, 1, memory_order_relaxed);
+    else
+        atomic_fetch_sub_explicit(&s->worker->home, 1, memory_order_relaxed);
+    if (loop_now_ms(s->worker->loop) - s->since_ms > SETTLED_MS)
+        count(&s->worker->counters, home ? COUNTER_HOME_IN : COUNTER_HOME_OUT, 1);
 }
 
 static void take_frame(struct session *s, const struct frame *f)

@@ -77,6 +77,13 @@ struct mail_verdict {
     struct admission_answer answer;
 };
 
+/* Wanders through a worker's slots; see roll.c. */
+struct mail_roll {
+    struct mail mail;
+    struct relay_roll *roll;
+    uint32_t slot; /* the next one */
+};
+
 struct mail_call {
     struct mail mail;
     void (*fn)(struct worker *w, void *arg);
@@ -128,6 +135,9 @@ struct worker {
     atomic_uint_fast64_t connections;
     atomic_uint_fast64_t clients;
     atomic_uint_fast64_t home;
+    atomic_uint_fast64_t not_ideal;
+    atomic_uint_fast64_t probers;
+    atomic_uint_fast64_t websockets;
     atomic_uint_fast64_t turns; /* for the watchdog */
     uint64_t turns_seen;        /* main thread */
     struct counters counters;
@@ -185,6 +195,9 @@ struct session {
     struct outbox outbox;
     struct registry_member member;    /* key and handle, once logged in */
     struct tunnel *tunnel;            /* NULL: DERP without WebSocket */
+    int64_t since_ms;                 /* when it logged in, on the loop's clock */
+    uint64_t bytes_in, bytes_out;     /* of its packets; out: without those that were dropped */
+    uint64_t dropped;                 /* packets for it */
     struct destination *destinations; /* DESTINATIONS of them, from the first packet on */
     struct session *dirty_prev, *dirty_next;
     struct session *prelogin_prev, *prelogin_next;
@@ -214,6 +227,8 @@ bool worker_handle_alive(void *relay, handle_t h);
 /* One of both is given. */
 handle_t worker_take_slot(struct worker *w, struct session *s, struct mesh_link *l);
 void worker_free_slot(struct worker *w, handle_t h);
+/* Who has the slot (below slots_made); NULL: nobody. */
+struct session *worker_session_at(struct worker *w, uint32_t slot);
 
 /* session.c: life and output */
 void session_new(struct worker *w, int fd, enum relay_port port, const struct endpoint *peer);
@@ -226,6 +241,8 @@ void session_finish(struct session *s);
 void session_restarting(struct session *s, int64_t bound_ms);
 /* No frame is taken any more, also not of those that are being read right now. */
 void session_close(struct session *s, enum conn_end why, const char *reason);
+/* Adds a client that is logged in to the worker's gauges, or takes it out. */
+void session_gauges(struct session *s, bool is_here);
 /* Bytes of the stream, by state; as conn_events.on_data. */
 size_t session_take(struct session *s, const uint8_t *data, size_t n, size_t *want);
 
@@ -277,6 +294,10 @@ void region_tell(void *relay, handle_t watcher, const struct registry_member *m,
 /* mesh.c, from any thread */
 bool mesh_admits(struct mesh *m, const struct client_info *info);
 struct names *mesh_names(struct mesh *m);
+
+/* roll.c: takes down a part of the worker's clients. Consumes m. */
+void roll_take(struct worker *w, struct mail_roll *m);
+void roll_discard(struct mail_roll *m);
 
 /* Counts a packet that will not arrive; disco_reason: the reason's counter for disco packets. */
 void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p);

@@ -202,7 +202,10 @@ static void logged_in(struct session *s)
     /* ServerInfo is queued first: nothing may arrive before it. */
     registry_add(w->relay->registry, &s->member);
     count(&w->counters, COUNTER_LOGIN_OK, 1);
-    atomic_fetch_add_explicit(&w->clients, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&s->member.contested, memory_order_relaxed))
+        count(&w->counters, COUNTER_LOGIN_DUPLICATE, 1);
+    s->since_ms = loop_now_ms(w->loop);
+    session_gauges(s, true);
     conn_deadline(s->conn, KEEP_ALIVE_MS + randombytes_uniform(KEEP_ALIVE_JITTER_MS));
     log_login(s);
 }

@@ -17,6 +17,7 @@ enum mail_kind {
     MAIL_ACCEPT,    /* a new connection */
     MAIL_CONTEXT,   /* a new TLS context */
     MAIL_VERDICT,   /* admission's answer about the session `to` */
+    MAIL_ROLL,      /* list the worker's clients */
     MAIL_CALL,      /* run a function on the worker's thread */
     MAIL_CLOSE,     /* close the session `to`: a mesh peer wants it */
     MAIL_LINK,      /* start or end a link to another relay */

@@ -181,6 +181,9 @@ void relay_gauges(struct relay *r, struct relay_gauges *g)
     g->connections = total(r, offsetof(struct worker, connections));
     g->clients = total(r, offsetof(struct worker, clients));
     g->home = total(r, offsetof(struct worker, home));
+    g->not_ideal = total(r, offsetof(struct worker, not_ideal));
+    g->probers = total(r, offsetof(struct worker, probers));
+    g->websockets = total(r, offsetof(struct worker, websockets));
     g->queued_bytes = 0;
     for (unsigned i = 0; i < r->worker_count; i++)
         g->queued_bytes += atomic_load(&r->workers[i].mail_bytes);

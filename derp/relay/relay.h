@@ -19,6 +19,8 @@
 #include "derp/relay/mesh.h"
 #include "derp/wire/key.h"
 
+#define RELAY_APP_NAME 33
+
 struct relay;
 
 struct relay_options {
@@ -69,6 +71,9 @@ struct relay_gauges {
     uint64_t connections;  /* open TCP connections */
     uint64_t clients;      /* logged in */
     uint64_t home;         /* logged in and this is their home relay */
+    uint64_t not_ideal;    /* logged in and would rather be on another node of the region */
+    uint64_t probers;      /* logged in to probe the relay */
+    uint64_t websockets;   /* logged in through WebSocket */
     uint64_t keys;         /* distinct keys logged in */
     uint64_t contested;    /* keys held by several connections */
     uint64_t remote;       /* keys that only other relays of the region have */
@@ -79,6 +84,28 @@ void relay_gauges(struct relay *r, struct relay_gauges *g);
 
 /* The state of at most max links to other relays; returns how many there are. */
 size_t relay_mesh_status(struct relay *r, struct mesh_status *list, size_t max);
+
+/* A client that is logged in. */
+struct relay_client {
+    char key[NODE_KEY_SHORT];
+    char app[RELAY_APP_NAME]; /* what it calls itself, printable ASCII; "": nothing */
+    struct endpoint peer;
+    int64_t seconds;              /* since the login */
+    uint64_t bytes_in, bytes_out; /* of its packets, and of those that it was sent */
+    uint64_t dropped;             /* packets for it */
+    uint64_t waiting;             /* bytes for it */
+    bool is_home, is_mesh, is_prober, is_websocket, not_ideal, is_duplicate;
+};
+
+/* The list of all clients. The workers fill it, each a part a turn, so that it holds up nothing;
+ * on_done is called on a worker's thread when they have. */
+struct relay_roll;
+struct relay_roll *relay_call_roll(struct relay *r, void (*on_done)(void *arg), void *arg);
+bool relay_roll_is_done(struct relay_roll *roll);
+/* Once it is done: the clients, in no order; NULL behind the last. */
+const struct relay_client *relay_roll_get(const struct relay_roll *roll, size_t i);
+/* At any time; on_done is not called any more. NULL: no-op. */
+void relay_roll_free(struct relay_roll *roll);
 
 /* True when every worker has turned its loop since the last call: the watchdog's question. */
 bool relay_is_alive(struct relay *r);

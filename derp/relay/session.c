@@ -25,6 +25,10 @@ static void count_head_drop(void *arg, const struct packet *p)
 {
     struct session *s = arg;
 
+    if (p->kind != PACKET_CONTROL) {
+        s->bytes_out -= p->len - FRAME_HEADER_LEN - KEY_LEN;
+        s->dropped++;
+    }
     count_drop(s->worker, COUNTER_DROP_HEAD_DISCO, p);
 }
 
@@ -104,6 +108,23 @@ void session_protocol_error(struct session *s, const char *what)
 {
     count(&s->worker->counters, COUNTER_PROTOCOL_ERROR, 1);
     session_close(s, CONN_END_LOCAL, what);
+}
+
+static void gauge(atomic_uint_fast64_t *g, bool applies, bool is_here)
+{
+    if (applies)
+        atomic_fetch_add_explicit(g, is_here ? 1 : UINT64_MAX, memory_order_relaxed);
+}
+
+void session_gauges(struct session *s, bool is_here)
+{
+    struct worker *w = s->worker;
+
+    gauge(&w->clients, true, is_here);
+    gauge(&w->home, s->is_home, is_here);
+    gauge(&w->not_ideal, (s->member.flags & PEER_PRESENT_NOT_IDEAL) != 0, is_here);
+    gauge(&w->probers, (s->member.flags & PEER_PRESENT_PROBER) != 0, is_here);
+    gauge(&w->websockets, s->tunnel != NULL, is_here);
 }
 
 /* --- Events of the connection --------------------------------------------------------------- */
@@ -208,9 +229,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
     worker_free_slot(w, s->handle);
     if (s->member.handle != 0) {
         exchange_left(s);
-        atomic_fetch_sub_explicit(&w->clients, 1, memory_order_relaxed);
-        if (s->is_home)
-            atomic_fetch_sub_explicit(&w->home, 1, memory_order_relaxed);
+        session_gauges(s, false);
     }
     outbox_clear(&s->outbox, w->pool, count_gone_drop, s);
     atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);

@@ -24,6 +24,11 @@ static struct slot *slot_at(const struct worker *w, uint32_t index)
     return chunk == NULL ? NULL : &chunk[index % SLOT_CHUNK];
 }
 
+struct session *worker_session_at(struct worker *w, uint32_t slot)
+{
+    return slot_at(w, slot)->session;
+}
+
 static void add_chunk(struct worker *w)
 {
     struct slot *chunk = mem_alloc(SLOT_CHUNK, sizeof *chunk);
@@ -230,7 +235,7 @@ static void open_addresses(struct worker *w, const struct mail_addresses *m)
         mesh_link_addresses(l, m);
 }
 
-/* Everything but packets, which are kept. */
+/* Everything but packets and rolls, which are kept. */
 static void open_message(struct worker *w, struct mail *m)
 {
     struct mail_accept *accept = (struct mail_accept *)m;
@@ -238,6 +243,7 @@ static void open_message(struct worker *w, struct mail *m)
 
     switch (m->kind) {
     case MAIL_PACKET:
+    case MAIL_ROLL:
         return;
     case MAIL_ACCEPT:
         session_new(w, accept->fd, accept->port, &accept->peer);
@@ -268,6 +274,10 @@ static void open_mail(struct worker *w, struct mail *m)
 {
     if (m->kind == MAIL_PACKET) {
         open_packet(w, (struct packet *)m);
+        return;
+    }
+    if (m->kind == MAIL_ROLL) {
+        roll_take(w, (struct mail_roll *)m);
         return;
     }
     open_message(w, m);
@@ -498,6 +508,10 @@ void worker_stop(struct worker *w, void *unused)
 
 static void discard_mail(struct mail *m)
 {
+    if (m->kind == MAIL_ROLL) {
+        roll_discard((struct mail_roll *)m);
+        return;
+    }
     if (m->kind == MAIL_ACCEPT)
         close(((struct mail_accept *)m)->fd);
     else if (m->kind == MAIL_CONTEXT)

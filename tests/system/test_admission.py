@@ -67,12 +67,18 @@ class Source:
         if path is None:
             class WebServer(http.server.ThreadingHTTPServer):
                 request_queue_size = 128
+
+                def handle_error(self, *_):
+                    """The relay has given up the question."""
             self.server = WebServer(("127.0.0.1", port), Handler)
             self.port = self.server.server_address[1]
             self.where = "url:http://127.0.0.1:%d/verify" % self.port
         else:
             class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
                 daemon_threads = True
+
+                def handle_error(self, *_):
+                    """The relay has given up the question."""
             self.server = UnixServer(str(path), Handler)
             os.chmod(path, 0o777)
             self.where = "tailscaled:%s" % path
