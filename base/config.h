@@ -14,6 +14,7 @@
 #include "base/net.h"
 
 #define CONFIG_PATH           "/etc/derp/derp.conf"
+#define CONFIG_MAX_BYTES      (64 * 1024) /* of the file */
 #define CONFIG_MAX_LISTEN     16
 #define CONFIG_MAX_SOURCES    8
 #define CONFIG_MAX_MESH       16
