@@ -24,6 +24,7 @@
 #include "derp/ops/who.h"
 #include "derp/relay/admission.h"
 #include "derp/relay/relay.h"
+#include "derp/relay/site.h"
 
 #define DRAIN_MS        3000
 #define OWN_DESCRIPTORS 192 /* listeners, loops, files, admission: not for connections */
@@ -135,13 +136,15 @@ static int check(const char *path)
 {
     struct config c;
     struct fault f;
+    struct site_home *home = NULL;
     bool ok = load_config(path, &c, &f) && certificate_check(&c, &f) && admission_check(&c, &f) &&
-              mesh_check(&c, &f);
+              mesh_check(&c, &f) && (home = site_home_load(c.home, &f)) != NULL;
 
     if (ok)
         printf("%s: ok\n", path);
     else
         fprintf(stderr, "derpd: %s\n", f.text);
+    site_home_free(home);
     config_free(&c);
     return ok ? 0 : 1;
 }
@@ -194,6 +197,7 @@ static bool start_relay(struct daemon *d, struct fault *f)
         .workers = d->workers = worker_count(d->config),
         .server_key = d->server_key,
         .domain = d->config->domain,
+        .loop = d->loop,
         .config = d->config,
         .stun = d->config->stun.list,
         .stun_count = d->config->stun.count,
@@ -347,11 +351,14 @@ static void on_hangup(void *arg)
     struct daemon *d = arg;
     struct config *fresh = mem_alloc(1, sizeof *fresh);
     struct config *old = d->config;
+    struct site_home *home = NULL;
     struct fault f;
 
     notify_reloading();
-    if (load_config(d->config_path, fresh, &f) && reconfigure(d, fresh, &f)) {
+    if (load_config(d->config_path, fresh, &f) &&
+        (home = site_home_load(fresh->home, &f)) != NULL && reconfigure(d, fresh, &f)) {
         warn_about_restart(old, fresh);
+        relay_set_pages(d->relay, home, &fresh->bootstrap_dns);
         d->config = fresh;
         certificate_watch_config(d->certificate, fresh);
         relay_set_proxies(d->relay, &fresh->proxy_from);
@@ -359,6 +366,7 @@ static void on_hangup(void *arg)
         d->reloads_ok++;
         log_info("config reloaded");
     } else {
+        site_home_free(home);
         d->reloads_failed++;
         log_error("the new config is refused, the old one stays: %s", f.text);
         certificate_watch_reload(d->certificate);

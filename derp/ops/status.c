@@ -80,18 +80,34 @@ static json_t *admission(const struct report *r)
                      "rechecksWaiting", number(r->gauges.rechecks));
 }
 
+/* What is said here in words is what the log says at most once a minute. */
+static json_t *proxy(const struct report *r)
+{
+    const struct relay_proxied *p = &r->gauges.proxied;
+    char from[ENDPOINT_TEXT], at[CLOCK_TEXT];
+
+    if (p->sign == NULL)
+        return json_pack("{s:o, s:n, s:n, s:n, s:n}", "requests",
+                         number(r->counters[COUNTER_PROXIED]), "last", "at", "sign", "advice");
+    return json_pack("{s:o, s:s, s:s, s:s, s:s}", "requests", number(r->counters[COUNTER_PROXIED]),
+                     "last", endpoint_print_ip(&p->from, from), "at", clock_print(p->at, at),
+                     "sign", p->sign, "advice",
+                     "requests for DERP come through an HTTP proxy, which DERP does not survive: "
+                     "let it pass TCP through instead (nginx: stream, not http)");
+}
+
 void report_status(const struct report *r, struct buf *out)
 {
     char key[NODE_KEY_TEXT];
     json_t *root = json_pack(
-        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o}", "schema", 1,
-        "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
+        "{s:i, s:s, s:s?, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o, s:o, s:o}",
+        "schema", 1, "version", DERP_RELAY_VERSION, "domain", r->domain, "serverKey",
         node_key_print(&r->server_key, key), "uptimeSeconds", (json_int_t)(r->now - r->started),
         "workers", (json_int_t)r->workers, "certificate", certificate(r), "connections",
         connections(r), "admission", admission(r), "packets", packets(r), "stun", "answered",
         number(r->counters[COUNTER_STUN_OK]), "silentWhileNotReady",
         number(r->counters[COUNTER_STUN_SILENT]), "proxiedRequests",
-        number(r->counters[COUNTER_PROXIED]), "mesh", mesh(r));
+        number(r->counters[COUNTER_PROXIED]), "proxy", proxy(r), "mesh", mesh(r));
     char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
 
     if (text != NULL)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derp/relay/http_answer.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "derp/wire/websocket.h"
@@ -15,29 +17,77 @@ static const char home_page[] =
     "other directly. It cannot read them. There is nothing to see here in a browser.</p>\n"
     "</html>\n";
 
+/* For pages that people look at in a browser, as derper has them. But their host may have
+ * sub-domains that are none of ours, so those are not bound to HTTPS. */
+#define BROWSER_HEADERS                                                                            \
+    "Strict-Transport-Security: max-age=63072000\r\nX-Frame-Options: DENY\r\n"                     \
+    "X-Content-Type-Options: nosniff\r\nContent-Security-Policy: "
+#define OUR_POLICY                                                                                 \
+    "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'self'; "            \
+    "block-all-mixed-content; object-src 'none'\r\n"
+#define OWN_POLICY "frame-ancestors 'none'\r\n"
+#define TEXT       "text/plain; charset=utf-8"
+#define HTML       "text/html; charset=utf-8"
+
 /* One answer being written. */
 struct answer {
     struct buf *out;
     bool keep;    /* the connection stays open */
     bool is_head; /* HEAD: no body */
     int minor;
+    time_t now;
 };
 
-static void respond(const struct answer *a, const char *status, const char *headers,
-                    const char *type, const char *body)
+/* RFC 9110 5.6.7, whatever the locale. */
+static void put_date(struct buf *out, time_t now)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm t;
+
+    if (gmtime_r(&now, &t) != NULL)
+        buf_printf(out, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * t.tm_wday,
+                   t.tm_mday, months + 3 * t.tm_mon, t.tm_year + 1900, t.tm_hour, t.tm_min,
+                   t.tm_sec);
+}
+
+static void respond_bytes(const struct answer *a, const char *status, const char *headers,
+                          const char *type, const void *body, size_t n)
 {
     buf_printf(a->out, "HTTP/1.1 %s\r\n%s", status, headers);
+    put_date(a->out, a->now);
     if (type != NULL)
         buf_printf(a->out, "Content-Type: %s\r\n", type);
-    if (strncmp(status, "204", 3) != 0)
-        buf_printf(a->out, "Content-Length: %zu\r\n", strlen(body));
+    if (strncmp(status, "204", 3) != 0 && !(a->is_head && n == 0))
+        buf_printf(a->out, "Content-Length: %zu\r\n", n);
     if (!a->keep)
         buf_puts(a->out, "Connection: close\r\n");
     else if (a->minor == 0)
         buf_puts(a->out, "Connection: keep-alive\r\n");
     buf_puts(a->out, "\r\n");
-    if (!a->is_head)
-        buf_puts(a->out, body);
+    if (!a->is_head && n > 0)
+        buf_append(a->out, body, n);
+}
+
+static void respond(const struct answer *a, const char *status, const char *headers,
+                    const char *type, const char *body)
+{
+    respond_bytes(a, status, headers, type, body, strlen(body));
+}
+
+/* An error, in words for whoever looks. */
+static void refuse(const struct answer *a, const char *status, const char *headers,
+                   const char *words)
+{
+    struct buf text, all;
+
+    buf_init(&text, 512);
+    buf_init(&all, 512);
+    buf_printf(&text, "%s\n", words);
+    buf_printf(&all, "%sX-Content-Type-Options: nosniff\r\n", headers);
+    respond(a, status, buf_text(&all), TEXT, buf_text(&text));
+    buf_free(&text);
+    buf_free(&all);
 }
 
 static bool is_get(const struct http_request *r)
@@ -46,38 +96,40 @@ static bool is_get(const struct http_request *r)
            (r->method.n == 4 && memcmp(r->method.p, "HEAD", 4) == 0);
 }
 
-/* Old clients say "WebSocket" without the subprotocol and mean DERP. */
-static bool wants_derp(const struct http_request *r)
-{
-    struct http_span upgrade = http_header(r, "Upgrade");
+/* --- /derp ------------------------------------------------------------------------------------ */
 
-    if (upgrade.p == NULL)
-        return false;
-    if (http_span_is(upgrade, "derp"))
-        return true;
-    return http_span_is(upgrade, "websocket") &&
-           !http_span_has_token(http_header(r, "Sec-WebSocket-Protocol"), "derp");
+static void refuse_websocket(const struct answer *a, int status, const char *why)
+{
+    switch (status) {
+    case 426:
+        refuse(a, "426 Upgrade Required", "Upgrade: websocket\r\n", why);
+        return;
+    case 405:
+        refuse(a, "405 Method Not Allowed", "Allow: GET\r\n", why);
+        return;
+    default:
+        refuse(a, "400 Bad Request", "Sec-WebSocket-Version: 13\r\n", why);
+    }
 }
 
-static enum http_action answer_derp(const struct http_request *r, const struct http_site *site,
-                                    const struct answer *a)
+static enum http_action answer_websocket(const struct http_request *r, const struct answer *a)
 {
-    char key[2 * KEY_LEN + 1], accept[WEBSOCKET_ACCEPT_LEN];
+    char accept[WEBSOCKET_ACCEPT_LEN];
 
-    if (websocket_is_request(r)) {
-        websocket_accept(r, accept);
-        buf_printf(a->out,
-                   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                   "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-                   "Sec-WebSocket-Protocol: derp\r\n\r\n",
-                   accept);
-        return HTTP_ACTION_WEBSOCKET;
-    }
-    if (!wants_derp(r)) {
-        respond(a, "426 Upgrade Required", "Upgrade: DERP\r\n", "text/plain; charset=utf-8",
-                "DERP requires connection upgrade\n");
-        return a->keep ? HTTP_ACTION_KEEP : HTTP_ACTION_CLOSE;
-    }
+    websocket_accept(r, accept);
+    buf_printf(a->out,
+               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+               "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+               "Sec-WebSocket-Protocol: derp\r\n\r\n",
+               accept);
+    return HTTP_ACTION_WEBSOCKET;
+}
+
+static enum http_action answer_upgrade(const struct http_request *r, const struct http_site *site,
+                                       const struct answer *a)
+{
+    char key[2 * KEY_LEN + 1];
+
     if (http_span_is(http_header(r, "Derp-Fast-Start"), "1"))
         return HTTP_ACTION_DERP;
     text_hex(site->server_key.bytes, KEY_LEN, key);
@@ -87,6 +139,26 @@ static enum http_action answer_derp(const struct http_request *r, const struct h
                key);
     return HTTP_ACTION_DERP;
 }
+
+static enum http_action answer_derp(const struct http_request *r, const struct http_site *site,
+                                    const struct answer *a)
+{
+    struct http_span upgrade = http_header(r, "Upgrade");
+    const char *why = NULL;
+    int status = websocket_request(r, &why);
+
+    if (status == 101)
+        return answer_websocket(r, a);
+    if (status != 0)
+        refuse_websocket(a, status, why);
+    else if (http_span_is(upgrade, "derp") || http_span_is(upgrade, "websocket"))
+        return answer_upgrade(r, site, a);
+    else
+        refuse(a, "426 Upgrade Required", "Upgrade: DERP\r\n", "DERP requires connection upgrade");
+    return a->keep ? HTTP_ACTION_KEEP : HTTP_ACTION_CLOSE;
+}
+
+/* --- Pages ------------------------------------------------------------------------------------ */
 
 /* The challenge is echoed into a header: only derper's alphabet passes. */
 static bool challenge_ok(struct http_span c)
@@ -121,45 +193,87 @@ static void answer_probe(const struct http_request *r, const struct answer *a)
     if (is_get(r))
         respond(a, "200 OK", "Access-Control-Allow-Origin: *\r\n", NULL, "");
     else
-        respond(a, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "text/plain; charset=utf-8",
-                "bogus probe method\n");
+        refuse(a, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "bogus probe method");
+}
+
+/* The name in Host without its port; n is 0 when there is none. */
+static struct http_span host_name(const struct http_request *r)
+{
+    struct http_span host = http_header(r, "Host");
+    size_t n = 0;
+
+    if (host.n > 0 && host.p[0] == '[')
+        while (n < host.n && host.p[n] != ']')
+            n++;
+    while (n < host.n && host.p[n] != ':')
+        n++;
+    return (struct http_span){host.p, n};
 }
 
 /* Port 80 has no pages of its own: what is not the captive-portal check goes to https. */
 static void answer_redirect(const struct http_request *r, const struct http_site *site,
                             const struct answer *a)
 {
+    struct http_span host = host_name(r);
     struct buf headers;
 
-    if (!is_get(r) || site->domain == NULL) {
-        respond(a, "400 Bad Request", "", "text/plain; charset=utf-8", "Use HTTPS\n");
+    if (site->domain != NULL)
+        host = (struct http_span){site->domain, strlen(site->domain)};
+    if (!is_get(r) || host.n == 0) {
+        refuse(a, "400 Bad Request", "", "Use HTTPS");
         return;
     }
     buf_init(&headers, HTTP_HEAD_MAX + 512);
-    buf_printf(&headers, "Location: https://%s%.*s\r\n", site->domain, (int)r->path.n, r->path.p);
+    buf_printf(&headers, "Location: https://%.*s%.*s%s%.*s\r\n", (int)host.n, host.p,
+               (int)r->path.n, r->path.p, r->query.n > 0 ? "?" : "", (int)r->query.n, r->query.p);
     respond(a, "302 Found", buf_text(&headers), NULL, "");
     buf_free(&headers);
 }
 
-static void answer_page(const struct http_request *r, const struct answer *a)
+static void answer_home(const struct http_page *home, const struct answer *a)
 {
-    if (http_path_is(r, "/robots.txt"))
-        respond(a, "200 OK", "", "text/plain; charset=utf-8", "User-agent: *\nDisallow: /\n");
-    else if (http_path_is(r, "/bootstrap-dns"))
-        respond(a, "200 OK", "", "application/json", "{}\n");
-    else
-        respond(a, "200 OK", "", "text/html; charset=utf-8", home_page);
+    struct buf headers;
+
+    if (home == NULL) {
+        respond(a, "200 OK", BROWSER_HEADERS OUR_POLICY, HTML, home_page);
+        return;
+    }
+    if (home->location == NULL) {
+        respond_bytes(a, "200 OK",
+                      home->is_own ? BROWSER_HEADERS OWN_POLICY : BROWSER_HEADERS OUR_POLICY,
+                      home->type, home->body, home->n);
+        return;
+    }
+    buf_init(&headers, HTTP_PAGE_MAX);
+    buf_printf(&headers, "Location: %s\r\n%s", home->location, BROWSER_HEADERS OUR_POLICY);
+    respond(a, "302 Found", buf_text(&headers), NULL, "");
+    buf_free(&headers);
+}
+
+static void answer_page(const struct http_request *r, const struct http_site *site,
+                        struct answer *a)
+{
+    if (http_path_is(r, "/robots.txt")) {
+        respond(a, "200 OK", BROWSER_HEADERS OUR_POLICY, TEXT, "User-agent: *\nDisallow: /\n");
+    } else if (http_path_is(r, "/bootstrap-dns")) {
+        a->keep = false; /* its clients ask once, and another relay the next time */
+        respond(a, "200 OK", BROWSER_HEADERS OUR_POLICY, "application/json",
+                site->names != NULL ? site->names : "{}\n");
+    } else if (http_path_is(r, "*")) {
+        respond(a, "200 OK", "", NULL, ""); /* OPTIONS of the server as a whole */
+    } else {
+        answer_home(site->home, a);
+    }
 }
 
 static bool may_keep(const struct http_request *r)
 {
-    struct http_span c = http_header(r, "Connection");
     uint64_t body;
 
     /* A body would have to be read over; no client of a relay sends one. */
-    if (!http_body_length(r, &body) || body > 0)
+    if (!http_body_length(r, &body) || body > 0 || http_has_token(r, "Connection", "close"))
         return false;
-    return r->minor == 1 ? !http_span_has_token(c, "close") : http_span_has_token(c, "keep-alive");
+    return r->minor == 1 || http_has_token(r, "Connection", "keep-alive");
 }
 
 enum http_action http_answer(const struct http_request *r, const struct http_site *site,
@@ -168,50 +282,66 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
     struct answer a = {.out = out,
                        .keep = may_keep(r),
                        .is_head = http_span_is(r->method, "HEAD"),
-                       .minor = r->minor};
+                       .minor = r->minor,
+                       .now = site->now};
 
-    if (http_span_is(r->method, "CONNECT"))
-        respond(&a, "403 Forbidden", "", "text/plain; charset=utf-8", "no proxy\n");
-    else if (http_path_is(r, "/generate_204"))
+    if (http_span_is(r->method, "CONNECT")) {
+        a.keep = false; /* what follows is meant for another server */
+        refuse(&a, site->is_plain ? "400 Bad Request" : "403 Forbidden", "", "this is no proxy");
+    } else if (http_path_is(r, "/generate_204")) {
         answer_no_content(r, &a);
-    else if (site->is_plain)
+    } else if (site->is_plain) {
         answer_redirect(r, site, &a);
-    else if (http_path_is(r, "/derp"))
+    } else if (http_path_is(r, "/derp")) {
         return answer_derp(r, site, &a);
-    else if (http_path_is(r, "/derp/probe") || http_path_is(r, "/derp/latency-check"))
+    } else if (http_path_is(r, "/derp/probe") || http_path_is(r, "/derp/latency-check")) {
         answer_probe(r, &a);
-    else
-        answer_page(r, &a);
+    } else {
+        answer_page(r, site, &a);
+    }
     return a.keep ? HTTP_ACTION_KEEP : HTTP_ACTION_CLOSE;
 }
 
-/* Tailscale's clients always ask for the upgrade; a proxy that is not told of it drops it. */
-static bool upgrade_was_lost(const struct http_request *r)
+/* --- Proxies ---------------------------------------------------------------------------------- */
+
+/* Can this only be a client that wanted an upgrade? Go's client, when it speaks by itself and not
+ * through a transport, names no encodings; derphttp does so. Browsers show by Sec-WebSocket-*. */
+static bool wanted_upgrade(const struct http_request *r)
 {
-    return http_header(r, "Upgrade").p == NULL &&
-           (http_header(r, "Derp-Fast-Start").p != NULL || http_header(r, "Ideal-Node").p != NULL ||
-            http_span_is(http_header(r, "User-Agent"), "Go-http-client/1.1"));
+    struct http_span agent = http_header(r, "User-Agent");
+
+    if (http_header(r, "Derp-Fast-Start").p != NULL || http_header(r, "Ideal-Node").p != NULL ||
+        http_header(r, "Sec-WebSocket-Key").p != NULL ||
+        http_header(r, "Sec-WebSocket-Protocol").p != NULL)
+        return true;
+    return agent.n >= 15 && strncasecmp(agent.p, "Go-http-client/", 15) == 0 &&
+           http_header(r, "Accept-Encoding").p == NULL && http_header(r, "Accept").p == NULL;
 }
 
-bool http_was_proxied(const struct http_request *r)
+const char *http_proxy_sign(const struct http_request *r)
 {
-    static const char *const marks[] = {"Via", "Forwarded", "X-Forwarded-For", "X-Real-IP"};
+    static const char *const signs[] = {
+        "Via",       "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+        "X-Real-IP", "CDN-Loop"};
 
     if (!http_path_is(r, "/derp"))
-        return false;
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-        if (http_header(r, marks[i]).p != NULL)
-            return true;
-    return upgrade_was_lost(r);
+        return NULL;
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++)
+        if (http_header(r, signs[i]).p != NULL)
+            return signs[i];
+    return http_header(r, "Upgrade").p == NULL && wanted_upgrade(r) ? "no Upgrade" : NULL;
 }
 
-void http_answer_bad(enum http_result why, struct buf *out)
-{
-    struct answer a = {.out = out, .minor = 1};
+/* --- Refused heads ---------------------------------------------------------------------------- */
 
-    respond(&a,
-            why == HTTP_TOO_LARGE ? "431 Request Header Fields Too Large"
-            : why == HTTP_VERSION ? "505 HTTP Version Not Supported"
-                                  : "400 Bad Request",
-            "", NULL, "");
+void http_answer_bad(enum http_result why, const struct http_site *site, struct buf *out)
+{
+    static const char *const status[] = {[HTTP_BAD] = "400 Bad Request",
+                                         [HTTP_EXPECTATION] = "417 Expectation Failed",
+                                         [HTTP_TOO_LARGE] = "431 Request Header Fields Too Large",
+                                         [HTTP_CODING] = "501 Not Implemented",
+                                         [HTTP_VERSION] = "505 HTTP Version Not Supported"};
+    struct answer a = {.out = out, .minor = 1, .now = site->now};
+
+    respond(&a, status[why], "", NULL, "");
 }

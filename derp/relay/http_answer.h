@@ -4,6 +4,8 @@
 #define DERP_RELAY_HTTP_ANSWER_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "derp/wire/http.h"
@@ -16,21 +18,38 @@ enum http_action {
     HTTP_ACTION_WEBSOCKET, /* the same, inside WebSocket messages */
 };
 
-struct http_site {
-    struct node_key server_key;
-    bool is_plain;      /* port 80: captive-portal check and redirects only */
-    const char *domain; /* for redirects; may be NULL */
+/* A page that the owner chose. */
+struct http_page {
+    const char *type;     /* its content type */
+    const char *location; /* not NULL: a redirect to this URL, and no page */
+    const void *body;
+    size_t n;
+    bool is_own; /* a file of the owner's, who may have put styles and pictures into it */
 };
 
-/* Appends the answer to out (which has room for 4 KiB). */
+struct http_site {
+    struct node_key server_key;
+    bool is_plain;                /* port 80: captive-portal check and redirects only */
+    const char *domain;           /* for redirects; NULL: the name that was asked for */
+    const struct http_page *home; /* NULL: the page that says what this is */
+    const char *names;            /* JSON for /bootstrap-dns; NULL: no names */
+    time_t now;                   /* for Date */
+};
+
+#define HTTP_PAGE_MAX (64 * 1024) /* bytes of a page or of names */
+
+/* Appends the answer to out (which has room for HTTP_PAGE_MAX and 16 KiB more). */
 enum http_action http_answer(const struct http_request *r, const struct http_site *site,
                              struct buf *out);
 
-/* Did an HTTP proxy pass on this request for DERP? It says so itself (RFC 9110 7.6.3, RFC 7239, or
- * as nginx is often told to), or it took the upgrade out of a Tailscale client's request. */
-bool http_was_proxied(const struct http_request *r);
+/*
+ * What gives away that an HTTP proxy passed on this request for DERP: the name of a header that
+ * such proxies add (RFC 9110 7.6.3, RFC 7239, RFC 8586), or "no Upgrade" when one was taken away
+ * from a client that cannot but have sent it. NULL: nothing, as with a browser that looks at /derp.
+ */
+const char *http_proxy_sign(const struct http_request *r);
 
-/* Answers a head that could not be read (400, 431, 505); close afterwards. */
-void http_answer_bad(enum http_result why, struct buf *out);
+/* Answers a head that could not be read or is refused (400, 417, 431, 501, 505); close after it. */
+void http_answer_bad(enum http_result why, const struct http_site *site, struct buf *out);
 
 #endif

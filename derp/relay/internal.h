@@ -12,12 +12,14 @@
 #include "derp/net/datagram.h"
 #include "derp/net/loop.h"
 #include "derp/relay/admission.h"
+#include "derp/relay/bootstrap.h"
 #include "derp/relay/counters.h"
 #include "derp/relay/handle.h"
 #include "derp/relay/outbox.h"
 #include "derp/relay/packet.h"
 #include "derp/relay/registry.h"
 #include "derp/relay/relay.h"
+#include "derp/relay/site.h"
 #include "derp/wire/frame.h"
 #include "derp/wire/hello.h"
 #include "derp/wire/websocket.h"
@@ -151,6 +153,10 @@ struct relay {
     struct mesh *mesh;
     struct config_networks proxies; /* main thread, like the next */
     struct counters counters;       /* of what never reaches a worker */
+    struct site *site;
+    struct bootstrap *bootstrap;
+    pthread_mutex_t proxied_lock;
+    struct relay_proxied proxied; /* the last one */
     struct worker *workers;
     unsigned worker_count;
     size_t max_connections;
@@ -209,6 +215,7 @@ struct session {
     bool is_watching;   /* is told who comes and goes */
     bool asks_patrol;   /* admission has a question about it: ADMISSION_PATROL */
     bool asks_changed;  /* the same: ADMISSION_CHANGED */
+    bool is_held;       /* further requests wait until the answers are written */
     bool pong_waits;    /* a pong is in the outbox: further pings are skipped */
     uint32_t announced; /* size of a long login that is on its way */
     uint8_t not_here_tokens;
@@ -250,6 +257,8 @@ size_t session_take(struct session *s, const uint8_t *data, size_t n, size_t *wa
 void prelogin_add(struct session *s);
 void prelogin_remove(struct session *s);
 void login_ready(void *owner);
+/* Must the next request wait, because the answers to those before are still there? */
+bool login_is_behind(struct session *s);
 size_t login_http(struct session *s, const uint8_t *data, size_t n);
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void session_verdict(struct session *s, const struct admission_answer *a);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "derp/relay/http_answer.h"
@@ -12,7 +13,7 @@
 #include "derp/wire/hello.h"
 #include "derp/wire/http.h"
 
-#define ANSWER_MAX 16384
+#define ANSWER_MAX (HTTP_PAGE_MAX + 16384)
 
 /* --- Before the login ----------------------------------------------------------------------- */
 
@@ -107,14 +108,16 @@ static void note_proxy(struct session *s, const struct http_request *r)
 {
     static struct log_kind kind;
     char peer[ENDPOINT_TEXT];
+    const char *sign = http_proxy_sign(r);
 
-    if (!http_was_proxied(r))
+    if (sign == NULL)
         return;
+    relay_note_proxied(s->worker->relay, sign, &s->peer);
     count(&s->worker->counters, COUNTER_PROXIED, 1);
     log_limited(&kind, LOG_LEVEL_WARNING,
-                "a request for DERP came through an HTTP proxy at %s: let it pass TCP through "
-                "instead (nginx: stream, not http)",
-                endpoint_print_ip(&s->peer, peer));
+                "a request for DERP came through an HTTP proxy at %s (%s): let it pass TCP "
+                "through instead (nginx: stream, not http)",
+                endpoint_print_ip(&s->peer, peer), sign);
 }
 
 /* A client of the region that would rather be on another node of it. */
@@ -126,31 +129,65 @@ static void note_ideal(struct session *s, const struct http_request *r)
         s->member.flags &= (uint8_t)~PEER_PRESENT_NOT_IDEAL;
 }
 
+static void refuse_request(struct session *s, enum http_result why, const struct http_site *site,
+                           struct buf *answer)
+{
+    count(&s->worker->counters, COUNTER_HTTP_REFUSED, 1);
+    http_answer_bad(why, site, answer);
+    session_push_bytes(s, answer->data, answer->len);
+    session_finish(s);
+}
+
+static void answer_request(struct session *s, const struct http_request *r,
+                           const struct http_site *site, struct buf *answer)
+{
+    enum http_result result = http_check(r);
+
+    if (result == HTTP_OK) {
+        note_proxy(s, r);
+        note_ideal(s, r);
+        act(s, http_answer(r, site, answer), answer);
+        return;
+    }
+    refuse_request(s, result, site, answer);
+}
+
+/* Whoever asks without reading gets no more answers than fit; the rest of his requests waits. */
+bool login_is_behind(struct session *s)
+{
+    if (outbox_bytes(&s->outbox) < FLUSH_EARLY)
+        return false;
+    conn_flush(s->conn);
+    if (outbox_bytes(&s->outbox) < FLUSH_EARLY)
+        return false;
+    s->is_held = true;
+    conn_hold(s->conn, true);
+    return true;
+}
+
 /* One request head. Returns the bytes used. */
 size_t login_http(struct session *s, const uint8_t *data, size_t n)
 {
-    struct http_site site = {.server_key = s->worker->relay->server_key.public_key,
+    struct relay *relay = s->worker->relay;
+    struct http_site site = {.server_key = relay->server_key.public_key,
                              .is_plain = s->port == RELAY_PORT_HTTP,
-                             .domain = s->worker->relay->domain};
+                             .domain = relay->domain,
+                             .now = clock_wall()};
     struct http_request request;
+    struct site_visit visit;
     struct buf answer;
-    size_t used = 0;
+    size_t used = n;
     enum http_result r = http_read_request((const char *)data, n, &request, &used);
 
     if (r == HTTP_INCOMPLETE)
         return 0;
     buf_init(&answer, ANSWER_MAX);
-    if (r == HTTP_OK) {
-        note_proxy(s, &request);
-        note_ideal(s, &request);
-        act(s, http_answer(&request, &site, &answer), &answer);
-    } else {
-        count(&s->worker->counters, COUNTER_HTTP_REFUSED, 1);
-        http_answer_bad(r, &answer);
-        session_push_bytes(s, answer.data, answer.len);
-        session_finish(s);
-        used = n;
-    }
+    site_enter(relay->site, &visit, &site);
+    if (r == HTTP_OK)
+        answer_request(s, &request, &site, &answer);
+    else
+        refuse_request(s, r, &site, &answer);
+    site_leave(relay->site, &visit);
     buf_free(&answer);
     return used;
 }

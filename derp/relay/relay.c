@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "derp/relay/internal.h"
@@ -55,6 +56,33 @@ size_t relay_mesh_status(struct relay *r, struct mesh_status *list, size_t max)
     return mesh_status(r->mesh, list, max);
 }
 
+/* --- Pages ---------------------------------------------------------------------------------- */
+
+void relay_set_pages(struct relay *r, struct site_home *home, const struct config_names *names)
+{
+    site_set_home(r->site, home);
+    bootstrap_set(r->bootstrap, names);
+}
+
+static bool make_pages(struct relay *r, const struct relay_options *opt, struct fault *f)
+{
+    struct site_home *home = site_home_load(opt->config->home, f);
+
+    if (home == NULL)
+        return false;
+    r->site = site_new();
+    r->bootstrap = bootstrap_new(opt->loop, r->site);
+    relay_set_pages(r, home, &opt->config->bootstrap_dns);
+    return true;
+}
+
+void relay_note_proxied(struct relay *r, const char *sign, const struct endpoint *from)
+{
+    pthread_mutex_lock(&r->proxied_lock);
+    r->proxied = (struct relay_proxied){.sign = sign, .from = *from, .at = clock_wall()};
+    pthread_mutex_unlock(&r->proxied_lock);
+}
+
 /* --- Life ----------------------------------------------------------------------------------- */
 
 struct relay *relay_new(const struct relay_options *opt, struct fault *f)
@@ -70,6 +98,7 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
         .alive = worker_handle_alive, .tell = region_tell, .arg = r};
     bool ok = true;
 
+    pthread_mutex_init(&r->proxied_lock, NULL);
     r->server_key = opt->server_key;
     atomic_init(&r->patrol_ms, (int64_t)opt->config->recheck * 1000);
     r->domain = mem_strdup(opt->domain);
@@ -81,6 +110,7 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     r->mesh = mesh_new(r);
     for (unsigned i = 0; ok && i < opt->workers; i++)
         ok = worker_init(&r->workers[i], r, i, opt, f);
+    ok = ok && make_pages(r, opt, f);
     if (ok)
         ok = (r->admission = admission_new(opt->config, &events, f)) != NULL;
     for (unsigned i = 0; ok && i < opt->workers; i++) {
@@ -192,6 +222,9 @@ void relay_gauges(struct relay *r, struct relay_gauges *g)
     g->contested = n.contested;
     g->remote = n.remote;
     g->rechecks = admission_waiting(r->admission);
+    pthread_mutex_lock(&r->proxied_lock);
+    g->proxied = r->proxied;
+    pthread_mutex_unlock(&r->proxied_lock);
 }
 
 static void nothing(struct worker *w, void *arg)
@@ -237,10 +270,13 @@ void relay_free(struct relay *r)
             pthread_join(r->workers[i].thread, NULL);
     admission_free(r->admission);
     mesh_free(r->mesh);
+    bootstrap_free(r->bootstrap);
+    site_free(r->site);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_destroy(&r->workers[i]);
     registry_free(r->registry);
     keypair_wipe(&r->server_key);
+    pthread_mutex_destroy(&r->proxied_lock);
     free(r->workers);
     free(r->domain);
     free(r);

@@ -9,14 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/net.h"
 #include "derp/net/identity.h"
+#include "derp/net/loop.h"
 #include "derp/net/tls.h"
 #include "derp/relay/counters.h"
 #include "derp/relay/mesh.h"
+#include "derp/relay/site.h"
 #include "derp/wire/key.h"
 
 #define RELAY_APP_NAME 33
@@ -29,7 +32,8 @@ struct relay_options {
     const char *domain;    /* for redirects from port 80; may be NULL */
     struct endpoint *stun; /* addresses; real ports are written back where they were 0 */
     size_t stun_count;
-    const struct config *config; /* for admission and proxies; read during the call only */
+    struct loop *loop;           /* of the main thread, for timers */
+    const struct config *config; /* for admission, proxies and pages; read during the call only */
     size_t max_connections;      /* of all workers; the newest is refused beyond it */
 };
 
@@ -51,6 +55,9 @@ bool relay_set_mesh(struct relay *r, const struct config *c, struct fault *f);
 /* Only these peers are accepted on RELAY_PORT_PROXY from now on; connections that run stay. */
 void relay_set_proxies(struct relay *r, const struct config_networks *from);
 
+/* Another home page (taken over) and other names for /bootstrap-dns from now on. */
+void relay_set_pages(struct relay *r, struct site_home *home, const struct config_names *names);
+
 /* May clients choose this relay? While not, STUN stays silent. False at start. */
 void relay_set_ready(struct relay *r, bool ready);
 
@@ -67,6 +74,16 @@ void relay_accept(struct relay *r, int fd, const struct endpoint *peer, enum rel
 /* Sum of all workers' counters into totals[COUNTERS]. */
 void relay_counters(struct relay *r, uint64_t totals[static COUNTERS]);
 
+/* A request for DERP that came through an HTTP proxy. */
+struct relay_proxied {
+    const char *sign; /* what gave it away (http_proxy_sign); NULL: there was none */
+    struct endpoint from;
+    time_t at;
+};
+
+/* Notes the last such request; relay_gauges tells it. On any thread. */
+void relay_note_proxied(struct relay *r, const char *sign, const struct endpoint *from);
+
 struct relay_gauges {
     uint64_t connections;  /* open TCP connections */
     uint64_t clients;      /* logged in */
@@ -79,6 +96,7 @@ struct relay_gauges {
     uint64_t remote;       /* keys that only other relays of the region have */
     uint64_t queued_bytes; /* in mailboxes between workers */
     uint64_t rechecks;     /* questions about clients that wait for an admission source */
+    struct relay_proxied proxied;
 };
 void relay_gauges(struct relay *r, struct relay_gauges *g);
 

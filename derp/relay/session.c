@@ -96,6 +96,10 @@ static void on_drained(void *owner)
     struct session *s = owner;
 
     s->pong_waits = false;
+    if (s->is_held) {
+        s->is_held = false;
+        conn_hold(s->conn, false);
+    }
 }
 
 void session_finish(struct session *s)
@@ -138,6 +142,8 @@ size_t session_take(struct session *s, const uint8_t *data, size_t n, size_t *wa
     while (used < n) {
         switch (s->state) {
         case SESSION_HTTP:
+            if (login_is_behind(s))
+                return used;
             step = login_http(s, data + used, n - used);
             break;
         case SESSION_LOGIN:

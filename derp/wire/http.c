@@ -15,11 +15,15 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* RFC 9110 5.6.2 */
 static bool is_token_char(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+    return is_digit(c) || is_alpha(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static bool is_token(struct http_span s)
@@ -126,33 +130,29 @@ static enum http_result read_version(struct http_span s, int *minor)
     return HTTP_OK;
 }
 
-/* Skips "http://host" or "https://host" of an absolute-form target. */
-static struct http_span without_authority(struct http_span target)
+/* Length of "scheme://" in front of an absolute-form target (RFC 3986 3.1); 0: none. */
+static size_t scheme_length(struct http_span target)
 {
-    size_t scheme = target.n >= 7 && strncasecmp(target.p, "http://", 7) == 0    ? 7
-                    : target.n >= 8 && strncasecmp(target.p, "https://", 8) == 0 ? 8
-                                                                                 : 0;
-    if (scheme == 0)
-        return target;
-    target.p += scheme;
-    target.n -= scheme;
-    while (target.n > 0 && !strchr("/?#", target.p[0])) {
-        target.p++;
-        target.n--;
-    }
-    return target;
+    size_t n = 0;
+
+    while (n < target.n && (is_alpha(target.p[n]) ||
+                            (n > 0 && (is_digit(target.p[n]) || memchr("+-.", target.p[n], 3)))))
+        n++;
+    return n > 0 && target.n - n >= 3 && memcmp(target.p + n, "://", 3) == 0 ? n + 3 : 0;
 }
 
 static void read_target(struct http_span target, struct http_request *r)
 {
-    struct http_span rest;
+    size_t skip = scheme_length(target);
 
-    target = split(without_authority(target), '#', &rest);
-    r->path = split(target, '?', &r->query);
+    if (skip > 0)
+        while (skip < target.n && target.p[skip] != '/' && target.p[skip] != '?')
+            skip++;
+    r->path = split((struct http_span){target.p + skip, target.n - skip}, '?', &r->query);
     if (!r->query.p)
         r->query = (struct http_span){"", 0};
-    if (r->path.n == 0)
-        r->path = (struct http_span){"/", 1};
+    if (r->path.n == 0 && skip > 0)
+        r->path = (struct http_span){"/", 1}; /* RFC 9110 4.2.3 */
 }
 
 static enum http_result read_request_line(struct http_span line, struct http_request *r)
@@ -272,27 +272,95 @@ bool http_has_token(const struct http_request *r, const char *name, const char *
     return false;
 }
 
+/* A decimal number that fits. */
+static bool read_length(struct http_span s, uint64_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_digit(s.p[i]) || *n > (UINT64_MAX - 9) / 10)
+            return false;
+        *n = *n * 10 + (uint64_t)(s.p[i] - '0');
+    }
+    return s.n > 0;
+}
+
 bool http_body_length(const struct http_request *r, uint64_t *n)
 {
-    const struct http_header *length = NULL;
-    uint64_t value = 0;
+    bool seen = false;
 
+    *n = 0;
     for (size_t i = 0; i < r->header_count; i++) {
         const struct http_header *h = &r->headers[i];
+        uint64_t one;
 
         if (http_span_is(h->name, "Transfer-Encoding"))
             return false;
         if (!http_span_is(h->name, "Content-Length"))
             continue;
-        if (length || h->value.n == 0)
+        if (!read_length(h->value, &one) || (seen && one != *n))
             return false;
-        length = h;
+        *n = one;
+        seen = true;
     }
-    for (size_t i = 0; length && i < length->value.n; i++) {
-        if (!is_digit(length->value.p[i]) || value > (UINT64_MAX - 9) / 10)
-            return false;
-        value = value * 10 + (uint64_t)(length->value.p[i] - '0');
-    }
-    *n = value;
     return true;
+}
+
+/* --- The request as a whole ------------------------------------------------------------------- */
+
+/* RFC 3986 3.2.2 and a port, by their characters. */
+static bool is_host(struct http_span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_digit(s.p[i]) && !is_alpha(s.p[i]) && !memchr("!$%&'()*+,-.:;=[]_~", s.p[i], 19))
+            return false;
+    return true;
+}
+
+/* Exactly one since HTTP/1.1 (RFC 9112 3.2). */
+static bool host_is_sound(const struct http_request *r)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (!http_span_is(r->headers[i].name, "Host"))
+            continue;
+        count++;
+        if (!is_host(r->headers[i].value))
+            return false;
+    }
+    return count == 1 || (count == 0 && r->minor == 0);
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* A path whose escapes are whole, or what two methods have instead (RFC 9112 3.2.3, 3.2.4). */
+static bool target_is_sound(const struct http_request *r)
+{
+    struct http_span p = r->path;
+
+    if (http_span_is(r->method, "CONNECT") ||
+        (http_span_is(r->method, "OPTIONS") && http_path_is(r, "*")))
+        return true;
+    for (size_t i = 0; i < p.n; i++)
+        if (p.p[i] == '%' && (p.n - i < 3 || !is_hex(p.p[i + 1]) || !is_hex(p.p[i + 2])))
+            return false;
+    return p.n > 0 && p.p[0] == '/';
+}
+
+enum http_result http_check(const struct http_request *r)
+{
+    struct http_span coding = http_header(r, "Transfer-Encoding");
+    struct http_span expect = http_header(r, "Expect");
+    uint64_t length;
+
+    if (!host_is_sound(r) || !target_is_sound(r))
+        return HTTP_BAD;
+    if (coding.p && !http_span_is(coding, "chunked"))
+        return HTTP_CODING;
+    if (!coding.p && !http_body_length(r, &length))
+        return HTTP_BAD;
+    return expect.n > 0 && !http_span_is(expect, "100-continue") ? HTTP_EXPECTATION : HTTP_OK;
 }

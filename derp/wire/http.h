@@ -23,7 +23,7 @@ struct http_header {
 
 struct http_request {
     struct http_span method;
-    struct http_span path;  /* of origin-form or absolute-form, without query and fragment */
+    struct http_span path;  /* of origin-form or absolute-form, without query; not decoded */
     struct http_span query; /* without '?', empty when none */
     int minor;              /* 0 or 1 of HTTP/1.x */
     size_t header_count;
@@ -41,12 +41,21 @@ enum http_result {
     HTTP_INCOMPLETE, /* more bytes are needed */
     HTTP_BAD,        /* 400 */
     HTTP_TOO_LARGE,  /* 431: more than HTTP_HEAD_MAX bytes or HTTP_HEADERS_MAX lines */
-    HTTP_VERSION     /* 505: not HTTP/1.x */
+    HTTP_VERSION,    /* 505: not HTTP/1.x */
+    HTTP_CODING,     /* 501: a transfer coding other than chunked */
+    HTTP_EXPECTATION /* 417: an expectation other than 100-continue */
 };
 
 /* Reads one request head from p[0..n); lines may end in CRLF or bare LF. Leading empty lines are
  * skipped (RFC 9112 2.2). Refused: control characters, space before a colon, obsolete folding. */
 enum http_result http_read_request(const char *p, size_t n, struct http_request *r, size_t *used);
+
+/*
+ * Is a request that was read what RFC 9112 wants as a whole? One Host (3.2), a target of its
+ * method's form (3.2), a body that has a length (6.3). HTTP_OK, HTTP_BAD, HTTP_CODING or
+ * HTTP_EXPECTATION; the path of the last two is in order.
+ */
+enum http_result http_check(const struct http_request *r);
 
 /* Client side: reads one response head. */
 enum http_result http_read_response(const char *p, size_t n, struct http_response *r, size_t *used);
@@ -65,8 +74,8 @@ bool http_span_has_token(struct http_span s, const char *token);
 /* The same over all headers of that name. */
 bool http_has_token(const struct http_request *r, const char *name, const char *token);
 
-/* The body length a request announces: 0 without; false for Transfer-Encoding, a bad or repeated
- * Content-Length. */
+/* The body length a request announces: 0 without; false for Transfer-Encoding and for a
+ * Content-Length that is no number or contradicts another. */
 bool http_body_length(const struct http_request *r, uint64_t *n);
 
 #endif

@@ -28,19 +28,51 @@ struct websocket {
     size_t control_len;
 };
 
-bool websocket_is_request(const struct http_request *r)
+/* Is "derp" in the list? Subprotocols are compared with their case (RFC 6455 4.2.2). */
+static bool offers_derp(struct http_span list)
+{
+    for (size_t i = 0; i + 4 <= list.n; i++) {
+        bool begins = i == 0 || strchr(", \t", list.p[i - 1]) != NULL;
+        bool ends = i + 4 == list.n || strchr(", \t", list.p[i + 4]) != NULL;
+        if (begins && ends && memcmp(list.p + i, "derp", 4) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool key_is_sound(const struct http_request *r)
 {
     struct http_span key = http_header(r, "Sec-WebSocket-Key");
     unsigned char bytes[18];
     size_t n;
 
-    return http_span_is(http_header(r, "Upgrade"), "websocket") &&
-           http_span_has_token(http_header(r, "Sec-WebSocket-Protocol"), "derp") &&
-           http_span_is(http_header(r, "Sec-WebSocket-Version"), "13") &&
-           http_span_is(r->method, "GET") && key.n == KEY_TEXT_LEN &&
+    return key.n == KEY_TEXT_LEN &&
            sodium_base642bin(bytes, sizeof bytes, key.p, key.n, NULL, &n, NULL,
                              sodium_base64_VARIANT_ORIGINAL) == 0 &&
            n == 16;
+}
+
+int websocket_request(const struct http_request *r, const char **why)
+{
+    struct http_span protocols = http_header(r, "Sec-WebSocket-Protocol");
+
+    if (!http_span_is(http_header(r, "Upgrade"), "websocket") || protocols.n == 0 ||
+        memmem(protocols.p, protocols.n, "derp", 4) == NULL)
+        return 0;
+    *why = "WebSocket needs HTTP/1.1 and Connection: Upgrade";
+    if (r->minor == 0 || !http_has_token(r, "Connection", "upgrade"))
+        return 426;
+    *why = "WebSocket begins with GET";
+    if (r->method.n != 3 || memcmp(r->method.p, "GET", 3) != 0)
+        return 405;
+    *why = "WebSocket is spoken in version 13";
+    if (!http_span_is(http_header(r, "Sec-WebSocket-Version"), "13"))
+        return 400;
+    *why = "Sec-WebSocket-Key is not base64 of 16 bytes";
+    if (!key_is_sound(r))
+        return 400;
+    *why = "the subprotocol is derp";
+    return offers_derp(protocols) ? 101 : 400;
 }
 
 void websocket_accept(const struct http_request *r, char text[static WEBSOCKET_ACCEPT_LEN])

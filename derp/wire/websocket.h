@@ -27,10 +27,14 @@ enum websocket_status {
     WEBSOCKET_TOO_BIG = 1009,
 };
 
-/* Is this a request for a WebSocket with subprotocol "derp", version 13, with a valid key? */
-bool websocket_is_request(const struct http_request *r);
+/*
+ * Does this request ask for a WebSocket with subprotocol "derp" (RFC 6455 4.2.1)? 0: no. Otherwise
+ * the status of the answer: 101, or 400, 405 or 426 with the reason in words. Very old clients say
+ * "WebSocket" without subprotocol and mean DERP: that is 0.
+ */
+int websocket_request(const struct http_request *r, const char **why);
 
-/* Sec-WebSocket-Accept for the request's key (RFC 6455 4.2.2). */
+/* Sec-WebSocket-Accept for the key of a request that is answered by 101 (RFC 6455 4.2.2). */
 void websocket_accept(const struct http_request *r, char text[static WEBSOCKET_ACCEPT_LEN]);
 
 struct websocket;

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (http_read_request(text, n, &request, &used) == HTTP_OK) {
         check(used > 0 && used <= n && used <= HTTP_HEAD_MAX);
         check_headers(data, used, request.headers, request.header_count);
-        check(request.path.n > 0);
+        check(http_check(&request) != HTTP_OK || request.path.n > 0);
         inside(data, used, request.method);
         http_has_token(&request, "Connection", "upgrade");
         http_body_length(&request, &length);

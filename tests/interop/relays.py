@@ -67,11 +67,15 @@ class Relay:
 
     kind = None
 
-    def __init__(self, binary, authority, pinned=False, mesh=False, mesh_with=()):
+    def __init__(self, binary, authority, pinned=False, mesh=False, mesh_with=(), home=None, names=(),
+                 hosts=None):
+        """home: what `/` is. names: what /bootstrap-dns tells. hosts: {name: [address, ...]}, all that
+        the relay can look up (root only)."""
         self.source = pathlib.Path(binary)
         self.authority = authority
         self.pinned, self.mesh = pinned, mesh or bool(mesh_with)
         self.mesh_with = mesh_with  # relays of the region, this one perhaps among them
+        self.home, self.names, self.hosts = home, names, hosts
         self.process = None
         self.ports = None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="interop-"))
@@ -144,21 +148,37 @@ class Relay:
         for attempt in range(3):
             if self.ports is None:
                 self.ports = free_ports(4)
-            command = self.command()
+            command = self._with_hosts(self.command())
             self._give_all()
             begin = self.log.stat().st_size if self.log.exists() else 0
             with self.log.open("ab") as log:
                 self.process = subprocess.Popen(
                     command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=self._environment(),
-                    **({"user": "nobody", "group": "nogroup", "extra_groups": []}
-                       if os.geteuid() == 0 else {}))
+                    env=self._environment(), **self._user())
             if self._wait_ready(begin):
                 return
             if "in use" not in self.text(begin) or self.mesh_with:
                 break  # the others of a region know its ports
             self.ports = None
         raise RuntimeError("%s did not start:\n%s" % (self.kind, self.text()))
+
+    def _user(self):
+        if os.geteuid() != 0 or self.hosts is not None:
+            return {}
+        return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+
+    def _with_hosts(self, command):
+        """The command in a mount namespace whose only names are those of hosts."""
+        if self.hosts is None:
+            return command
+        files = {"hosts": "".join("%s %s\n" % (a, name) for name, all in self.hosts.items() for a in all),
+                 "nsswitch.conf": "hosts: files\n"}
+        script = ""
+        for name, content in files.items():
+            (self.folder / name).write_text(content)
+            script += "mount --bind %s /etc/%s && " % (self.folder / name, name)
+        script += 'exec setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, "sh", *command]
 
     def _environment(self):
         """Nothing of the caller's but what sanitizers and coverage are told."""
@@ -256,6 +276,8 @@ class Derpd(Relay):
                     "mesh-ca-file = %s" % (self.folder / "ca.pem"),
                     "mesh-with = " + " ".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
                                               for r in self.mesh_with)] if self.mesh else []),
+                 *(["home = %s" % self.home] if self.home else []),
+                 *(["bootstrap-dns = " + " ".join(self.names)] if self.names else []),
                  "[certificate]", "source = files", "chain = %s" % self.chain, "key = %s" % self.key]
         config = self.folder / "derp.conf"
         config.write_text("\n".join(lines) + "\n")
@@ -287,7 +309,9 @@ class Derper(Relay):
                 "-c", str(self.folder / "state" / "derper.key"),
                 *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else []),
                 *(["-mesh-with", ",".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
-                                          for r in self.mesh_with)] if self.mesh_with else [])]
+                                          for r in self.mesh_with)] if self.mesh_with else []),
+                *(["-home", self.home] if self.home else []),
+                *(["-bootstrap-dns-names", ",".join(self.names)] if self.names else [])]
 
     def is_ready(self, _):
         """It logs nothing when it is ready: all three ports must answer."""

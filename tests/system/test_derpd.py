@@ -450,12 +450,31 @@ def test_second_login_is_read_over_but_not_longer_than_others(relay):
             a.read()
 
 
-@pytest.mark.parametrize("header", ["Via: 1.1 proxy", "X-Forwarded-For: 192.0.2.1", "Forwarded: for=x"])
-def test_http_proxy_is_noticed(relay, header):
+@pytest.mark.parametrize("header, sign", [
+    ("Via: 1.1 proxy", "Via"), ("X-Forwarded-For: 192.0.2.1", "X-Forwarded-For"),
+    ("Forwarded: for=x", "Forwarded"),
+    # what is left of a client's request when the proxy takes the upgrade away
+    ("User-Agent: Go-http-client/1.1\r\nConnection: close", "no Upgrade"),
+    ("Derp-Fast-Start: 1", "no Upgrade"), ("Sec-WebSocket-Protocol: derp", "no Upgrade")])
+def test_http_proxy_is_noticed(relay, header, sign):
+    assert status(relay)["proxy"] == {"requests": 0, "last": None, "at": None, "sign": None,
+                                      "advice": None}
     for _ in range(5):
         c = relay.client(login=False)
         c.socket.sendall(("GET /derp HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % header).encode())
         assert c.socket.recv(100).startswith(b"HTTP/1.1 426")
         c.close()
-    assert status(relay)["proxiedRequests"] == 5
-    assert relay.text().count("through an HTTP proxy at 127.0.0.1") == 1
+    told = status(relay)
+    assert told["proxiedRequests"] == told["proxy"]["requests"] == 5
+    assert (told["proxy"]["last"], told["proxy"]["sign"]) == ("127.0.0.1", sign)
+    assert "let it pass TCP through" in told["proxy"]["advice"]
+    assert relay.text().count("through an HTTP proxy at 127.0.0.1 (%s)" % sign) == 1
+
+
+def test_browser_is_no_proxy(relay):
+    c = relay.client(login=False)
+    c.socket.sendall(b"GET /derp HTTP/1.1\r\nHost: x\r\nUser-Agent: Mozilla/5.0\r\n"
+                     b"Accept: text/html\r\nAccept-Encoding: gzip, br\r\nConnection: close\r\n\r\n")
+    assert c.socket.recv(100).startswith(b"HTTP/1.1 426")
+    c.close()
+    assert status(relay)["proxy"]["requests"] == 0

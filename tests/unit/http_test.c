@@ -32,7 +32,7 @@ static void assert_span(struct http_span s, const char *text)
         fail_msg("\"%.*s\" is not \"%s\"", (int)s.n, s.p, text);
 }
 
-static const char upgrade[] = "GET /derp?x=1#frag HTTP/1.1\r\n"
+static const char upgrade[] = "GET /derp?x=1 HTTP/1.1\r\n"
                               "Host: derp.demo.com\r\n"
                               "Upgrade:DERP\r\n"
                               "Connection: \t Upgrade , close \t\r\n"
@@ -173,20 +173,21 @@ static void test_targets(void **state)
         {"/derp", "/derp", ""},
         {"/derp?", "/derp", ""},
         {"/derp?a?b", "/derp", "a?b"},
-        {"/derp#x?y", "/derp", ""},
-        {"/derp?a#b", "/derp", "a"},
+        {"/derp#x?y", "/derp#x", "y"}, /* targets have no fragments */
         {"//derp", "//derp", ""},
-        {"?a", "/", "a"},
+        {"?a", "", "a"},
         {"*", "*", ""},
         {"host:443", "host:443", ""},
         {"http://host/derp?q", "/derp", "q"},
         {"HTTPS://host:443/derp", "/derp", ""},
         {"https://host", "/", ""},
         {"http://host?q", "/", "q"},
-        {"http://host#f", "/", ""},
         {"http://", "/", ""},
         {"http:/x", "http:/x", ""},
-        {"ftp://h/x", "ftp://h/x", ""},
+        {"ftp://h/x", "/x", ""},
+        {"a+b-c.1://h/x", "/x", ""},
+        {"1a://h/x", "1a://h/x", ""},
+        {"://h/x", "://h/x", ""},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -320,7 +321,9 @@ static void test_body_length(void **state)
         {"Content-Length: 1 2\r\n", false, 0},
         {"Content-Length: 0x10\r\n", false, 0},
         {"Content-Length:\r\n", false, 0},
-        {"Content-Length: 5\r\nContent-Length: 5\r\n", false, 0},
+        {"Content-Length: 5\r\nContent-Length: 5\r\n", true, 5},
+        {"Content-Length: 5\r\nContent-Length: 6\r\n", false, 0},
+        {"Content-Length: 5\r\nContent-Length: x\r\n", false, 0},
         {"Transfer-Encoding: chunked\r\n", false, 0},
         {"Content-Length: 5\r\nTransfer-Encoding: identity\r\n", false, 0},
     };
@@ -339,6 +342,52 @@ static void test_body_length(void **state)
     }
 }
 
+static void test_check(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", HTTP_OK},
+        {"GET / HTTP/1.1\r\nHost: [::1%25eth0]:443\r\n\r\n", HTTP_OK},
+        {"GET / HTTP/1.1\r\nHost:\r\n\r\n", HTTP_OK},
+        {"GET / HTTP/1.0\r\n\r\n", HTTP_OK},
+        {"GET / HTTP/1.1\r\n\r\n", HTTP_BAD},
+        {"GET http://x/ HTTP/1.1\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", HTTP_BAD},
+        {"GET / HTTP/1.0\r\nHost: \xc3\xbc\r\n\r\n", HTTP_BAD},
+        {"OPTIONS * HTTP/1.0\r\n\r\n", HTTP_OK},
+        {"GET * HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"CONNECT a:443 HTTP/1.0\r\n\r\n", HTTP_OK},
+        {"GET a:443 HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET ?a HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET derp HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET /%41%2f%aF HTTP/1.0\r\n\r\n", HTTP_OK},
+        {"GET /%4 HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET /% HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET /%g0 HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET /%0g HTTP/1.0\r\n\r\n", HTTP_BAD},
+        {"GET /?%zz HTTP/1.0\r\n\r\n", HTTP_OK},
+        {"POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", HTTP_OK},
+        {"POST / HTTP/1.0\r\nContent-Length: x\r\n\r\n", HTTP_BAD},
+        {"POST / HTTP/1.0\r\nTransfer-Encoding: Chunked\r\n\r\n", HTTP_OK},
+        {"POST / HTTP/1.0\r\nTransfer-Encoding: gzip\r\n\r\n", HTTP_CODING},
+        {"POST / HTTP/1.0\r\nTransfer-Encoding:\r\n\r\n", HTTP_CODING},
+        {"POST / HTTP/1.0\r\nExpect: 100-Continue\r\n\r\n", HTTP_OK},
+        {"POST / HTTP/1.0\r\nExpect: x\r\n\r\n", HTTP_EXPECTATION},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct http_request r;
+        size_t used;
+
+        assert_int_equal(read_request(rows[i].text, strlen(rows[i].text), &r, &used), HTTP_OK);
+        if (http_check(&r) != rows[i].result)
+            fail_msg("%s: %d instead of %d", rows[i].text, http_check(&r), rows[i].result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_requests),        cmocka_unit_test(test_targets),
         cmocka_unit_test(test_bounds),          cmocka_unit_test(test_responses),
         cmocka_unit_test(test_tokens),          cmocka_unit_test(test_body_length),
+        cmocka_unit_test(test_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,39 +81,60 @@ static void test_accept(void **state)
                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                         "Sec-WebSocket-Protocol: chat, derp\r\nSec-WebSocket-Version: 13\r\n\r\n";
     struct http_request r;
+    const char *why;
     size_t used;
     char text[WEBSOCKET_ACCEPT_LEN];
 
     assert_int_equal(http_read_request(head, sizeof head - 1, &r, &used), HTTP_OK);
-    assert_true(websocket_is_request(&r));
+    assert_int_equal(websocket_request(&r, &why), 101);
     websocket_accept(&r, text);
     assert_string_equal(text, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
-static void test_what_is_no_request(void **state)
+#define KEY     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
+#define DERP    "Sec-WebSocket-Protocol: derp\n"
+#define V13     "Sec-WebSocket-Version: 13\n"
+#define UPGRADE "Upgrade: WebSocket\nConnection: keep-alive, Upgrade\n"
+
+static void test_requests(void **state)
 {
     (void)state;
-    static const char *const heads[] = {
-        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
-        "Sec-WebSocket-Version: 13\n\n",
-        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
-        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 8\n\n",
-        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: short==\n"
-        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
-        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub2!jZQ==\n"
-        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
+    static const struct {
+        const char *head;
+        int status;
+    } rows[] = {
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 DERP, 101},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 "Sec-WebSocket-Protocol: a,derp ,b\n", 101},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13, 0},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 "Sec-WebSocket-Protocol:\n", 0},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 "Sec-WebSocket-Protocol: DERP\n", 0},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 "Sec-WebSocket-Protocol: derp2\n", 400},
+        {"GET / HTTP/1.1\n" UPGRADE KEY V13 "Sec-WebSocket-Protocol: xderp, derp/1\n", 400},
+        {"GET / HTTP/1.1\nUpgrade: DERP\nConnection: Upgrade\n" KEY V13 DERP, 0},
+        {"GET / HTTP/1.1\nUpgrade: websocket\n" KEY V13 DERP, 426},
+        {"GET / HTTP/1.1\nUpgrade: websocket\nConnection: close\n" KEY V13 DERP, 426},
+        {"GET / HTTP/1.0\n" UPGRADE KEY V13 DERP, 426},
+        {"POST / HTTP/1.1\n" UPGRADE KEY V13 DERP, 405},
+        {"get / HTTP/1.1\n" UPGRADE KEY V13 DERP, 405},
+        {"GET / HTTP/1.1\n" UPGRADE KEY "Sec-WebSocket-Version: 8\n" DERP, 400},
+        {"GET / HTTP/1.1\n" UPGRADE V13 DERP, 400},
+        {"GET / HTTP/1.1\n" UPGRADE "Sec-WebSocket-Key: short==\n" V13 DERP, 400},
         /* 17 bytes in base64 of the same length */
-        "GET / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\n"
-        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
-        "POST / HTTP/1.1\nUpgrade: websocket\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
-        "Sec-WebSocket-Protocol: derp\nSec-WebSocket-Version: 13\n\n",
+        {"GET / HTTP/1.1\n" UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZTE=\n" V13 DERP, 400},
+        {"GET / HTTP/1.1\n" UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub2!jZQ==\n" V13 DERP, 400},
     };
 
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct http_request r;
+        const char *why = NULL;
+        char head[512];
         size_t used;
-        assert_int_equal(http_read_request(heads[i], strlen(heads[i]), &r, &used), HTTP_OK);
-        assert_false(websocket_is_request(&r));
+
+        snprintf(head, sizeof head, "%s\n", rows[i].head);
+        assert_int_equal(http_read_request(head, strlen(head), &r, &used), HTTP_OK);
+        if (websocket_request(&r, &why) != rows[i].status)
+            fail_msg("%s: %d instead of %d", head, websocket_request(&r, &why), rows[i].status);
+        assert_true(rows[i].status == 0 || why != NULL);
     }
 }
 
@@ -255,7 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accept),
-        cmocka_unit_test(test_what_is_no_request),
+        cmocka_unit_test(test_requests),
         cmocka_unit_test_setup_teardown(test_messages_become_a_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_byte_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_close_is_answered, set_up, tear_down),
