@@ -14,7 +14,8 @@
 #include "base/buf.h"
 #include "derp/wire/http.h"
 
-#define WEBSOCKET_MESSAGE_MAX 32768 /* derper's: a longer message closes with 1009 */
+/* A longer message closes with 1009. Tailscale's client puts a long frame into one message. */
+#define WEBSOCKET_MESSAGE_MAX (128 * 1024)
 #define WEBSOCKET_OVERHEAD    4     /* most bytes that websocket_wrap adds */
 #define WEBSOCKET_ACCEPT_LEN  29    /* base64 of a SHA-1 and a terminator */
 

@@ -3,6 +3,7 @@ module derp-relay/interop
 go 1.27.3
 
 require (
+	github.com/coder/websocket v1.8.15
 	go4.org/mem v0.0.0-20240501181205-ae6ca9944745
 	tailscale.com v1.104.5
 )
@@ -12,7 +13,6 @@ require (
 	github.com/axiomhq/hyperloglog v0.2.6 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/coder/websocket v1.8.15 // indirect
 	github.com/creachadair/msync v0.10.1 // indirect
 	github.com/dgryski/go-metro v0.0.0-20250106013310-edb8663e5e33 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.3 // indirect

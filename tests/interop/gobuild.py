@@ -26,7 +26,8 @@ PROGRAMS = {
     "derptalk": ["build", "./cmd/derptalk"],
     "derpask": ["build", "./cmd/derpask"],
     "derper": ["build", "tailscale.com/cmd/derper"],
-    "cases": ["test", "-c", "./cases"],
+    # With the tag, Tailscale's client can be told to use WebSocket, as it does in browsers.
+    "cases": ["test", "-c", "-tags", "ts_debug_websockets", "./cases"],
 }
 # From this version on, `go` fetches the toolchain that go.mod asks for by itself.
 SELF_FETCHING = (1, 21)

@@ -144,7 +144,9 @@ class Messages:
 
     def send_frame(self, first, payload):
         n = len(payload)
-        head = bytes([first, 0x80 | n]) if n <= 125 else bytes([first, 0x80 | 126]) + struct.pack(">H", n)
+        head = (bytes([first, 0x80 | n]) if n <= 125 else
+                bytes([first, 0x80 | 126]) + struct.pack(">H", n) if n < 65536 else
+                bytes([first, 0x80 | 127]) + struct.pack(">Q", n))
         mask = os.urandom(4)
         body = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
         self.raw.sendall(head + mask + body)

@@ -18,7 +18,7 @@ def websocket(relay, piece=30000, **options):
 
 
 @pytest.mark.tsan
-@pytest.mark.parametrize("piece", [7, 125, 126, 30000])
+@pytest.mark.parametrize("piece", [7, 125, 126, 30000, 100000])
 def test_with_a_plain_client(relay, piece):
     with websocket(relay, piece) as a, relay.client() as b:
         for size in (0, 1, 100, 1300, 20000) + ((65536,) if piece > 1000 else ()):
@@ -50,7 +50,7 @@ def test_control_messages(relay):
 
 
 @pytest.mark.parametrize("first, payload, code", [
-    (0x82, bytes(32769), 1009), (0x81, b"text", 1003), (0xC2, b"x", 1002), (0x80, b"x", 1002)])
+    (0x82, bytes(128 * 1024 + 1), 1009), (0x81, b"text", 1003), (0xC2, b"x", 1002), (0x80, b"x", 1002)])
 def test_what_closes(relay, first, payload, code):
     with websocket(relay) as a:
         a.socket.send_frame(first, payload)

@@ -12,11 +12,16 @@ static size_t frame(uint8_t *out, uint8_t first, const void *payload, size_t n, 
     out[0] = first;
     if (n <= 125) {
         out[1] = (uint8_t)n;
-    } else {
+    } else if (n <= 65535) {
         out[1] = 126;
         out[2] = (uint8_t)(n >> 8);
         out[3] = (uint8_t)n;
         head = 4;
+    } else {
+        out[1] = 127;
+        for (int i = 0; i < 8; i++)
+            out[2 + i] = (uint8_t)((uint64_t)n >> (56 - 8 * i));
+        head = 10;
     }
     if (masked) {
         out[1] |= 0x80;
@@ -32,7 +37,7 @@ struct fixture {
     struct websocket *w;
     struct buf stream;
     struct buf control;
-    uint8_t out[70000];
+    uint8_t out[WEBSOCKET_MESSAGE_MAX + 100];
 };
 
 static int set_up(void **state)
@@ -40,7 +45,7 @@ static int set_up(void **state)
     struct fixture *x = calloc(1, sizeof *x);
 
     x->w = websocket_new();
-    buf_init(&x->stream, 100000);
+    buf_init(&x->stream, 2 * WEBSOCKET_MESSAGE_MAX);
     buf_init(&x->control, 4096);
     *state = x;
     return 0;
@@ -141,7 +146,7 @@ static void test_requests(void **state)
 static void test_messages_become_a_stream(void **state)
 {
     struct fixture *x = *state;
-    uint8_t big[32768];
+    static uint8_t big[WEBSOCKET_MESSAGE_MAX];
 
     memset(big, 7, sizeof big);
     assert_int_equal(take(x, 0x82, "abc", 3), WEBSOCKET_OPEN);
@@ -186,7 +191,7 @@ static void test_close_is_answered(void **state)
 static void test_too_big(void **state)
 {
     struct fixture *x = *state;
-    uint8_t big[32769] = {0};
+    static uint8_t big[WEBSOCKET_MESSAGE_MAX + 1];
 
     closes_with(x, take(x, 0x82, big, sizeof big), 1009);
 }
@@ -194,7 +199,7 @@ static void test_too_big(void **state)
 static void test_too_big_in_fragments(void **state)
 {
     struct fixture *x = *state;
-    uint8_t big[32768] = {0};
+    static uint8_t big[WEBSOCKET_MESSAGE_MAX];
 
     assert_int_equal(take(x, 0x02, big, sizeof big), WEBSOCKET_OPEN);
     closes_with(x, take(x, 0x80, big, 1), 1009);

@@ -105,8 +105,9 @@ func TestHTTPProbe(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD"} {
 			fetch(t, method, path).want(200).header("Access-Control-Allow-Origin", "*").bodyIs("")
 		}
-		fetch(t, "POST", path, "Content-Length: 0").want(405)
-		fetch(t, "PUT", path, "Content-Length: 0").want(405)
+		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "FOO"} {
+			fetch(t, method, path, "Content-Length: 0").want(405).header("X-Content-Type-Options", "nosniff")
+		}
 	}
 }
 
@@ -128,22 +129,91 @@ func testGenerate204(t *testing.T, do func(*testing.T, string, string, ...string
 func TestHTTPGenerate204(t *testing.T) { testGenerate204(t, fetch) }
 
 func TestHTTPGenerate204AnyMethod(t *testing.T) {
-	fetch(t, "HEAD", "/generate_204").want(204)
-	fetch(t, "POST", "/generate_204", "Content-Length: 0").want(204)
+	for _, method := range []string{"HEAD", "POST", "PUT", "DELETE", "OPTIONS", "FOO"} {
+		fetch(t, method, "/generate_204", "Content-Length: 0").want(204).header("Cache-Control", noCache)
+		fetchPlain(t, method, "/generate_204", "Content-Length: 0").want(204).header("Cache-Control", noCache)
+	}
 }
 
 func TestPlainGenerate204(t *testing.T) { testGenerate204(t, fetchPlain) }
 
 // What else the plain port answers: a pointer to https.
 func TestPlainRedirects(t *testing.T) {
+	for _, path := range []string{"/x", "/x?y=z", "/derp", "/derp/probe", "/robots.txt", "/generate_204/"} {
+		for _, method := range []string{"GET", "HEAD"} {
+			fetchPlain(t, method, path).want(302).header("Location", "https://"+target.Host+path)
+		}
+	}
 	r := fetchPlain(t, "GET", "/").want(302)
 	if to := r.Header.Get("Location"); !strings.HasPrefix(to, "https://"+target.Host) {
 		t.Errorf("redirects to %q", to)
 	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+		fetchPlain(t, method, "/x", "Content-Length: 0").want(400).bodyIs("Use HTTPS\n")
+	}
+	fetchPlain(t, "GET", "/derp", "Upgrade: DERP", "Connection: Upgrade").want(302)
+}
+
+// The plain port sends to the relay's own name, whatever name was asked for.
+func TestPlainRedirectsToOwnName(t *testing.T) {
+	differs(t, "derper", "redirects to whatever Host says")
+	for _, host := range []string{"other.test", "127.0.0.1", "[::1]:80", ""} {
+		conn := dialTCP(t, target.HTTPAddr())
+		io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+		answer(t, conn, "GET", "/x").want(302).header("Location", "https://"+target.Host+"/x")
+	}
+}
+
+// A relay that is known by its address only sends to the name or address that was asked for.
+func TestPinnedPlainRedirects(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "[::1]", "other.test"} {
+		conn := dialTCP(t, target.HTTPAddr())
+		io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: "+host+"\r\n\r\n")
+		answer(t, conn, "GET", "/x").want(302).header("Location", "https://"+host+"/x")
+	}
+}
+
+// browserHeaders are those of the pages that people look at.
+func (r response) browserHeaders() response {
+	r.t.Helper()
+	if hsts := r.Header.Get("Strict-Transport-Security"); !strings.HasPrefix(hsts, "max-age=63072000") {
+		r.t.Errorf("%s: Strict-Transport-Security %q", r.Request.URL, hsts)
+	}
+	return r.header("X-Frame-Options", "DENY").header("X-Content-Type-Options", "nosniff").
+		header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; form-action 'self'; "+
+			"base-uri 'self'; block-all-mixed-content; object-src 'none'")
+}
+
+func TestHTTPBrowserHeaders(t *testing.T) {
+	for _, path := range []string{"/", "/no/such/page", "/robots.txt", "/bootstrap-dns"} {
+		for _, method := range []string{"GET", "HEAD", "POST"} {
+			fetch(t, method, path, "Content-Length: 0").want(200).browserHeaders()
+		}
+	}
+	for _, path := range []string{"/derp/probe", "/generate_204", "/derp"} {
+		fetch(t, "GET", path).header("Content-Security-Policy", "").header("Strict-Transport-Security", "")
+	}
+}
+
+func TestHTTPSubdomainsStayFree(t *testing.T) {
+	differs(t, "derper", "binds all sub-domains of the relay's name to HTTPS, too")
+	fetch(t, "GET", "/").header("Strict-Transport-Security", "max-age=63072000")
+}
+
+func TestHTTPDate(t *testing.T) {
+	for _, path := range []string{"/", "/derp", "/derp/probe", "/generate_204"} {
+		date, err := http.ParseTime(fetch(t, "GET", path).Header.Get("Date"))
+		if off := time.Since(date); err != nil || off > time.Minute || off < -time.Minute {
+			t.Errorf("%s: date %v, %v", path, date, err)
+		}
+	}
 }
 
 func TestHTTPRobots(t *testing.T) {
-	fetch(t, "GET", "/robots.txt").want(200).bodyIs("User-agent: *\nDisallow: /\n")
+	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
+		fetch(t, method, "/robots.txt", "Content-Length: 0").want(200).bodyIs("User-agent: *\nDisallow: /\n")
+	}
+	fetch(t, "HEAD", "/robots.txt").want(200).bodyIs("")
 }
 
 func TestHTTPHomePage(t *testing.T) {
@@ -155,18 +225,41 @@ func TestHTTPHomePage(t *testing.T) {
 		t.Errorf("home page says %.100q", r.body)
 	}
 	fetch(t, "HEAD", "/").want(200).bodyIs("")
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "FOO"} {
+		fetch(t, method, "/", "Content-Length: 0").want(200).bodyIs(string(r.body))
+	}
 }
 
 func TestHTTPUnknownPathIsHomePage(t *testing.T) {
 	home := fetch(t, "GET", "/").body
-	fetch(t, "GET", "/no/such/page?x=1").want(200).bodyIs(string(home))
+	for _, path := range []string{
+		"/no/such/page?x=1", "/derp/", "/DERP", "/derp/probe/", "/derp%2Fprobe", "/derp%2f..", "/robots.txt/",
+		"/generate_204/", "/derp#f", "/%00", "/:8080", "/a;b", "/\xe4",
+	} {
+		conn := dialTLS(t)
+		io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+target.Host+"\r\n\r\n")
+		answer(t, conn, "GET", "/").want(200).bodyIs(string(home))
+	}
 }
 
 func TestHTTPBootstrapDNS(t *testing.T) {
-	r := fetch(t, "GET", "/bootstrap-dns").want(200)
+	for _, path := range []string{"/bootstrap-dns", "/bootstrap-dns?q=some.example"} {
+		r := fetch(t, "GET", path).want(200).header("Content-Type", "application/json")
+		var names map[string][]string
+		if len(r.body) > 0 && (json.Unmarshal(r.body, &names) != nil || len(names) > 0) {
+			t.Errorf("without names the body is %q, want nothing or an empty object", r.body)
+		}
+		if !r.Close {
+			t.Error("the connection stays open")
+		}
+	}
+}
+
+func TestHTTPBootstrapDNSIsJSON(t *testing.T) {
+	differs(t, "derper", "answers with an empty body when it has no names")
 	var names map[string][]string
-	if len(r.body) > 0 && (json.Unmarshal(r.body, &names) != nil || len(names) > 0) {
-		t.Errorf("without names the body is %q, want nothing or an empty object", r.body)
+	if r := fetch(t, "GET", "/bootstrap-dns"); json.Unmarshal(r.body, &names) != nil {
+		t.Errorf("body %q", r.body)
 	}
 }
 
@@ -184,14 +277,89 @@ func TestHTTPNoDebug(t *testing.T) {
 
 func TestHTTPUpgradeRequired(t *testing.T) {
 	fetch(t, "GET", "/derp").want(426)
-	fetch(t, "HEAD", "/derp").want(426)
+	for _, method := range []string{"HEAD", "POST", "PUT", "OPTIONS"} {
+		fetch(t, method, "/derp", "Content-Length: 0").want(426)
+	}
+	fetch(t, "GET", "/derp?x").want(426)
 	fetch(t, "GET", "/derp", "Upgrade: h2c", "Connection: Upgrade").want(426)
 }
 
+// What RFC 9110 wants beside these statuses (15.5.6, 15.5.22).
+func TestHTTPRefusalsSayWhatIsWanted(t *testing.T) {
+	differs(t, "derper", "leaves Allow and Upgrade out")
+	fetch(t, "GET", "/derp").want(426).header("Upgrade", "DERP")
+	fetch(t, "POST", "/derp/probe", "Content-Length: 0").want(405).header("Allow", "GET, HEAD")
+}
+
 func TestHTTPConnectRefused(t *testing.T) {
-	r, err := connect(t, "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n")
-	if err == nil && r.StatusCode < 400 {
-		t.Errorf("CONNECT: %d", r.StatusCode)
+	const request = "CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n"
+	r, err := connect(t, request)
+	if err != nil || r.StatusCode != 403 || !r.Close {
+		t.Errorf("CONNECT: %v, %v; want 403 and the end", r.Response, err)
+	}
+	conn := dialTCP(t, target.HTTPAddr())
+	io.WriteString(conn, request)
+	if r := answer(t, conn, "GET", "/"); r.StatusCode < 400 {
+		t.Errorf("CONNECT on the plain port: %d", r.StatusCode)
+	}
+}
+
+func TestHTTPOptionsOfServer(t *testing.T) {
+	r, err := connect(t, "OPTIONS * HTTP/1.1\r\nHost: "+target.Host+"\r\n\r\n")
+	if err != nil || r.StatusCode != 200 || len(r.body) > 0 {
+		t.Errorf("OPTIONS *: %v, %v, %q", r.Response, err, r.body)
+	}
+}
+
+// Paths are taken as they are written.
+func TestHTTPPathsAsWritten(t *testing.T) {
+	differs(t, "derper", "decodes paths, and redirects those with //, /./ or /../ to what it takes them for")
+	home := string(fetch(t, "GET", "/").body)
+	for _, path := range []string{"/%64erp", "/./derp", "/derp/./probe", "/derp//probe", "/a/../b", "/..", "/a//b?x"} {
+		fetch(t, "GET", path).want(200).bodyIs(home)
+	}
+	conn := dialTLS(t)
+	io.WriteString(conn, "GET //derp HTTP/1.1\r\nHost: "+target.Host+"\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n\r\n")
+	answer(t, conn, "GET", "/").want(200).bodyIs(home)
+}
+
+// A whole URL as target, whatever scheme and host it names (RFC 9112 3.2.2).
+func TestHTTPAbsoluteForm(t *testing.T) {
+	for _, u := range []string{"https://" + target.Host, "http://other.test", "HTTPS://other.test:8443", "ftp://x"} {
+		conn := dialTLS(t)
+		for path, status := range map[string]int{"/derp/probe": 200, "/derp": 426, "/generate_204?x": 204, "/": 200} {
+			io.WriteString(conn, "GET "+u+path+" HTTP/1.1\r\nHost: "+target.Host+"\r\n\r\n")
+			answer(t, conn, "GET", path).want(status)
+		}
+	}
+}
+
+func TestHTTP10(t *testing.T) {
+	for path, status := range map[string]int{"/": 200, "/derp/probe": 200, "/derp": 426, "/generate_204": 204} {
+		r, err := connect(t, "GET "+path+" HTTP/1.0\r\n\r\n")
+		if err != nil || r.StatusCode != status {
+			t.Fatalf("%s: %v, %v", path, r.Response, err)
+		}
+		conn := dialTLS(t)
+		for range 3 {
+			io.WriteString(conn, "GET "+path+" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+			answer(t, conn, "GET", path).want(status).header("Connection", "keep-alive")
+		}
+		io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n")
+		answer(t, conn, "GET", path).want(status)
+		if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("%s: after HTTP/1.0 without keep-alive: %d bytes, %v; want the end", path, n, err)
+		}
+	}
+}
+
+func TestHTTPOneBytePieces(t *testing.T) {
+	conn := dialTLS(t)
+	for path, status := range map[string]int{"/": 200, "/derp/probe": 200, "/derp": 426, "/generate_204": 204} {
+		for _, b := range []byte("GET " + path + " HTTP/1.1\r\nHost: " + target.Host + "\r\n\r\n") {
+			conn.Write([]byte{b})
+		}
+		answer(t, conn, "GET", path).want(status)
 	}
 }
 
@@ -217,6 +385,9 @@ func TestHTTPConnectionClose(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("after the answer: %d bytes, %v; want an orderly end", n, err)
 	}
+	if r := fetch(t, "GET", "/", "Connection: keep-alive", "Connection: close").want(200); !r.Close {
+		t.Error("a second Connection header is not seen")
+	}
 }
 
 func TestHTTPPipelined(t *testing.T) {
@@ -234,6 +405,99 @@ func TestHTTPPipelined(t *testing.T) {
 		if resp.StatusCode != 200 {
 			t.Errorf("answer %d: %d", i+1, resp.StatusCode)
 		}
+	}
+}
+
+// Whoever asks more than the answers fit into gets all of them.
+func TestHTTPPipelinedMany(t *testing.T) {
+	const count = 2000
+	conn := dialTLS(t)
+	conn.SetDeadline(time.Now().Add(patience))
+	go io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: "+target.Host+"\r\n\r\n", count))
+	br := bufio.NewReader(conn)
+	for i := range count {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatalf("answer %d: %v", i+1, err)
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
+}
+
+// RFC 9112 3.2, 6.1, 6.3 and RFC 9110 10.1.1.
+func TestHTTPRefusedHeads(t *testing.T) {
+	host := "Host: " + target.Host + "\r\n"
+	for request, status := range map[string]int{
+		"GET / HTTP/1.1\r\n\r\n": 400,
+		"GET /derp HTTP/1.1\r\nUpgrade: DERP\r\nConnection: Upgrade\r\n\r\n":            400,
+		"GET https://" + target.Host + "/ HTTP/1.1\r\n\r\n":                             400,
+		"GET / HTTP/1.1\r\n" + host + host + "\r\n":                                     400,
+		"GET / HTTP/1.1\r\nHost: a b\r\n\r\n":                                           400,
+		"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n":                                           400,
+		"GET * HTTP/1.1\r\n" + host + "\r\n":                                            400,
+		"GET derp HTTP/1.1\r\n" + host + "\r\n":                                         400,
+		"GET ?x HTTP/1.1\r\n" + host + "\r\n":                                           400,
+		"GET /a%zz HTTP/1.1\r\n" + host + "\r\n":                                        400,
+		"GET /a% HTTP/1.1\r\n" + host + "\r\n":                                          400,
+		"GET  / HTTP/1.1\r\n" + host + "\r\n":                                           400,
+		"GET / http/1.1\r\n" + host + "\r\n":                                            400,
+		"GET / HTTP/1.1\r\n" + host + "X : y\r\n\r\n":                                   400,
+		"GET / HTTP/1.1\r\n" + host + "X(: y\r\n\r\n":                                   400,
+		"GET / HTTP/1.1\r\n" + host + "X: a\x01b\r\n\r\n":                               400,
+		"GET / HTTP/1.1\r\n" + host + "X: a\x00b\r\n\r\n":                               400,
+		"GET / HTTP/1.1\r\n" + host + "X: a\rb\r\n\r\n":                                 400,
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: x\r\n\r\n":                      400,
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: -1\r\n\r\n":                     400,
+		"POST / HTTP/1.1\r\n" + host + "Content-Length:\r\n\r\n":                        400,
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n": 400,
+		"POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip\r\n\r\n":                501,
+		"POST / HTTP/1.1\r\n" + host + "Expect: x\r\n\r\n":                              417,
+		"GET / HTTP/2.0\r\n" + host + "\r\n":                                            505,
+	} {
+		r, err := connect(t, request)
+		if err != nil || r.StatusCode != status || !r.Close {
+			t.Errorf("%q: %v, %v; want %d and the end", request, r.Response, err, status)
+		}
+	}
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost:\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: other.test:1\r\n\r\n",
+		"get / HTTP/1.1\r\n" + host + "\r\n",
+		"GET / HTTP/1.2\r\n" + host + "\r\n",
+		"GET / HTTP/1.1\r\n" + host + "X: \xe4\r\n\r\n",
+		"POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
+	} {
+		if r, err := connect(t, request); err != nil || r.StatusCode != 200 {
+			t.Errorf("%q: %v, %v; want 200", request, r.Response, err)
+		}
+	}
+}
+
+// Lines that are continued by white space are a way to smuggle (RFC 9112 5.2).
+func TestHTTPFoldedHeader(t *testing.T) {
+	differs(t, "derper", "takes folded header lines")
+	r, err := connect(t, "GET / HTTP/1.1\r\nHost: "+target.Host+"\r\nX: y\r\n z\r\n\r\n")
+	if err != nil || r.StatusCode != 400 {
+		t.Errorf("%v, %v; want 400", r.Response, err)
+	}
+}
+
+// Empty lines before a request are read over (RFC 9112 2.2).
+func TestHTTPEmptyLinesBefore(t *testing.T) {
+	differs(t, "derper", "refuses them")
+	r, err := connect(t, "\r\n\r\nGET / HTTP/1.1\r\nHost: "+target.Host+"\r\n\r\n")
+	if err != nil || r.StatusCode != 200 {
+		t.Errorf("%v, %v; want 200", r.Response, err)
+	}
+}
+
+// No client of a relay sends a body: it is not read over, the connection ends with the answer.
+func TestHTTPBodyEndsConnection(t *testing.T) {
+	differs(t, "derper", "reads the body and goes on")
+	conn := dialTLS(t)
+	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: "+target.Host+"\r\nContent-Length: 5\r\n\r\nhello")
+	if r := answer(t, conn, "POST", "/").want(200); !r.Close {
+		t.Error("the connection stays open")
 	}
 }
 

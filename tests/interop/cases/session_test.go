@@ -340,7 +340,7 @@ func discoPacket(size int) []byte {
 
 func newKey() key.NodePrivate { return key.NewNode() }
 
-func newReader(conn net.Conn) *bufio.Reader { return bufio.NewReader(conn) }
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
