@@ -16,8 +16,8 @@
 
 /* A longer message closes with 1009. Tailscale's client puts a long frame into one message. */
 #define WEBSOCKET_MESSAGE_MAX (128 * 1024)
-#define WEBSOCKET_OVERHEAD    4     /* most bytes that websocket_wrap adds */
-#define WEBSOCKET_ACCEPT_LEN  29    /* base64 of a SHA-1 and a terminator */
+#define WEBSOCKET_OVERHEAD    4  /* most bytes that websocket_wrap adds */
+#define WEBSOCKET_ACCEPT_LEN  29 /* base64 of a SHA-1 and a terminator */
 
 /* Status codes of RFC 6455 7.4.1. */
 enum websocket_status {

@@ -266,16 +266,6 @@ static void test_proxy_signs(void **state)
     }
 }
 
-static struct http_request request_of(const char *head)
-{
-    struct http_request r;
-    size_t used;
-
-    assert_int_equal(http_read_request(head, strlen(head), &r, &used), HTTP_OK);
-    return r;
-}
-
-/* A relay that does not know its name cannot send anyone to https. */
 static void test_bad_heads(void **state)
 {
     (void)state;
