@@ -11,7 +11,9 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
 PACKAGE='debhelper lintian mandoc'
 TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
     pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
-    nginx libnginx-mod-stream haproxy procps util-linux mount'
+    nginx libnginx-mod-stream haproxy libnss3-tools procps util-linux mount'
+# A browser for tests/system/test_browser.py, where there is one as a package: Ubuntu has only a snap.
+BROWSER=chromium
 SERVICES='nsd nginx haproxy'
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
 APPLIANCE='mmdebstrap debian-archive-keyring systemd-container'
@@ -40,6 +42,10 @@ all_wanted() {
     version=$(clang_version)
     echo $BUILD $PACKAGE $TESTS $APPLIANCE ${version:+libclang-rt-$version-dev llvm-$version}
     have_go || echo golang-go
+    if dpkg-query -W "$BROWSER" >/dev/null 2>&1 ||
+        apt-cache show --no-all-versions "$BROWSER" >/dev/null 2>&1; then
+        echo "$BROWSER"
+    fi
 }
 
 missing() {
