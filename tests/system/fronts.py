@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people put in front of a relay: nginx and HAProxy, each run from a folder of its own, on free
-ports, by an unprivileged user, and ended with the `with` block."""
+"""A relay behind something else, and what people put there: nginx and HAProxy, each run from a folder
+of its own, on free ports, by an unprivileged user, and ended with the `with` block."""
 import os
 import pathlib
+import re
 import shutil
 import socket
 import struct
@@ -10,7 +11,9 @@ import subprocess
 import tempfile
 import time
 
+import conftest
 import relays
+from test_derpd import metric
 
 PATIENCE = 15
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -32,6 +35,40 @@ def header_v2(source=None, port=0, family=None, tlvs=b"", command=0x21):
 def header_v1(source, port):
     return b"PROXY TCP%d %s %s %d 443\r\n" % (6 if ":" in source else 4, source.encode(),
                                              b"::1" if ":" in source else b"127.0.0.1", port)
+
+
+class FrontedRelay(conftest.Relay):
+    """derpd with an address for load balancers, and its debug log."""
+
+    proxy_from, more = "127.0.0.1 ::1", ""
+
+    def command(self):
+        command = super().command()
+        self.proxy_port = relays.free_ports(1)[0]
+        six = " [::1]:%d" % self.proxy_port if relays.has_ipv6() else ""
+        self.config.write_text(self.config.read_text().replace(
+            "[certificate]", "listen-proxy = 127.0.0.1:%d%s\nproxy-from = %s\n[certificate]"
+            % (self.proxy_port, six, self.proxy_from)) + self.more)
+        return command + ["--verbose"]
+
+    def behind(self, header=b"", source="127.0.0.1", to=None, flags=0, **options):
+        """A client of which the relay sees the header first."""
+        raw = self.connect(source, to)
+        raw.send(header, flags)
+        return self.client(raw=raw, **options)
+
+    def connect(self, source="127.0.0.1", to=None):
+        address = ("::1" if ":" in source else "127.0.0.1", to or self.proxy_port)
+        raw = socket.create_connection(address, 10, (source, 0))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return raw
+
+    def count(self, outcome):
+        return metric(self, 'derp_proxy_connections_total{outcome="%s"}' % outcome)
+
+    def logins(self):
+        """Addresses of the clients that logged in, as logged, in order."""
+        return re.findall(r"logged in from (\S+) \(", self.text())
 
 
 class Front:

@@ -11,48 +11,13 @@ import time
 
 import pytest
 
-import conftest
 import derp
 import fronts
 import relays
-from fronts import header_v1, header_v2
+from fronts import FrontedRelay, header_v1, header_v2
 from test_derpd import eventually, metric, run, status
 
 HELLO = b"\x16\x03\x01\x02\x00"  # a TLS client begins so
-
-
-class FrontedRelay(conftest.Relay):
-    """derpd with an address for load balancers, and its debug log."""
-
-    proxy_from, more = "127.0.0.1 ::1", ""
-
-    def command(self):
-        command = super().command()
-        self.proxy_port = relays.free_ports(1)[0]
-        six = " [::1]:%d" % self.proxy_port if relays.has_ipv6() else ""
-        self.config.write_text(self.config.read_text().replace(
-            "[certificate]", "listen-proxy = 127.0.0.1:%d%s\nproxy-from = %s\n[certificate]"
-            % (self.proxy_port, six, self.proxy_from)) + self.more)
-        return command + ["--verbose"]
-
-    def behind(self, header=b"", source="127.0.0.1", to=None, flags=0, **options):
-        """A client of which the relay sees the header first."""
-        raw = self.connect(source, to)
-        raw.send(header, flags)
-        return self.client(raw=raw, **options)
-
-    def connect(self, source="127.0.0.1", to=None):
-        address = ("::1" if ":" in source else "127.0.0.1", to or self.proxy_port)
-        raw = socket.create_connection(address, 10, (source, 0))
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return raw
-
-    def count(self, outcome):
-        return metric(self, 'derp_proxy_connections_total{outcome="%s"}' % outcome)
-
-    def logins(self):
-        """Addresses of the clients that logged in, as logged, in order."""
-        return re.findall(r"logged in from (\S+) \(", self.text())
 
 
 def is_closed(raw, patience=5):
