@@ -226,12 +226,10 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 static void on_message(int is_sent, int version, int type, const void *p, size_t n, SSL *ssl,
                        void *arg)
 {
-    struct tls *t = SSL_get_app_data(ssl);
-
     (void)version;
     (void)arg;
     if (!is_sent && type == SSL3_RT_HANDSHAKE && n > 0 && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
-        t->key_updates++;
+        ((struct tls *)SSL_get_app_data(ssl))->key_updates++;
 }
 
 /* --- Contexts ------------------------------------------------------------------------------- */

@@ -16,7 +16,9 @@ import fronts
 import relays
 from fronts import FrontedRelay, header_v1, header_v2
 from test_derpd import eventually, metric, run, status
+from test_who import connections, short
 
+WATCH_CONNS, PEER_PRESENT = 0x10, 0x09
 HELLO = b"\x16\x03\x01\x02\x00"  # a TLS client begins so
 
 
@@ -219,6 +221,19 @@ def test_admission_is_asked_about_the_client(derpd_binary, authority):
         finally:
             service.shutdown()
             thread.join()
+
+
+def test_the_list_and_mesh_peers_name_the_client(derpd_binary, authority):
+    with FrontedRelay(derpd_binary, authority, mesh=True) as r, \
+            r.client(info={"version": 2, "meshKey": relays.MESH_KEY}) as peer:
+        peer.socket.sendall(derp.frame(WATCH_CONNS))
+        for source, mapped in (("203.0.113.7", "::ffff:203.0.113.7"), ("2001:db8::7", "2001:db8::7")):
+            with r.behind(header_v2(source, 50000)) as a:
+                while (seen := peer.read_until(PEER_PRESENT))[:32] != a.key:
+                    pass
+                assert seen[32:50] == socket.inet_pton(socket.AF_INET6, mapped) + (50000).to_bytes(2, "big")
+                listed = connections(r)[short(a.key)]["address"]
+                assert listed == ("[%s]:50000" if ":" in source else "%s:50000") % source
 
 
 # --- Real programs in front --------------------------------------------------------------------------------
