@@ -86,10 +86,10 @@ static void print_row(const struct row *r, FILE *out)
                      r->websocket ? ", websocket" : "", r->not_ideal ? ", not ideal" : "",
                      r->duplicate ? ", duplicate" : "");
 
-    fprintf(out, "%-8s %-24s %6s %8s %8s %8s %7" JSON_INTEGER_FORMAT "  %s%s%s\n", r->key,
+    fprintf(out, "%-8s %-24s %6s %8s %8s %8s %7" JSON_INTEGER_FORMAT "%s%s%s%s\n", r->key,
             r->address, age(r->seconds, since), size(r->received, received), size(r->sent, sent),
-            size(r->waiting, waiting), r->dropped, n > 0 ? notes + 2 : "",
-            n > 0 && r->app[0] != '\0' ? ", " : "", r->app);
+            size(r->waiting, waiting), r->dropped, n > 0 || r->app[0] != '\0' ? "  " : "",
+            n > 0 ? notes + 2 : "", n > 0 && r->app[0] != '\0' ? ", " : "", r->app);
 }
 
 static void print_rows(struct row *rows, size_t count, FILE *out)

@@ -24,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 HOST = "relay.interop.test"
 PATIENCE = 20.0
 MESH_KEY = "1a" * 32
+REFUSED_APP = "refused app"  # every relay refuses it
 
 
 def has_ipv6():
@@ -278,6 +279,7 @@ class Derpd(Relay):
                                               for r in self.mesh_with)] if self.mesh else []),
                  *(["home = %s" % self.home] if self.home else []),
                  *(["bootstrap-dns = " + " ".join(self.names)] if self.names else []),
+                 "[admission]", "refuse-apps = other, " + REFUSED_APP,
                  "[certificate]", "source = files", "chain = %s" % self.chain, "key = %s" % self.key]
         config = self.folder / "derp.conf"
         config.write_text("\n".join(lines) + "\n")
@@ -307,6 +309,7 @@ class Derper(Relay):
         return [str(self.binary), "-a", ":%d" % tls, "-stun-port", str(stun), "-http-port", str(http),
                 "-certmode", "manual", "-certdir", str(self.folder), "-hostname", self.name,
                 "-c", str(self.folder / "state" / "derper.key"),
+                "-disallow-app-names", "other," + REFUSED_APP,
                 *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else []),
                 *(["-mesh-with", ",".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
                                           for r in self.mesh_with)] if self.mesh_with else []),

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import socketserver
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 import conftest
 import derp
+import relays
 from test_derpd import eventually, metric, run
 
 
@@ -106,11 +108,12 @@ class GuardedRelay(conftest.Relay):
     def command(self):
         command = super().command()
         config = self.folder / "derp.conf"
-        config.write_text(config.read_text() + self.section())
+        text = re.sub("refuse-apps = .*\n", "", config.read_text())
+        config.write_text(text + "[admission]\n" + self.section())
         return command
 
     def section(self):
-        return "[admission]\n" + "".join("%s = %s\n" % option for option in self.options.items())
+        return "".join("%s = %s\n" % option for option in self.options.items())
 
     def reload(self, **options):
         """With other options, as derp.conf names them but for the underscores."""
@@ -131,8 +134,8 @@ def guarded(derpd_binary, authority):
     """Makes a relay with these sources."""
     made = []
 
-    def make(*allow, **options):
-        r = GuardedRelay(derpd_binary, authority)
+    def make(*allow, mesh=False, **options):
+        r = GuardedRelay(derpd_binary, authority, mesh=mesh)
         made.append(r)
         r.options = named({"allow": " ".join(allow) or "anyone", **options})
         return r.__enter__()
@@ -506,3 +509,14 @@ def test_refused_apps(guarded):
         b.ping()
         assert 'any more: the app "talk" is refused' in relay.text()
     assert admitted(relay, info=info("other"))
+
+
+def test_mesh_peers_are_exempt(guarded):
+    info = {"version": 2, "AppName": "talk", "meshKey": relays.MESH_KEY}
+    with Source() as source:
+        relay = guarded(source.where, refuse_apps="talk", recheck="1s", mesh=True)
+        with relay.client(info=info) as peer:
+            relay.reload(allow=source.where, refuse_apps="talk", recheck="1s")
+            assert not is_closed(peer, within=1.5)
+            assert source.asked == []
+        assert not admitted(relay, info={**info, "meshKey": "2b" * 32})

@@ -147,6 +147,15 @@ func TestLoginAsProber(t *testing.T) {
 	c.ping()
 }
 
+// The relay's list has "refused app"; case matters.
+func TestLoginRefusedApp(t *testing.T) {
+	refusesInfo(t, `{"version":2,"AppName":"refused app"}`)
+	for _, app := range []string{"Refused app", "refused", "refused app ", ""} {
+		accepts(t, `{"version":2,"AppName":"`+app+`"}`)
+	}
+	alive(t)
+}
+
 // meshFrames are those that only a trusted peer may send, each of good length.
 func meshFrames() map[string][]byte {
 	k := newKey().Public().AppendTo(nil)
