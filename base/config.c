@@ -31,6 +31,8 @@ static const struct setting table[] = {
     ROW("relay", "http", config_value_http, http),
     ROW("relay", "metrics", config_value_metrics, metrics),
     ROW("relay", "workers", config_value_workers, workers),
+    ROW("relay", "accept-limit", config_value_accept, accept_limit),
+    ROW("relay", "accept-burst", config_value_accept, accept_burst),
     ROW("relay", "uplink", setting_rate, uplink),
     ROW("relay", "home", config_value_home, home),
     ROW("relay", "bootstrap-dns", config_value_names, bootstrap_dns),
@@ -114,6 +116,8 @@ static bool check_together(const char *name, const struct config *c, struct faul
         return fault_set(f,
                          "%s: source = files needs chain and key in [certificate]; %s is missing",
                          name, !c->chain ? "chain" : "key");
+    if (c->accept_burst > 0 && c->accept_limit == 0)
+        return fault_set(f, "%s: accept-burst needs accept-limit", name);
     if (c->listen_proxy.count > 0 && c->proxy_from.count == 0)
         return fault_set(f,
                          "%s: listen-proxy needs proxy-from, the addresses of the load balancers: "

@@ -76,6 +76,8 @@ struct config {
     struct config_endpoints http;
     struct config_endpoints metrics; /* at most one */
     unsigned workers;                /* 0: auto, one per core */
+    unsigned accept_limit;           /* new connections a second for each of listen; 0: off */
+    unsigned accept_burst;           /* how many may come at once; 0: as accept_limit */
     uint64_t uplink;                 /* bits per second, 0: off */
     char *home;                      /* "blank", a URL, a path; NULL: the default page */
     struct config_names bootstrap_dns;

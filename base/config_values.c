@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "base/text.h"
 
+#define MAX_ACCEPT  1000000
 #define MAX_WORKERS 64
 #define MAX_RECHECK (24 * 60 * 60) /* seconds */
 
@@ -169,6 +170,15 @@ bool config_value_workers(const char *value, void *target, struct fault *f)
     uint64_t n = 0;
     if (strcmp(value, "auto") != 0 && !text_number(value, 1, MAX_WORKERS, &n))
         return bad_value(f, "auto or a number from 1 to 64", value);
+    *(unsigned *)target = (unsigned)n;
+    return true;
+}
+
+bool config_value_accept(const char *value, void *target, struct fault *f)
+{
+    uint64_t n = 0;
+    if (strcmp(value, "off") != 0 && !text_number(value, 1, MAX_ACCEPT, &n))
+        return bad_value(f, "a number of connections from 1 to 1000000, or off", value);
     *(unsigned *)target = (unsigned)n;
     return true;
 }

@@ -15,6 +15,7 @@ bool config_value_stun(const char *value, void *target, struct fault *f);
 bool config_value_http(const char *value, void *target, struct fault *f);
 bool config_value_metrics(const char *value, void *target, struct fault *f);
 bool config_value_workers(const char *value, void *target, struct fault *f);
+bool config_value_accept(const char *value, void *target, struct fault *f);
 bool config_value_folder(const char *value, void *target, struct fault *f);
 bool config_value_source(const char *value, void *target, struct fault *f);
 bool config_value_challenge(const char *value, void *target, struct fault *f);

@@ -39,6 +39,7 @@ struct daemon {
     struct certificate_watch *certificate;
     struct listener *listeners[3 * CONFIG_MAX_LISTEN];
     size_t listener_count;
+    size_t derp_listeners; /* the first so many are for DERP */
     struct admin *admin;
     struct loop_signal term, interrupt, hangup;
     struct loop_wake drained;
@@ -252,6 +253,15 @@ static bool listen_on(struct daemon *d, struct config_endpoints *e, const char *
     return true;
 }
 
+static void limit_accepts(struct daemon *d)
+{
+    const struct config *c = d->config;
+
+    for (size_t i = 0; i < d->derp_listeners; i++)
+        listener_limit(d->listeners[i], c->accept_limit,
+                       c->accept_burst > 0 ? c->accept_burst : c->accept_limit);
+}
+
 static void collect(void *arg, struct report *r)
 {
     struct daemon *d = arg;
@@ -263,6 +273,8 @@ static void collect(void *arg, struct report *r)
     r->workers = d->workers;
     r->reloads_ok = d->reloads_ok;
     r->reloads_failed = d->reloads_failed;
+    for (size_t i = 0; i < d->listener_count; i++)
+        r->accepts_refused += listener_refused(d->listeners[i]);
     certificate_watch_status(d->certificate, &r->certificate);
     relay_gauges(d->relay, &r->gauges);
     relay_counters(d->relay, r->counters);
@@ -300,6 +312,7 @@ static void on_drained_here(void *arg)
 
 static void close_listeners(struct daemon *d)
 {
+    d->derp_listeners = 0;
     while (d->listener_count > 0)
         listener_close(d->listeners[--d->listener_count]);
 }
@@ -360,6 +373,7 @@ static void on_hangup(void *arg)
         warn_about_restart(old, fresh);
         relay_set_pages(d->relay, home, &fresh->bootstrap_dns);
         d->config = fresh;
+        limit_accepts(d);
         certificate_watch_config(d->certificate, fresh);
         relay_set_proxies(d->relay, &fresh->proxy_from);
         fresh = old;
@@ -417,8 +431,11 @@ static bool start(struct daemon *d, struct fault *f)
         return false;
     if (!relay_set_mesh(d->relay, d->config, f) ||
         !listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
-        !listen_on(d, &d->config->listen_proxy, "DERP from load balancers", accepted_proxied, f) ||
-        !listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
+        !listen_on(d, &d->config->listen_proxy, "DERP from load balancers", accepted_proxied, f))
+        return false;
+    d->derp_listeners = d->listener_count;
+    limit_accepts(d);
+    if (!listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
         return false;
     notify_watchdog(d->loop, is_alive, d);
     memory_watch(d->loop, ended_connections, d);

@@ -24,6 +24,10 @@ struct listener {
     struct loop_io io;
     struct loop_timer pause;
     bool started;
+    unsigned per_second, burst; /* of new connections; 0: no limit */
+    double tokens;
+    int64_t filled_ms; /* when tokens was last added to */
+    uint64_t refused;
     void (*on_accept)(void *arg, int fd, const struct endpoint *peer);
     void *arg;
 };
@@ -86,6 +90,42 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
 }
 
+void listener_limit(struct listener *l, unsigned per_second, unsigned burst)
+{
+    if (per_second != l->per_second || burst != l->burst)
+        l->tokens = burst;
+    l->per_second = per_second;
+    l->burst = burst;
+}
+
+uint64_t listener_refused(const struct listener *l)
+{
+    return l->refused;
+}
+
+/* A token bucket. */
+static bool may_come(struct listener *l)
+{
+    static struct log_kind kind;
+    int64_t now = loop_now_ms(l->io.loop);
+
+    if (l->per_second == 0)
+        return true;
+    l->tokens += (double)(now - l->filled_ms) * l->per_second / 1000;
+    l->filled_ms = now;
+    if (l->tokens > l->burst)
+        l->tokens = l->burst;
+    if (l->tokens >= 1) {
+        l->tokens--;
+        return true;
+    }
+    l->refused++;
+    log_limited(&kind, LOG_LEVEL_WARNING,
+                "more than %u connections a second: others are closed (accept-limit)",
+                l->per_second);
+    return false;
+}
+
 static void on_readable(void *arg, int events)
 {
     struct listener *l = arg;
@@ -96,7 +136,9 @@ static void on_readable(void *arg, int events)
         socklen_t n = sizeof peer;
         int fd = accept4(l->fd, &peer.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd >= 0) {
+        if (fd >= 0 && !may_come(l)) {
+            close(fd);
+        } else if (fd >= 0) {
             set_options(fd);
             endpoint_unmap(&peer);
             l->on_accept(l->arg, fd, &peer);

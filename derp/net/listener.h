@@ -4,6 +4,7 @@
 #define DERP_NET_LISTENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/net.h"
@@ -17,6 +18,12 @@ struct listener *listener_open(struct endpoint *at, struct fault *f);
 /* Accepts on a loop; on_accept owns the descriptor (non-blocking, close-on-exec, TCP_NODELAY). */
 void listener_start(struct listener *l, struct loop *loop,
                     void (*on_accept)(void *arg, int fd, const struct endpoint *peer), void *arg);
+
+/* From now on at most per_second connections, burst of them at once; others are closed as soon as
+ * they come. 0: all. Before or after listener_start. */
+void listener_limit(struct listener *l, unsigned per_second, unsigned burst);
+/* How many were closed so. */
+uint64_t listener_refused(const struct listener *l);
 
 /* Stops accepting; connections already accepted live on. */
 void listener_close(struct listener *l);

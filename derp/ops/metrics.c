@@ -71,6 +71,8 @@ void report_metrics(const struct report *r, struct buf *out)
             c->reloads, c->refused);
     outcome(out, "derp_config_reloads_total", "reloads of the config by outcome", r->reloads_ok,
             r->reloads_failed);
+    heading(out, "derp_connections_refused_total", "counter", "connections beyond accept-limit");
+    buf_printf(out, "derp_connections_refused_total %" PRIu64 "\n", r->accepts_refused);
     gauge(out, "derp_connections", "open TCP connections", (double)r->gauges.connections);
     gauge(out, "derp_clients", "connections that are logged in", (double)r->gauges.clients);
     gauge(out, "derp_clients_home", "of these, whose home relay this is", (double)r->gauges.home);

@@ -18,6 +18,7 @@ struct report {
     unsigned workers;
     uint64_t reloads_ok; /* of the config */
     uint64_t reloads_failed;
+    uint64_t accepts_refused; /* by accept-limit */
     struct certificate_status certificate;
     struct relay_gauges gauges;
     uint64_t counters[COUNTERS];

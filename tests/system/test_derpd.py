@@ -478,3 +478,33 @@ def test_browser_is_no_proxy(relay):
     assert c.socket.recv(100).startswith(b"HTTP/1.1 426")
     c.close()
     assert status(relay)["proxy"]["requests"] == 0
+
+
+def test_accept_limit(relay):
+    """Beyond the limit connections are closed; those that are open stay, and later ones come in."""
+    text = relay.config.read_text()
+    with relay.client() as a:
+        relay.config.write_text(text.replace("workers =", "accept-limit = 5\naccept-burst = 10\nworkers ="))
+        relay.process.send_signal(signal.SIGHUP)
+        eventually(lambda: metric(relay, 'derp_config_reloads_total{outcome="ok"}') == 1, "reloaded")
+        began = time.monotonic()
+        sockets = [socket.create_connection(("127.0.0.1", relay.port), 5) for _ in range(40)]
+        refused = eventually(lambda: metric(relay, "derp_connections_refused_total"), "some are closed")
+        eventually(lambda: metric(relay, "derp_connections") + metric(relay, "derp_connections_refused_total")
+                   == 41, "all were judged")
+        refused = metric(relay, "derp_connections_refused_total")
+        assert 40 - 10 - 1 - 5 * (time.monotonic() - began) <= refused <= 30
+        assert metric(relay, "derp_connections_accepted_total") == 1 + 40 - refused
+        a.ping()
+        for s in sockets:
+            s.close()
+
+        def another():
+            try:
+                with relay.client():
+                    return True
+            except OSError:
+                return False
+
+        eventually(another, "a token comes")
+        assert "(accept-limit)" in relay.text()

@@ -54,6 +54,8 @@ static void defaults(void **state)
     assert_endpoints(&c.http, "");
     assert_endpoints(&c.metrics, "127.0.0.1:3340");
     assert_int_equal(c.workers, 0);
+    assert_int_equal(c.accept_limit, 0);
+    assert_int_equal(c.accept_burst, 0);
     assert_int_equal(c.uplink, 0);
     assert_string_equal(c.state_dir, "/var/lib/derp");
     assert_null(c.home);
@@ -90,6 +92,8 @@ static const char all_keys[] =
     "http = 0.0.0.0:80                # generate_204\n"
     "metrics = off\n"
     "workers = 2\n"
+    "accept-limit = 100\n"
+    "accept-burst = 500\n"
     "uplink = 4mbit                   ; e.g. 4mbit\n"
     "home = /srv/derp/page.html\n"
     "bootstrap-dns = login.Example.com. controlplane.example.com\n"
@@ -131,6 +135,8 @@ static void every_relay_and_certificate_key(void **state)
     assert_endpoints(&c.http, "0.0.0.0:80");
     assert_endpoints(&c.metrics, "");
     assert_int_equal(c.workers, 2);
+    assert_int_equal(c.accept_limit, 100);
+    assert_int_equal(c.accept_burst, 500);
     assert_int_equal(c.uplink, 4000000);
     assert_string_equal(c.home, "/srv/derp/page.html");
     assert_int_equal(c.bootstrap_dns.count, 2);
@@ -295,6 +301,11 @@ static void workers(void **state)
     refuses(RELAY "workers = 0\n", "auto or a number from 1 to 64");
     refuses(RELAY "workers = 65\n", "found \"65\"");
     refuses(RELAY "workers =\n", "workers: expected");
+    reads(RELAY "accept-limit = off\n");
+    assert_int_equal(c.accept_limit, 0);
+    refuses(RELAY "accept-limit = 0\n", "from 1 to 1000000, or off");
+    refuses(RELAY "accept-limit = 1/s\n", "found \"1/s\"");
+    refuses(RELAY "accept-burst = 5\n", "accept-burst needs accept-limit");
     refuses(RELAY "uplink = 4\n", "derp.conf:3: uplink: expected a rate");
 }
 
