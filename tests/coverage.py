@@ -85,6 +85,8 @@ PURE = [
     "base/finding.c",
     "derp/ops/metrics.c",
     "derp/ops/status.c",
+    "derp/relay/admission_cache.c",
+    "derp/relay/admission_queue.c",
     "derp/relay/handle.c",
     "derp/relay/outbox.c",
     "derp/relay/registry.c",
