@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strangers at the door of a relay: garbage, halves, silence and slowness, each in a bounded time.
 
-As a program it tries a running relay: hostile.py ADDRESS PORT NAME [STUN-PORT]. The tests in
-test_hostile.py call the same attacks."""
+As a program it tries a running relay: hostile.py ADDRESS PORT NAME [STUN-PORT [HTTP-PORT]]. The
+tests in test_hostile.py call the same attacks."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import derp
 SOON = 5     # what is wrong at once is closed within so many seconds, on a busy machine too
 LATE = 35    # and what is slow or silent within these: the deadlines are 30 s
 LOGIN = 15   # the login's is 10 s
+PAGE = 8     # that of the metrics' port 5 s
 STEP = 0.5   # seconds between the bytes of a slow client
 
 ATTACKS = []
@@ -33,11 +35,12 @@ class Failed(Exception):
 class Target:
     """Where the relay is."""
 
-    def __init__(self, address, port, name, stun_port=0):
-        self.address, self.port, self.name, self.stun_port = address, port, name, stun_port
+    def __init__(self, address, port, name, stun_port=0, http_port=0, metrics_port=0):
+        self.address, self.port, self.name = address, port, name
+        self.stun_port, self.http_port, self.metrics_port = stun_port, http_port, metrics_port
 
-    def tcp(self):
-        s = socket.create_connection((self.address, self.port), 10)
+    def tcp(self, port=None):
+        s = socket.create_connection((self.address, port or self.port), 10)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return s
 
@@ -69,11 +72,12 @@ class Target:
         return outgoing.read()
 
 
-def attack(within, at_least=0, answer=None):
+def attack(within, at_least=0, answer=None, needs="port"):
     """Registers an attack: a function of the target that returns a socket and, maybe, bytes to be
-    sent one by one. The relay must close it within these seconds; answer must be in what it said."""
+    sent one by one. The relay must close it within these seconds; answer must be in what it said.
+    needs names the port that it is for."""
     def register(function):
-        ATTACKS.append((function.__name__, function, within, at_least, answer))
+        ATTACKS.append((function.__name__, function, within, at_least, answer, needs))
         return function
     return register
 
@@ -106,7 +110,7 @@ def until_closed(sock, within, drip=b""):
     raise Failed("still open after %.0f s" % within)
 
 
-def run(target, name, function, within, at_least, answer):
+def run(target, name, function, within, at_least, answer, _):
     """One attack; returns (name, seconds)."""
     try:
         sock, *drip = function(target)
@@ -123,7 +127,7 @@ def run(target, name, function, within, at_least, answer):
 
 def run_all(target, only=None):
     """All attacks at the same time; returns [(name, seconds)] or raises the first failure."""
-    chosen = [a for a in ATTACKS if not only or a[0] in only]
+    chosen = [a for a in ATTACKS if (not only or a[0] in only) and getattr(target, a[-1])]
     with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
         running = [pool.submit(run, target, *a) for a in chosen]
         return [r.result() for r in running]
@@ -294,6 +298,54 @@ def empty_lines(target):
     s = target.tls()
     say(s, b"\r\n" * 100)
     return (s,)
+
+
+# --- The ports without TLS --------------------------------------------------------------------------
+
+def clear(target, port, text):
+    s = target.tcp(port)
+    say(s, text)
+    return s
+
+
+@attack(LATE, at_least=20, needs="http_port")
+def silent_on_the_http_port(target):
+    return (target.tcp(target.http_port),)
+
+
+@attack(LATE, at_least=20, needs="http_port")
+def half_request_on_the_http_port(target):
+    return (clear(target, target.http_port, b"GET /generate_204 HTTP/1.1\r\nHost: x\r\nX-Tail"),)
+
+
+@attack(LATE, at_least=20, needs="http_port")
+def slow_request_on_the_http_port(target):
+    return target.tcp(target.http_port), b"GET /generate_204 HTTP/1.1\r\nHost: " + b"x" * 500
+
+
+@attack(SOON, answer=b" 400 ", needs="http_port")
+def tls_on_the_http_port(target):
+    return (clear(target, target.http_port, target.client_hello()),)
+
+
+@attack(SOON, answer=b" 431 ", needs="http_port")
+def endless_header_on_the_http_port(target):
+    return (clear(target, target.http_port, b"GET / HTTP/1.1\r\nX: " + b"a" * 20000),)
+
+
+@attack(PAGE, at_least=3, needs="metrics_port")
+def silent_on_the_metrics_port(target):
+    return (target.tcp(target.metrics_port),)
+
+
+@attack(PAGE, at_least=3, needs="metrics_port")
+def slow_request_on_the_metrics_port(target):
+    return target.tcp(target.metrics_port), b"GET /metrics HTTP/1.1\r\nHost: " + b"x" * 500
+
+
+@attack(SOON, answer=b" 400 ", needs="metrics_port")
+def tls_on_the_metrics_port(target):
+    return (clear(target, target.metrics_port, target.client_hello()),)
 
 
 # --- Login ------------------------------------------------------------------------------------------
@@ -527,6 +579,49 @@ def garbage_after_the_login(target):
     return (c.socket,)
 
 
+# --- Anything ---------------------------------------------------------------------------------------
+
+def random_bytes(target, count, seed=4):
+    """So many connections of each kind that say something senseless and then end their side."""
+    rng = random.Random(seed)
+
+    def noise(first=b""):
+        return first + rng.randbytes(rng.choice([1, 2, 5, 30, 300, 4000, 40000]))
+
+    def inside_tls(first=b""):
+        s = target.tls()
+        return s, noise(first)
+
+    kinds = [lambda: (target.tcp(), noise()),
+             lambda: (target.tcp(), noise(b"\x16\x03\x01")),
+             lambda: (target.tcp(), noise(target.client_hello()[:rng.randrange(1, 500)])),
+             inside_tls,
+             lambda: inside_tls(b"GET /derp HTTP/1.1\r\n"),
+             lambda: (target.upgraded().socket, noise()),
+             lambda: (target.upgraded().socket, noise(b"\x02\x00\x00")),
+             lambda: (target.client().socket, noise()),
+             lambda: (target.client().socket, noise(b"\x04\x00\x00")),
+             lambda: (websocket(target), noise()),
+             lambda: (websocket(target), noise(b"\x82\xff"))]
+    if target.http_port:
+        kinds.append(lambda: (target.tcp(target.http_port), noise()))
+        kinds.append(lambda: (target.tcp(target.http_port), noise(b"GET / HTTP/1.1\r\n")))
+    if target.metrics_port:
+        kinds.append(lambda: (target.tcp(target.metrics_port), noise()))
+        kinds.append(lambda: (target.tcp(target.metrics_port), noise(b"GET /status HTTP/1.1\r\n")))
+    socks = []
+    for kind in kinds:
+        for _ in range(count):
+            s, words = kind()
+            s.settimeout(SOON)
+            say(s, words)
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_WR)
+            socks.append(s)
+    crowd_is_closed(socks, LATE)
+    return len(socks)
+
+
 # --- Crowds -----------------------------------------------------------------------------------------
 
 def crowd(target, count, greet):
@@ -650,9 +745,9 @@ def ask_stun(s, request, transactions, patience=10):
 
 
 def main():
-    if len(sys.argv) not in (4, 5):
-        sys.exit("usage: hostile.py ADDRESS PORT NAME [STUN-PORT]")
-    target = Target(sys.argv[1], int(sys.argv[2]), sys.argv[3], int((sys.argv + ["0"])[4]))
+    if len(sys.argv) not in (4, 5, 6):
+        sys.exit("usage: hostile.py ADDRESS PORT NAME [STUN-PORT [HTTP-PORT]]")
+    target = Target(sys.argv[1], int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))
     for name, took in sorted(run_all(target), key=lambda r: r[1]):
         print("%6.1f s  %s" % (took, name))
     if target.stun_port:
