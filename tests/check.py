@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "check"  # what tests leave for reading after a failure
 JOBS = 2         # compilers and unit tests at a time
 PYTEST_JOBS = 3  # files of system tests at a time
+TAILNET_BUILD = 1200  # seconds for the programs of tests/tailnet, from an empty cache
 GRACE = 30  # seconds that tests get for tidying up after an interruption
 
 SANITIZERS = {
@@ -338,8 +339,23 @@ def stage_tsan(result, deadline):
 
 
 def stage_interop(result, deadline):
-    """Tailscale's own client library, headscale and tailscaled against derpd."""
+    """Tailscale's own client library against derpd."""
     pytest(result, "interop", deadline, "tests/interop")
+
+
+def stage_tailnet(result, deadline):
+    """tailscaled and headscale themselves. They are built first, which takes minutes once."""
+    if os.geteuid() == 0:  # else there is nothing to build them for
+        limit = min(deadline, time.monotonic() + TAILNET_BUILD)
+        status, output = programs.run([sys.executable, "tests/tailnet/programs.py"], limit)
+        if status == 77:
+            result.skip("tests with tailscaled and headscale", output.strip().split("\n")[-1])
+            return
+        if status != 0:
+            result.fail("tailscaled and headscale do not build",
+                        output if status is not None else output + "\nnot done in time")
+            return
+    pytest(result, "tailnet", deadline, "tests/tailnet")
 
 
 def stage_appliance(result, deadline):
@@ -370,6 +386,7 @@ STAGES = [
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
     ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
+    ("tailnet", "tailscaled and headscale", 1500, stage_tailnet, lambda: has_tests("tailnet")),
     ("appliance", "the package on booted servers", 1500, stage_appliance,
      lambda: has_tests("appliance")),
 ]

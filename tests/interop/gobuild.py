@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the Go programs of the interop tests into build/interop.
+"""Builds the Go programs of the interop tests into build/interop; tests/tailnet builds its own by it.
 
 Go 1.21 and newer fetch the toolchain that go.mod names by themselves. For an older one, as in
 Debian 12, it is fetched here, as the module that it is.
@@ -21,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = pathlib.Path(os.environ.get("INTEROP_OUT") or HERE.parents[1] / "build" / "interop")
 
-# Name: what `go` is asked to build. "test" makes a test binary.
+# Name: what `go` is asked to build, in this folder's module. "test" makes a test binary.
 PROGRAMS = {
     "derptalk": ["build", "./cmd/derptalk"],
     "derpask": ["build", "./cmd/derpask"],
@@ -55,8 +55,8 @@ def go_version(go):
     return (int(found[1]), int(found[2])) if found else None
 
 
-def find_go():
-    """Path of a Go that builds the programs, or fetches what does; raises NoGo."""
+def find_go(module):
+    """Path of a Go that builds the programs of a module, or fetches what does; raises NoGo."""
     places = [shutil.which("go"), "/usr/local/go/bin/go"]
     places += sorted(map(str, pathlib.Path("/usr/lib").glob("go-*/bin/go")))
     seen = {p: go_version(p) for p in places if p and os.access(p, os.X_OK)}
@@ -66,22 +66,22 @@ def find_go():
     best = max(usable, key=usable.get)
     if usable[best] < OLDEST_GO:
         raise NoGo("Go %d.%d is too old (install 1.21 or newer)" % usable[best])
-    return best if usable[best] >= SELF_FETCHING else fetch_toolchain(best)
+    return best if usable[best] >= SELF_FETCHING else fetch_toolchain(best, module)
 
 
-def fetch_toolchain(old_go):
+def fetch_toolchain(old_go, module):
     """Path of the toolchain that go.mod asks for, in the module cache of an old Go. What newer ones
     do after the download is done here: programs get their execute bits, and go.mod files, which a
     module cannot contain in its folders, their names."""
-    wanted = re.search(r"^go (\S+)$", (HERE / "go.mod").read_text(), re.M)[1]
+    wanted = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.M)[1]
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    module = "golang.org/toolchain@v0.0.1-go%s.linux-%s" % (wanted, machine)
-    done = subprocess.run([old_go, "mod", "download", "-json", module], capture_output=True, text=True,
+    toolchain = "golang.org/toolchain@v0.0.1-go%s.linux-%s" % (wanted, machine)
+    done = subprocess.run([old_go, "mod", "download", "-json", toolchain], capture_output=True, text=True,
                           cwd="/", env=dict(os.environ, GOFLAGS="-modcacherw"), timeout=300)
     try:
         root = pathlib.Path(json.loads(done.stdout)["Dir"])
     except (ValueError, KeyError):
-        raise NoGo("Go cannot fetch " + module) from None
+        raise NoGo("Go cannot fetch " + toolchain) from None
     for path in [*root.glob("bin/*"), *root.glob("pkg/tool/*/*")]:
         path.chmod(0o755)
     for path in root.rglob("_go.mod"):
@@ -97,22 +97,23 @@ def environment():
     return env
 
 
+def make(module, out, verb, *rest):
+    """Has `go` build a program in the folder of a module into the file out."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    command = [find_go(module), verb, "-trimpath", "-ldflags", "-s -w", "-o", str(out), *rest]
+    done = subprocess.run(command, cwd=module, env=environment(), capture_output=True, text=True)
+    if done.returncode != 0:
+        reason = done.stderr.strip()
+        if re.search(r"(download|dial tcp|proxyconnect|lookup|reading https?:\S+) .*|toolchain not available", reason):
+            raise NoGo("Go cannot fetch what it needs: " + reason.splitlines()[-1])
+        raise BuildFailed("%s\n%s" % (" ".join(command), reason))
+
+
 def build(*names):
     """Builds programs and returns their paths. Go's own cache makes a second time quick."""
-    go = find_go()
-    OUT.mkdir(parents=True, exist_ok=True)
-    paths = []
     for name in names:
-        verb, *rest = PROGRAMS[name]
-        command = [go, verb, "-trimpath", "-ldflags", "-s -w", "-o", str(OUT / name), *rest]
-        done = subprocess.run(command, cwd=HERE, env=environment(), capture_output=True, text=True)
-        if done.returncode != 0:
-            reason = done.stderr.strip()
-            if re.search(r"(download|dial tcp|proxyconnect|lookup) .*|toolchain not available", reason):
-                raise NoGo("Go cannot fetch what it needs: " + reason.splitlines()[-1])
-            raise BuildFailed("%s\n%s" % (" ".join(command), reason))
-        paths.append(OUT / name)
-    return paths
+        make(HERE, OUT / name, *PROGRAMS[name])
+    return [OUT / name for name in names]
 
 
 def main(names):

@@ -53,15 +53,15 @@ class Host:
 
 
 class Network:
-    """The router ("inet"), the server's place ("srv") and two clients ("c1", "c2")."""
+    """The router ("inet"), the server's place ("srv") and clients ("c1", "c2", ...)."""
 
-    def __init__(self, world, folder, server4=SERVER, server6=SERVER6):
+    def __init__(self, world, folder, server4=SERVER, server6=SERVER6, clients=2):
         self.server4, self.server6 = server4, server6
         resolv_conf = folder / "resolv.conf"
         resolv_conf.write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n")
         self.inet = Host(world, "inet", resolv_conf)
         self.server = Host(world, "srv", resolv_conf)
-        self.clients = [Host(world, "c1", resolv_conf), Host(world, "c2", resolv_conf)]
+        self.clients = [Host(world, f"c{n}", resolv_conf) for n in range(1, clients + 1)]
         self._router()
         self._attach(self.server, server4, server6)
         for n, client in enumerate(self.clients, 11):

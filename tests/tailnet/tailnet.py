@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tailnet of Tailscale's own clients on a private network, with headscale to control it and derpd
+as its only relay. The network is that of tests/appliance/testbed: a router stands for the internet."""
+
+import atexit
+import base64
+import concurrent.futures
+import json
+import pathlib
+import re
+import shutil
+import signal
+import sys
+
+import pki
+from testbed import tidy
+from testbed.network import SERVER, SERVER6, Network
+from testbed.shell import Failed, wait_for
+
+HERE = pathlib.Path(__file__).resolve().parent
+RELAY = "relay.tailnet.test"
+CONTROL_PORT = 8080
+PATIENCE = 20
+
+HEADSCALE = """
+server_url: http://{server}:{port}
+listen_addr: 0.0.0.0:{port}
+metrics_listen_addr: ""
+grpc_listen_addr: 127.0.0.1:0
+noise: {{private_key_path: {folder}/noise.key}}
+prefixes: {{v4: 100.64.0.0/10, v6: "fd7a:115c:a1e0::/48", allocation: sequential}}
+derp: {{server: {{enabled: false}}, urls: [], paths: ["{folder}/derp.yaml"], auto_update_enabled: false}}
+disable_check_updates: true
+database: {{type: sqlite, sqlite: {{path: {folder}/db.sqlite}}}}
+dns: {{magic_dns: false, base_domain: tailnet.test, override_local_dns: false}}
+unix_socket: {folder}/headscale.sock
+log: {{level: info}}
+"""
+
+DERP_MAP = """
+regions:
+  900:
+    regionid: 900
+    regioncode: test
+    regionname: Test
+    nodes:
+      - {{name: 900a, regionid: 900, hostname: {relay}, ipv4: {server4}, ipv6: "{server6}"}}
+"""
+
+DERPD = """
+[relay]
+domain = {relay}
+listen = {server4}:{port} [{server6}]:{port}
+stun = {stun}
+metrics = 127.0.0.1:{metrics}
+workers = 2
+state-dir = {folder}/state
+[certificate]
+source = files
+chain = {folder}/chain.pem
+key = {folder}/key.pem
+[admission]
+allow = {allow}
+"""
+
+# Nobody gets in who was not spoken to first, as behind the NAT or firewall that most clients have.
+STATEFUL = """
+table inet stateful {
+    chain in {
+        type filter hook input priority 0; policy drop;
+        iifname != "eth0" accept
+        ct state established,related accept
+        meta l4proto ipv6-icmp accept
+    }
+}
+"""
+# Of UDP only STUN gets out: then there is no way but the relay.
+RELAY_ONLY = """
+table inet relayonly {
+    chain out {
+        type filter hook output priority 0;
+        oifname "eth0" meta l4proto udp udp dport != 3478 drop
+    }
+}
+"""
+
+
+class Daemon:
+    """A program that runs on a host until stop(), with its log in a file."""
+
+    def __init__(self, host, log, argv, env=None):
+        self.log = log
+        self.begin = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self.process = host.start(*argv, env=env, stdout=out, stderr=out)
+
+    def text(self):
+        """What it logged since this start."""
+        with self.log.open("rb") as f:
+            f.seek(self.begin)
+            return f.read().decode(errors="replace")
+
+    def wait_for(self, what, test, seconds=PATIENCE):
+        def done():
+            if self.process.poll() is not None:
+                raise Failed(f"{self.log.stem} ended with {self.process.returncode}:\n{self.text()[-4000:]}")
+            return test()
+        try:
+            return wait_for(what, seconds, done, pause=0.02)
+        except Failed as e:
+            raise Failed(f"{e}\n{self.text()[-4000:]}") from None
+
+    def stop(self):
+        """Ends it as systemd would; its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+class Derpd:
+    """derpd on a host, as nobody; folder: a new one of its own."""
+
+    def __init__(self, binary, host, folder, authority, allow, port=443, metrics=3340, stun=True):
+        self.binary, self.host, self.folder, self.authority = binary, host, folder, authority
+        self.port, self.metrics_port = port, metrics
+        self.daemon = None
+        folder.mkdir()
+        (folder / "state").mkdir()
+        shutil.chown(folder / "state", "nobody", "nogroup")
+        endpoints = f"{SERVER}:3478 [{SERVER6}]:3478" if stun else "off"
+        (folder / "derp.conf").write_text(DERPD.format(
+            relay=RELAY, server4=SERVER, server6=SERVER6, port=port, stun=endpoints,
+            metrics=metrics, folder=folder, allow=allow))
+        self.new_certificate()
+
+    def new_certificate(self):
+        chain, key = self.authority.leaf(RELAY)
+        for name, content in (("chain.pem", chain), ("key.pem", key)):
+            fresh = self.folder / (name + ".new")
+            fresh.write_bytes(content)
+            fresh.chmod(0o644)
+            fresh.rename(self.folder / name)
+
+    def start(self):
+        self.daemon = Daemon(self.host, self.folder / "derpd.log", [
+            "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+            self.binary, "--config", self.folder / "derp.conf"])
+        self.daemon.wait_for("derpd", lambda: re.search(r"ready$", self.daemon.text(), re.M))
+        return self
+
+    def stop(self):
+        return self.daemon.stop()
+
+    def reload(self):
+        done = self.log().count("config reloaded")
+        self.daemon.process.send_signal(signal.SIGHUP)
+        self.daemon.wait_for("the reload", lambda: self.log().count("config reloaded") > done)
+
+    def log(self):
+        return self.daemon.text()
+
+    def _page(self, path):
+        return self.host.run("curl", "-sf", f"http://127.0.0.1:{self.metrics_port}{path}").out
+
+    def status(self):
+        return json.loads(self._page("/status"))
+
+    def metric(self, name):
+        """The value of a metric, labels included in its name."""
+        found = re.search(rf"^{re.escape(name)} (\d+)$", self._page("/metrics"), re.M)
+        assert found, f"no metric {name}"
+        return int(found[1])
+
+
+class Headscale:
+    def __init__(self, binary, host, folder):
+        self.binary, self.host, self.folder = binary, host, folder
+        folder.mkdir()
+        (folder / "config.yaml").write_text(HEADSCALE.format(server=SERVER, port=CONTROL_PORT, folder=folder))
+        (folder / "derp.yaml").write_text(DERP_MAP.format(relay=RELAY, server4=SERVER, server6=SERVER6))
+        self.url = f"http://{SERVER}:{CONTROL_PORT}"
+        self.verify = f"http://127.0.0.1:{CONTROL_PORT}/verify"
+        self.daemon = Daemon(host, folder / "headscale.log", [binary, "-c", folder / "config.yaml", "serve"])
+        self.daemon.wait_for("headscale", lambda: (folder / "headscale.sock").exists())
+        user = self.cli("users", "create", "somebody")
+        self.key = self.cli("preauthkeys", "create", "--user", user["id"], "--reusable")["key"]
+
+    def cli(self, *words):
+        """What a command answers, as JSON."""
+        return json.loads(self.host.run(self.binary, "-c", self.folder / "config.yaml", "-o", "json", *words).out)
+
+    def delete(self, node_key):
+        ids = [n["id"] for n in self.cli("nodes", "list") if n["node_key"] == node_key]
+        assert len(ids) == 1
+        self.cli("nodes", "delete", "--identifier", ids[0], "--force")
+
+
+class Node:
+    """tailscaled on a host, with a TUN device; folder: a new one of its own, named as the node."""
+
+    def __init__(self, host, folder, ca, tailscaled, tailscale):
+        self.host, self.folder = host, folder
+        self.tailscaled, self.tailscale = tailscaled, tailscale
+        self.socket = folder.parent / f"{folder.name}.sock"  # not in its folder, which is its own
+        self.environment = {"SSL_CERT_FILE": str(ca), "HOME": str(folder), "STATE_DIRECTORY": str(folder),
+                            "TS_DEBUG_FIREWALL_MODE": "nftables", "TS_NO_LOGS_NO_SUPPORT": "true"}
+        self.daemon = None
+        folder.mkdir()
+
+    def start(self):
+        self.daemon = Daemon(self.host, self.folder / f"{self.folder.name}.log", [
+            self.tailscaled, "--state", self.folder / "state", "--statedir", self.folder,
+            "--socket", self.socket, "--tun", "tailscale0"], self.environment)
+        return self
+
+    def stop(self):
+        return self.daemon.stop()
+
+    def join(self, headscale):
+        """Enters the tailnet; returns when tailscaled runs with a first map of it."""
+        self.daemon.wait_for("tailscaled's socket", self.socket.exists)
+        self.cli("up", "--login-server", headscale.url, "--authkey", headscale.key, "--accept-dns=false",
+                 "--hostname", self.folder.name, f"--timeout={PATIENCE}s")
+        return self
+
+    def cli(self, *words, check=True):
+        """Result of a command of `tailscale`."""
+        return self.host.run(self.tailscale, "--socket", self.socket, *words, check=check, env=self.environment)
+
+    def status(self):
+        return json.loads(self.cli("status", "--json").out)
+
+    @property
+    def key(self):
+        return self.status()["Self"]["PublicKey"]
+
+    @property
+    def address(self):
+        return self.status()["TailscaleIPs"][0]
+
+    def secret(self):
+        """The private half of its key, in hex, from its state file."""
+        state = json.loads((self.folder / "state").read_text())
+        profiles = [json.loads(base64.b64decode(v)) for k, v in state.items() if k.startswith("profile-")]
+        return profiles[0]["Config"]["PrivateNodeKey"].removeprefix("privkey:")
+
+    def knows(self, count):
+        """Whether it has a home relay, and knows that of so many peers."""
+        status = self.status()
+        homes = [peer["Relay"] for peer in status["Peer"].values()]
+        return status["Self"]["Relay"] == "test" and homes == ["test"] * count
+
+
+class Tailnet:
+    """All of it, with three clients whose only way to each other is the relay; use it by `with`."""
+
+    def __init__(self, derpd, program):
+        """program: a function that gives the path of one of programs.py."""
+        tidy.remove_leftovers()
+        self._claim = tidy.Claim()
+        atexit.register(self.close)
+        try:
+            self._start(derpd, program)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, derpd, program):
+        self.folder = self._claim.folder
+        self.folder.chmod(0o755)
+        self.network = Network(self._claim.world, self.folder, clients=3)
+        self.server = self.network.server
+        self.server.run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=0")
+        self.authority = pki.Authority()
+        self.ca = self.folder / "ca.pem"
+        self.ca.write_bytes(pki.cert_pem(self.authority.root))
+        self.program, self.derpd_binary = program, derpd
+        self.headscale = Headscale(program("headscale"), self.server, self.folder / "headscale")
+        self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}").start()
+        for client in self.network.clients:
+            client.run("nft", "-f", "-", input=STATEFUL + RELAY_ONLY)
+        self.nodes = [self.new_node(client.name, client).start() for client in self.network.clients]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda node: node.join(self.headscale), self.nodes))
+        for node in self.nodes:
+            node.daemon.wait_for("the peers' home relay", lambda: node.knows(2))
+
+    def new_derpd(self, name, allow, **options):
+        return Derpd(self.derpd_binary, self.server, self.folder / name, self.authority, allow, **options)
+
+    def new_node(self, name, host, tailscaled="tailscaled"):
+        return Node(host, self.folder / name, self.ca, self.program(tailscaled), self.program("tailscale"))
+
+    def lift_filter(self):
+        """Lets UDP out to everybody; the firewalls of the clients stay."""
+        for client in self.network.clients:
+            client.run("nft", "delete", "table", "inet", "relayonly")
+
+    def login(self, derpd, host, secret=None):
+        """Whether a DERP client on this host, with this secret or one that nobody has seen, is
+        admitted; and the short form of its key, as derpd logs it."""
+        ran = host.run(sys.executable, HERE / "login.py", SERVER, derpd.port, RELAY, self.ca, input=secret or "")
+        verdict, key = ran.out.split()
+        return verdict == "admitted", key
+
+    def close(self):
+        """Removes everything; safe to call again."""
+        atexit.unregister(self.close)
+        self._claim.release()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
