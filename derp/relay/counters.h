@@ -102,6 +102,8 @@
       "PeerGone frames sent")                                                                      \
     X(PEER_GONE_NOT_HERE, "derp_peer_gone_sent_total", "reason=\"not_here\"",                      \
       "PeerGone frames sent")                                                                      \
+    X(HEALTH, "derp_health_sent_total", "",                                                        \
+      "Health frames sent: a key belongs to several devices, or does so no more")                  \
     X(UNKNOWN_FRAME, "derp_unknown_frames_total", "", "frames of unknown type, read over")         \
     X(STUN_OK, "derp_stun_requests_total", "outcome=\"ok\"", "STUN requests by outcome")           \
     X(STUN_NOT_STUN, "derp_stun_requests_total", "outcome=\"not_stun\"",                           \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "derp/relay/internal.h"
 
@@ -208,14 +209,53 @@ static void take_frame(struct session *s, const struct frame *f)
     }
 }
 
+static void send_health(struct session *s, const char *text)
+{
+    uint8_t frame[FRAME_HEALTH_MAX];
+
+    session_push_bytes(s, frame, frame_write_health(frame, text));
+    count(&s->worker->counters, COUNTER_HEALTH, 1);
+}
+
+/* Each of the devices is told when it writes; who is left alone, that this is over. */
+static void tell_of_fight(struct session *s, bool is_fought_over)
+{
+    static struct log_kind kind;
+    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
+
+    if (s->told_of_fight == is_fought_over || s->is_mesh)
+        return;
+    s->told_of_fight = is_fought_over;
+    if (!is_fought_over) {
+        send_health(s, "");
+        return;
+    }
+    send_health(s, "another device uses this device's node key, and each takes the other's "
+                   "packets; if one is a copy of the other, log out and in again on it");
+    log_limited(&kind, LOG_LEVEL_NOTICE,
+                "%s is used by several devices at once, one of them at %s: a copied one has to log "
+                "out and in again",
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer));
+}
+
+void exchange_check_fight(struct session *s)
+{
+    if (s->told_of_fight && !atomic_load_explicit(&s->member.contested, memory_order_relaxed))
+        tell_of_fight(s, false);
+}
+
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want)
 {
     struct registry *r = s->worker->relay->registry;
     size_t used = 0;
 
     /* "Last writer is active": any frame counts, once per turn. */
-    if (atomic_load_explicit(&s->member.contested, memory_order_relaxed))
-        registry_wrote(r, &s->member);
+    if (atomic_load_explicit(&s->member.contested, memory_order_relaxed)) {
+        if (registry_wrote(r, &s->member, loop_now_ms(s->worker->loop)))
+            tell_of_fight(s, true);
+    } else {
+        exchange_check_fight(s);
+    }
     while (s->state == SESSION_DERP && used < n) {
         struct frame f;
         size_t step, len;

@@ -213,6 +213,7 @@ struct session {
     bool is_home;
     bool is_mesh;       /* logged in with the mesh key: trusted */
     bool is_watching;   /* is told who comes and goes */
+    bool told_of_fight; /* by a Health frame: its key belongs to several devices */
     bool asks_patrol;   /* admission has a question about it: ADMISSION_PATROL */
     bool asks_changed;  /* the same: ADMISSION_CHANGED */
     bool is_held;       /* further requests wait until the answers are written */
@@ -281,6 +282,8 @@ size_t tunnel_fill(struct session *s, uint8_t *out, size_t room);
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void exchange_deliver(struct session *s, struct packet *p);
 void exchange_left(struct session *s);
+/* Tells a client whose key belonged to several devices when it does so no more. */
+void exchange_check_fight(struct session *s);
 /* Tells everyone who heard from a key that it is gone. */
 void exchange_tell_gone(struct worker *w, const struct node_key *key,
                         const struct handle_set *audience);

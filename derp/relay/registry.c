@@ -8,6 +8,12 @@
 #include "base/mem.h"
 #include "derp/relay/key_hash.h"
 
+/* A key is fought over when its active connection changes so often within that time, and not only
+ * in its first seconds. */
+#define FIGHT_TURNS     6
+#define FIGHT_WITHIN_MS 60000
+#define FIGHT_LASTS_MS  10000
+
 #define SHARDS     64
 #define GHOSTS_MAX 1024 /* of a shard */
 
@@ -18,6 +24,9 @@ struct entry {
     struct registry_member **members;
     size_t count;
     struct registry_member *active;
+    int64_t turns_since_ms; /* the active one has changed by writing `turns` times since then */
+    unsigned turns;
+    bool is_fought_over;
     handle_t *forwarders; /* oldest first */
     size_t forwarder_count;
     struct handle_set audience; /* connections here that got packets from this key */
@@ -141,6 +150,10 @@ static void set_contested(struct entry *e)
 {
     for (size_t i = 0; i < e->count; i++)
         atomic_store_explicit(&e->members[i]->contested, e->count > 1, memory_order_relaxed);
+    if (e->count > 1)
+        return;
+    e->turns = 0;
+    e->is_fought_over = false;
 }
 
 static void changed(struct shard *s)
@@ -205,19 +218,35 @@ void registry_remove(struct registry *r, struct registry_member *m, struct handl
     pthread_mutex_unlock(&s->lock);
 }
 
-void registry_wrote(struct registry *r, struct registry_member *m)
+/* A client that changes its network writes on its old connection for a moment at most. */
+static void note_turn(struct entry *e, int64_t now_ms)
+{
+    if (e->turns == 0 || now_ms - e->turns_since_ms > FIGHT_WITHIN_MS) {
+        e->turns = 0;
+        e->turns_since_ms = now_ms;
+    }
+    e->turns++;
+    if (e->turns >= FIGHT_TURNS && now_ms - e->turns_since_ms >= FIGHT_LASTS_MS)
+        e->is_fought_over = true;
+}
+
+bool registry_wrote(struct registry *r, struct registry_member *m, int64_t now_ms)
 {
     struct shard *s = shard_of(r, &m->key);
     struct entry *e;
+    bool is_fought_over;
 
     pthread_mutex_lock(&s->lock);
     e = find(s, &m->key);
     m->last_write = ++s->writes;
     if (e->active != m) {
         e->active = m;
+        note_turn(e, now_ms);
         changed(s);
     }
+    is_fought_over = e->is_fought_over;
     pthread_mutex_unlock(&s->lock);
+    return is_fought_over;
 }
 
 static void note_audience(struct registry *r, const struct node_key *src, handle_t to)

@@ -57,8 +57,9 @@ void registry_add(struct registry *r, struct registry_member *m);
  * be told PeerGone, then handle_set_free); empty otherwise. */
 void registry_remove(struct registry *r, struct registry_member *m, struct handle_set *audience);
 
-/* The member has sent something: it becomes active. Needed only while contested. */
-void registry_wrote(struct registry *r, struct registry_member *m);
+/* The member has sent something: it becomes active. Needed only while contested. True when the
+ * key's connections take it from each other again and again: it belongs to several devices. */
+bool registry_wrote(struct registry *r, struct registry_member *m, int64_t now_ms);
 
 enum registry_scope {
     REGISTRY_REGION, /* connections here, then other nodes */

@@ -183,6 +183,7 @@ static void on_deadline(void *owner)
     case SESSION_DERP:
         conn_deadline(s->conn, KEEP_ALIVE_MS + randombytes_uniform(KEEP_ALIVE_JITTER_MS));
         session_push_bytes(s, keep_alive, sizeof keep_alive);
+        exchange_check_fight(s);
         return;
     case SESSION_PROXY:
         count(&s->worker->counters, COUNTER_PROXY_TIMEOUT, 1);

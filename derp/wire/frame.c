@@ -240,6 +240,15 @@ void frame_write_pong(uint8_t out[static FRAME_PONG_LEN], const uint8_t data[sta
     memcpy(out + FRAME_HEADER_LEN, data, 8);
 }
 
+size_t frame_write_health(uint8_t out[static FRAME_HEALTH_MAX], const char *text)
+{
+    size_t n = strnlen(text, FRAME_HEALTH_TEXT);
+
+    frame_put_header(out, FRAME_HEALTH, n);
+    memcpy(out + FRAME_HEADER_LEN, text, n);
+    return FRAME_HEADER_LEN + n;
+}
+
 void frame_write_restarting(uint8_t out[static FRAME_RESTARTING_LEN], uint32_t reconnect_in_ms,
                             uint32_t try_for_ms)
 {

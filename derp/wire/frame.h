@@ -117,6 +117,10 @@ bool frame_read_peer_present(const struct frame *f, struct peer_present *p);
 void frame_write_peer_gone(uint8_t out[static FRAME_PEER_GONE_LEN], const struct node_key *key,
                            enum peer_gone_reason reason);
 void frame_write_pong(uint8_t out[static FRAME_PONG_LEN], const uint8_t data[static 8]);
+/* Health: at most FRAME_HEALTH_TEXT bytes of text, "" when all is well again. Returns the size. */
+#define FRAME_HEALTH_TEXT 250
+#define FRAME_HEALTH_MAX  (FRAME_HEADER_LEN + FRAME_HEALTH_TEXT)
+size_t frame_write_health(uint8_t out[static FRAME_HEALTH_MAX], const char *text);
 void frame_write_restarting(uint8_t out[static FRAME_RESTARTING_LEN], uint32_t reconnect_in_ms,
                             uint32_t try_for_ms);
 void frame_write_close_peer(uint8_t out[static FRAME_CLOSE_PEER_LEN], const struct node_key *key);

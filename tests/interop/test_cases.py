@@ -63,6 +63,18 @@ def slow_output(pool):
     return get
 
 
+def said(output, name):
+    """What one of several cases printed that run beside each other."""
+    lines, current = [], None
+    for line in output.splitlines():
+        heading = re.match(r"=== \w+ +(\S+)", line)
+        if heading:
+            current = heading[1]
+        elif current == name:
+            lines.append(line)
+    return "\n".join(lines)
+
+
 @pytest.mark.parametrize("name", SLOW)
 @pytest.mark.parametrize("server", SERVERS)
 def test_slow(slow_output, server, name):
@@ -70,4 +82,4 @@ def test_slow(slow_output, server, name):
     result = re.search(r"^--- (PASS|FAIL|SKIP): %s \(.*\)\n((?:    .*\n)*)" % name, output, re.M)
     if not result:
         pytest.fail("no result:\n" + output[-3000:], pytrace=False)
-    judge(0 if result[1] != "FAIL" else 1, result[0])
+    judge(0 if result[1] != "FAIL" else 1, said(output, name) + "\n" + result[0])

@@ -508,3 +508,41 @@ def test_accept_limit(relay):
 
         eventually(another, "a token comes")
         assert "(accept-limit)" in relay.text()
+
+
+# --- Health ---------------------------------------------------------------------------------------
+
+def health_before_pong(client):
+    """The texts of the Health frames that come before a ping's answer."""
+    client.socket.sendall(derp.frame(derp.PING, b"12345678"))
+    texts = []
+    while True:
+        kind, payload = client.read()
+        if kind == derp.PONG:
+            return texts
+        if kind == derp.HEALTH:
+            texts.append(payload.decode())
+
+
+def test_devices_with_one_key_are_told(relay):
+    """Both are, once; when one of them leaves, the other is told that it is over."""
+    with relay.client() as a, relay.client(secret=a.secret) as b, relay.client() as c:
+        told = {a: [], b: [], c: []}
+        began = time.monotonic()
+
+        def take_turns():
+            for client, texts in told.items():
+                texts += health_before_pong(client)
+            return told[a] and told[b]
+
+        eventually(take_turns, "both are told")
+        assert 9 < time.monotonic() - began  # a client that changes its network is no fight
+        for _ in range(10):
+            take_turns()
+        assert told[a] == told[b] and len(told[a]) == 1 and "node key" in told[a][0]
+        assert relay.text().count("used by several devices") == 1
+        b.close()
+        eventually(lambda: status(relay)["connections"]["contestedKeys"] == 0, "one is left")
+        assert health_before_pong(a) == [""]
+        assert health_before_pong(a) == [] and told[c] == []
+        assert metric(relay, "derp_health_sent_total") == 3

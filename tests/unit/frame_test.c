@@ -316,6 +316,29 @@ static void test_close_peer_and_watch(void **state)
     assert_memory_equal(watch, "\x10\x00\x00\x00\x00", 5);
 }
 
+static void test_health(void **state)
+{
+    (void)state;
+    uint8_t out[FRAME_HEALTH_MAX];
+    char text[FRAME_HEALTH_TEXT + 10];
+    struct frame f;
+    size_t used;
+
+    assert_int_equal(frame_write_health(out, ""), FRAME_HEADER_LEN);
+    assert_int_equal(frame_decode(out, FRAME_HEADER_LEN, &f, &used, NULL), FRAME_OK);
+    assert_int_equal(f.type, FRAME_HEALTH);
+    assert_int_equal(f.len, 0);
+    assert_int_equal(frame_write_health(out, "sick"), FRAME_HEADER_LEN + 4);
+    assert_int_equal(frame_decode(out, sizeof out, &f, &used, NULL), FRAME_OK);
+    assert_int_equal(f.len, 4);
+    assert_memory_equal(f.payload, "sick", 4);
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(frame_write_health(out, text), FRAME_HEALTH_MAX);
+    assert_int_equal(frame_decode(out, sizeof out, &f, &used, NULL), FRAME_OK);
+    assert_int_equal(f.len, FRAME_HEALTH_TEXT);
+}
+
 static void test_restarting(void **state)
 {
     (void)state;
@@ -366,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_peer_present_app_names),
         cmocka_unit_test(test_forward_packet),
         cmocka_unit_test(test_close_peer_and_watch),
+        cmocka_unit_test(test_health),
         cmocka_unit_test(test_restarting),
         cmocka_unit_test(test_disco),
     };

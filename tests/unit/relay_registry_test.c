@@ -115,7 +115,7 @@ static void test_duplicates(void **state)
     registry_add(*state, &y);
     assert_true(x.contested && y.contested);
     assert_int_equal(route(*state, &a, &x), y.handle);
-    registry_wrote(*state, &x);
+    registry_wrote(*state, &x, 0);
     assert_int_equal(route(*state, &a, &x), x.handle);
     registry_add(*state, &z);
     assert_int_equal(route(*state, &a, &x), z.handle);
@@ -131,6 +131,32 @@ static void test_duplicates(void **state)
     leave(*state, &a, 3);
 }
 
+static void test_fights(void **state)
+{
+    struct registry_member x = member(2, 2), y = member(2, 3);
+    int64_t now = 1000000;
+
+    registry_add(*state, &x);
+    registry_add(*state, &y);
+    for (int i = 0; i < 50; i++) /* a moment of it is no fight */
+        assert_false(registry_wrote(*state, i % 2 ? &y : &x, now + i * 199));
+    now += 60001; /* nor is it when they write seldom */
+    for (int i = 0; i < 20; i++)
+        assert_false(registry_wrote(*state, i % 2 ? &y : &x, now + i * 12001));
+    now += 20 * 12001 + 60001;
+    for (int i = 0; i < 5; i++)
+        assert_false(registry_wrote(*state, i % 2 ? &y : &x, now + i * 3000));
+    assert_false(registry_wrote(*state, &x, now + 13000)); /* is active already */
+    assert_true(registry_wrote(*state, &y, now + 14000));
+    assert_true(registry_wrote(*state, &y, now + 14000));
+    assert_true(registry_wrote(*state, &x, now + 900000)); /* as long as both are here */
+    leave(*state, &y, 0);
+    registry_add(*state, &y);
+    assert_false(registry_wrote(*state, &x, now + 900001));
+    leave(*state, &x, 0);
+    leave(*state, &y, 0);
+}
+
 /* Of several that are left, the one that wrote last follows, wherever it stands in the list. */
 static void test_fallback_is_the_last_writer(void **state)
 {
@@ -141,10 +167,10 @@ static void test_fallback_is_the_last_writer(void **state)
     registry_add(*state, &x);
     registry_add(*state, &y);
     registry_add(*state, &z);
-    registry_wrote(*state, &y);
-    registry_wrote(*state, &x);
+    registry_wrote(*state, &y, 0);
+    registry_wrote(*state, &x, 0);
     version = registry_version(*state, &x.key);
-    registry_wrote(*state, &x); /* is it already: nothing changes */
+    registry_wrote(*state, &x, 0); /* is it already: nothing changes */
     assert_int_equal(registry_version(*state, &x.key), version);
     leave(*state, &x, 0); /* z stands in its place now, before y */
     assert_int_equal(route(*state, &a, &x), y.handle);
@@ -356,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_version_tells_of_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_duplicates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_fallback_is_the_last_writer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_left_goes_with_the_registry, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_last_one_tells, set_up, tear_down),

@@ -99,6 +99,39 @@ func TestSlowSilentClientStays(t *testing.T) {
 	s.quiet()
 }
 
+// Two devices with one key that both write are told of each other, as Tailscale's own client reads
+// it, and who is left hears that it is over.
+func TestSlowHealthOfSharedKey(t *testing.T) {
+	t.Parallel()
+	differs(t, "derper", "sends no Health")
+	key := newKey()
+	read := func(s *session) (texts []string) {
+		for _, f := range s.fence() {
+			if f.typ == derp.FrameHealth {
+				texts = append(texts, string(f.body))
+			}
+		}
+		return texts
+	}
+	one, other := loginAs(t, key, defaultInfo), loginAs(t, key, defaultInfo)
+	var first, second []string
+	for start := time.Now(); time.Since(start) < 20*time.Second && (first == nil || second == nil); {
+		first, second = append(first, read(one)...), append(second, read(other)...)
+		time.Sleep(100 * time.Millisecond)
+	}
+	if len(first) != 1 || len(second) != 1 || first[0] == "" || second[0] == "" {
+		t.Fatalf("told %q and %q, want a text each", first, second)
+	}
+	other.conn.Close()
+	f, err := one.next(derp.KeepAlive + 10*time.Second)
+	if err == nil && f.typ == derp.FrameKeepAlive {
+		f, err = one.next(patience)
+	}
+	if err != nil || f.typ != derp.FrameHealth || len(f.body) != 0 {
+		t.Fatalf("got %v, %v; want an empty Health", f, err)
+	}
+}
+
 func TestSlowNotHereRate(t *testing.T) {
 	t.Parallel()
 	s := login(t)
