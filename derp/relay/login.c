@@ -320,10 +320,16 @@ void session_recheck(struct session *s, enum admission_why why)
 
 static void login_verdict(struct session *s, const struct admission_answer *a)
 {
+    char reason[ADMISSION_REASON];
+
     if (s->state != SESSION_ADMISSION)
         return;
     if (!a->is_admitted) {
         refuse_admission(s, a->reason);
+        return;
+    }
+    if (app_is_refused(s, reason)) { /* since it was asked about */
+        refuse_admission(s, reason);
         return;
     }
     logged_in(s);

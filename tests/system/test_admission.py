@@ -511,6 +511,25 @@ def test_refused_apps(guarded):
     assert admitted(relay, info=info("other"))
 
 
+def test_app_that_is_refused_while_its_client_waits(guarded):
+    secret, key = secret_and_key()
+    with Source() as source:
+        source.keys.add(key.hex())
+        source.delay.clear()
+        relay = guarded(source.where)
+        verdicts = []
+        login = threading.Thread(target=lambda: verdicts.append(
+            admitted(relay, secret, {"version": 2, "AppName": "talk"})))
+        login.start()
+        eventually(lambda: source.asked, "the source is asked")
+        relay.reload(allow=source.where, refuse_apps="talk")
+        eventually(lambda: len(source.asked) == 2, "asked again")
+        source.delay.set()
+        login.join()
+        assert verdicts == [False]
+        assert admitted(relay, secret)
+
+
 def test_mesh_peers_are_exempt(guarded):
     info = {"version": 2, "AppName": "talk", "meshKey": relays.MESH_KEY}
     with Source() as source:
