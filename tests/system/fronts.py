@@ -47,7 +47,7 @@ class FrontedRelay(conftest.Relay):
         self.proxy_port = relays.free_ports(1)[0]
         six = " [::1]:%d" % self.proxy_port if relays.has_ipv6() else ""
         self.config.write_text(self.config.read_text().replace(
-            "[certificate]", "listen-proxy = 127.0.0.1:%d%s\nproxy-from = %s\n[certificate]"
+            "[relay]\n", "[relay]\nlisten-proxy = 127.0.0.1:%d%s\nproxy-from = %s\n"
             % (self.proxy_port, six, self.proxy_from)) + self.more)
         return command + ["--verbose"]
 
