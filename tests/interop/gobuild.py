@@ -76,8 +76,8 @@ def fetch_toolchain(old_go, module):
     wanted = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.M)[1]
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     toolchain = "golang.org/toolchain@v0.0.1-go%s.linux-%s" % (wanted, machine)
-    done = subprocess.run([old_go, "mod", "download", "-json", toolchain], capture_output=True, text=True,
-                          cwd="/", env=dict(os.environ, GOFLAGS="-modcacherw"), timeout=300)
+    done = subprocess.run([old_go, "mod", "download", "-json", toolchain], capture_output=True,
+                          text=True, cwd="/", env=dict(os.environ, GOFLAGS="-modcacherw"), timeout=300)
     try:
         root = pathlib.Path(json.loads(done.stdout)["Dir"])
     except (ValueError, KeyError):
@@ -104,7 +104,8 @@ def make(module, out, verb, *rest):
     done = subprocess.run(command, cwd=module, env=environment(), capture_output=True, text=True)
     if done.returncode != 0:
         reason = done.stderr.strip()
-        if re.search(r"(download|dial tcp|proxyconnect|lookup|reading https?:\S+) .*|toolchain not available", reason):
+        if re.search(r"(download|dial tcp|proxyconnect|lookup|reading https?:\S+) .*"
+                     r"|toolchain not available", reason):
             raise NoGo("Go cannot fetch what it needs: " + reason.splitlines()[-1])
         raise BuildFailed("%s\n%s" % (" ".join(command), reason))
 

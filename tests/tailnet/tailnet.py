@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tailnet of Tailscale's own clients on a private network, with headscale to control it and derpd
-as its only relay. The network is that of tests/appliance/testbed: a router stands for the internet."""
+as its only relay. The network is that of tests/appliance/testbed: a router stands for the
+internet."""
 
 import atexit
 import base64
@@ -29,7 +30,11 @@ metrics_listen_addr: ""
 grpc_listen_addr: 127.0.0.1:0
 noise: {{private_key_path: {folder}/noise.key}}
 prefixes: {{v4: 100.64.0.0/10, v6: "fd7a:115c:a1e0::/48", allocation: sequential}}
-derp: {{server: {{enabled: false}}, urls: [], paths: ["{folder}/derp.yaml"], auto_update_enabled: false}}
+derp:
+  server: {{enabled: false}}
+  urls: []
+  paths: ["{folder}/derp.yaml"]
+  auto_update_enabled: false
 disable_check_updates: true
 database: {{type: sqlite, sqlite: {{path: {folder}/db.sqlite}}}}
 dns: {{magic_dns: false, base_domain: tailnet.test, override_local_dns: false}}
@@ -103,7 +108,7 @@ class Daemon:
     def wait_for(self, what, test, seconds=PATIENCE):
         def done():
             if self.process.poll() is not None:
-                raise Failed(f"{self.log.stem} ended with {self.process.returncode}:\n{self.text()[-4000:]}")
+                raise Failed(f"{self.log.stem} ended with {self.process.returncode}")
             return test()
         try:
             return wait_for(what, seconds, done, pause=0.02)
@@ -174,20 +179,23 @@ class Derpd:
 
 class Headscale:
     def __init__(self, binary, host, folder):
-        self.binary, self.host, self.folder = binary, host, folder
+        self.host = host
         folder.mkdir()
-        (folder / "config.yaml").write_text(HEADSCALE.format(server=SERVER, port=CONTROL_PORT, folder=folder))
-        (folder / "derp.yaml").write_text(DERP_MAP.format(relay=RELAY, server4=SERVER, server6=SERVER6))
+        config = folder / "config.yaml"
+        config.write_text(HEADSCALE.format(server=SERVER, port=CONTROL_PORT, folder=folder))
+        (folder / "derp.yaml").write_text(
+            DERP_MAP.format(relay=RELAY, server4=SERVER, server6=SERVER6))
+        self.command = [binary, "-c", config]
         self.url = f"http://{SERVER}:{CONTROL_PORT}"
         self.verify = f"http://127.0.0.1:{CONTROL_PORT}/verify"
-        self.daemon = Daemon(host, folder / "headscale.log", [binary, "-c", folder / "config.yaml", "serve"])
+        self.daemon = Daemon(host, folder / "headscale.log", [*self.command, "serve"])
         self.daemon.wait_for("headscale", lambda: (folder / "headscale.sock").exists())
         user = self.cli("users", "create", "somebody")
         self.key = self.cli("preauthkeys", "create", "--user", user["id"], "--reusable")["key"]
 
     def cli(self, *words):
         """What a command answers, as JSON."""
-        return json.loads(self.host.run(self.binary, "-c", self.folder / "config.yaml", "-o", "json", *words).out)
+        return json.loads(self.host.run(*self.command, "-o", "json", *words).out)
 
     def delete(self, node_key):
         ids = [n["id"] for n in self.cli("nodes", "list") if n["node_key"] == node_key]
@@ -202,8 +210,10 @@ class Node:
         self.host, self.folder = host, folder
         self.tailscaled, self.tailscale = tailscaled, tailscale
         self.socket = folder.parent / f"{folder.name}.sock"  # not in its folder, which is its own
-        self.environment = {"SSL_CERT_FILE": str(ca), "HOME": str(folder), "STATE_DIRECTORY": str(folder),
-                            "TS_DEBUG_FIREWALL_MODE": "nftables", "TS_NO_LOGS_NO_SUPPORT": "true"}
+        self.environment = {"SSL_CERT_FILE": str(ca), "TS_DEBUG_FIREWALL_MODE": "nftables",
+                            "TS_NO_LOGS_NO_SUPPORT": "true",
+                            # else it writes into the machine's own
+                            "HOME": str(folder), "STATE_DIRECTORY": str(folder)}
         self.daemon = None
         folder.mkdir()
 
@@ -219,16 +229,17 @@ class Node:
     def join(self, headscale):
         """Enters the tailnet; returns when tailscaled runs with a first map of it."""
         self.daemon.wait_for("tailscaled's socket", self.socket.exists)
-        self.cli("up", "--login-server", headscale.url, "--authkey", headscale.key, "--accept-dns=false",
-                 "--hostname", self.folder.name, f"--timeout={PATIENCE}s")
+        self.cli("up", "--login-server", headscale.url, "--authkey", headscale.key,
+                 "--accept-dns=false", "--hostname", self.folder.name, f"--timeout={PATIENCE}s")
         return self
 
-    def cli(self, *words, check=True):
-        """Result of a command of `tailscale`."""
-        return self.host.run(self.tailscale, "--socket", self.socket, *words, check=check, env=self.environment)
+    def cli(self, *words):
+        """What a command of `tailscale` says."""
+        return self.host.run(self.tailscale, "--socket", self.socket, *words,
+                             env=self.environment).out
 
     def status(self):
-        return json.loads(self.cli("status", "--json").out)
+        return json.loads(self.cli("status", "--json"))
 
     @property
     def key(self):
@@ -241,8 +252,9 @@ class Node:
     def secret(self):
         """The private half of its key, in hex, from its state file."""
         state = json.loads((self.folder / "state").read_text())
-        profiles = [json.loads(base64.b64decode(v)) for k, v in state.items() if k.startswith("profile-")]
-        return profiles[0]["Config"]["PrivateNodeKey"].removeprefix("privkey:")
+        profile = next(v for k, v in state.items() if k.startswith("profile-"))
+        config = json.loads(base64.b64decode(profile))["Config"]
+        return config["PrivateNodeKey"].removeprefix("privkey:")
 
     def knows(self, count):
         """Whether it has a home relay, and knows that of so many peers."""
@@ -286,10 +298,12 @@ class Tailnet:
             node.daemon.wait_for("the peers' home relay", lambda: node.knows(2))
 
     def new_derpd(self, name, allow, **options):
-        return Derpd(self.derpd_binary, self.server, self.folder / name, self.authority, allow, **options)
+        return Derpd(self.derpd_binary, self.server, self.folder / name, self.authority, allow,
+                     **options)
 
     def new_node(self, name, host, tailscaled="tailscaled"):
-        return Node(host, self.folder / name, self.ca, self.program(tailscaled), self.program("tailscale"))
+        return Node(host, self.folder / name, self.ca, self.program(tailscaled),
+                    self.program("tailscale"))
 
     def lift_filter(self):
         """Lets UDP out to everybody; the firewalls of the clients stay."""
@@ -298,8 +312,9 @@ class Tailnet:
 
     def login(self, derpd, host, secret=None):
         """Whether a DERP client on this host, with this secret or one that nobody has seen, is
-        admitted; and the short form of its key, as derpd logs it."""
-        ran = host.run(sys.executable, HERE / "login.py", SERVER, derpd.port, RELAY, self.ca, input=secret or "")
+        admitted; and its public key in hex."""
+        ran = host.run(sys.executable, HERE / "login.py", SERVER, derpd.port, RELAY, self.ca,
+                       input=secret or "")
         verdict, key = ran.out.split()
         return verdict == "admitted", key
 
