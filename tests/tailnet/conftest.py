@@ -56,8 +56,10 @@ def program():
 
 
 @pytest.fixture(scope="module")
-def tailnet(program):
+def tailnet(program, request):
     derpd = pathlib.Path(os.environ.get("DERPD") or ROOT / "build" / "derpd")
     with Tailnet(derpd, program) as t:
         yield t
-        assert t.derpd.stop() == 0, t.derpd.log()[-4000:]
+        status = t.derpd.stop()
+        t.keep_logs(ROOT / "build" / "check" / request.module.__name__)
+        assert status == 0, t.derpd.log()[-4000:]
