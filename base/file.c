@@ -119,7 +119,21 @@ static bool sync_parent(const char *path, struct fault *f)
     return ok;
 }
 
-bool file_write(const char *path, const void *data, size_t n, mode_t mode, struct fault *f)
+/* The finished file gets its name; when *existed is asked for, only if nothing else has it. */
+static bool give_name(const char *temporary, const char *path, bool *existed, struct fault *f)
+{
+    if (!existed)
+        return rename(temporary, path) == 0 || fault_errno(f, "cannot replace %s", path);
+    bool ok = link(temporary, path) == 0;
+    *existed = !ok && errno == EEXIST;
+    if (!ok && !*existed)
+        fault_errno(f, "cannot create %s", path);
+    unlink(temporary);
+    return ok || *existed;
+}
+
+static bool put(const char *path, const void *data, size_t n, mode_t mode, bool *existed,
+                struct fault *f)
 {
     char *temporary = temporary_name(path);
     bool ok = false;
@@ -135,14 +149,24 @@ bool file_write(const char *path, const void *data, size_t n, mode_t mode, struc
     /* close() is where NFS and quotas report what write() did not. */
     if (close(fd) < 0 && whole)
         whole = fault_errno(f, "cannot write %s", path);
-    if (whole && rename(temporary, path) < 0)
-        whole = fault_errno(f, "cannot replace %s", path);
+    whole = whole && give_name(temporary, path, existed, f);
     if (!whole)
         unlink(temporary);
     ok = whole && sync_parent(path, f);
 out:
     free(temporary);
     return ok;
+}
+
+bool file_write(const char *path, const void *data, size_t n, mode_t mode, struct fault *f)
+{
+    return put(path, data, n, mode, NULL, f);
+}
+
+bool file_create(const char *path, const void *data, size_t n, mode_t mode, bool *existed,
+                 struct fault *f)
+{
+    return put(path, data, n, mode, existed, f);
 }
 
 bool file_link(const char *path, const char *target, struct fault *f)

@@ -19,6 +19,11 @@ bool file_read(const char *path, struct buf *b, struct fault *f);
  */
 bool file_write(const char *path, const void *data, size_t n, mode_t mode, struct fault *f);
 
+/* The same for a file that must not be replaced: when something has the name already, also since a
+ * moment, it stays, *existed is true, and that is success. */
+bool file_create(const char *path, const void *data, size_t n, mode_t mode, bool *existed,
+                 struct fault *f);
+
 /* Points the symbolic link at path to target by one rename, then fsyncs the folder. */
 bool file_link(const char *path, const char *target, struct fault *f);
 

@@ -13,20 +13,22 @@
 
 #define KEY_FILE_MAX 4096
 
-static bool make(const char *path, struct keypair *pair, struct fault *f)
+static bool make(const char *path, struct fault *f)
 {
     uint8_t seed[KEY_LEN];
+    struct keypair pair;
+    bool ok, existed;
     char *text;
-    bool ok;
 
     randombytes_buf(seed, sizeof seed);
-    keypair_from_seed(seed, pair);
+    keypair_from_seed(seed, &pair);
     sodium_memzero(seed, sizeof seed);
-    text = keypair_print_file(pair);
-    ok = file_write(path, text, strlen(text), 0600, f);
+    text = keypair_print_file(&pair);
+    keypair_wipe(&pair);
+    ok = file_create(path, text, strlen(text), 0600, &existed, f);
     mem_wipe(text, strlen(text));
     free(text);
-    if (ok)
+    if (ok && !existed)
         log_info("made a new server key in %s", path);
     return ok;
 }
@@ -47,9 +49,8 @@ bool keyfile_load(const char *state_dir, struct keypair *pair, struct fault *f)
     bool ok;
 
     buf_init(&text, KEY_FILE_MAX);
-    if (!file_exists(path)) {
-        ok = file_mkdir(state_dir, 0700, f) && make(path, pair, f);
-    } else {
+    ok = file_exists(path) || (file_mkdir(state_dir, 0700, f) && make(path, f));
+    if (ok) {
         warn_if_open(path);
         ok = file_read(path, &text, f);
         if (ok && !keypair_parse_file((const char *)text.data, text.len, pair, &inner))

@@ -10,8 +10,9 @@
 
 /*
  * Reads <state_dir>/derp.key. When it is missing it is made, 0600, durable before it is used (the
- * folder too, 0700). A file that exists but cannot be read as a key is an error: replacing it
- * would silently change the relay's identity. Wipe pair after use.
+ * folder too, 0700); of several that start at once, one makes it. A file that exists but cannot be
+ * read as a key is an error: replacing it would silently change the relay's identity. Wipe pair
+ * after use.
  */
 bool keyfile_load(const char *state_dir, struct keypair *pair, struct fault *f);
 

@@ -208,3 +208,32 @@ def test_what_is_no_key_file_is_kept(home, spoil, words):
     if spoil in (make_unreadable, make_closed_folder):
         home.key.chmod(0o600)
         assert home.key.read_text() == GOOD
+
+
+def test_several_at_once_agree(home, authority):
+    """All that start on an empty folder at the same moment serve the key that is in the file."""
+    chain, key = authority.leaf("a.test")
+    (home.folder / "chain").write_bytes(chain)
+    (home.folder / "key").write_bytes(key)
+    config = home.folder / "derp.conf"
+    config.write_text(config.read_text().replace(
+        "source = self-signed", "source = files\nchain = %s/chain\nkey = %s/key" % (home.folder, home.folder)))
+    started = [home.start() for _ in range(8)]
+    keys, made = set(), 0
+    try:
+        for p in started:
+            said = ""
+            while not said.endswith("ready\n"):
+                line = p.stderr.readline()
+                assert line, said
+                said += line
+            made += said.count("made a new server key")
+            port = int(re.search(r"127\.0\.0\.1:(\d+)/tcp for DERP", said).group(1))
+            with derp.Client(("127.0.0.1", port), "a.test") as c:
+                keys.add(c.server_key)
+    finally:
+        for p in started:
+            p.terminate()
+            p.wait(PATIENCE)
+            p.stderr.close()
+    assert keys == {public_half(home.key.read_text())} and made == 1

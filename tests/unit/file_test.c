@@ -94,6 +94,34 @@ static void failed_rename_leaves_the_old(void **state)
     free(path);
 }
 
+static void creates_once(void **state)
+{
+    (void)state;
+    struct fault f;
+    struct stat st;
+    bool existed = true;
+    char *path = file_join(dir, "a");
+    char *link_path = file_join(dir, "b");
+    assert_true(file_create(path, "first", 5, 0640, &existed, &f));
+    assert_false(existed);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(st.st_nlink, 1);
+    assert_true(file_create(path, "second", 6, 0600, &existed, &f));
+    assert_true(existed);
+    assert_holds(path, "first");
+    assert_true(file_link(link_path, "nowhere", &f));
+    assert_true(file_create(link_path, "third", 5, 0600, &existed, &f));
+    assert_true(existed);
+    assert_int_equal(entries(), 2);
+    free(path);
+    path = file_join(dir, "no/a");
+    assert_false(file_create(path, "x", 1, 0600, &existed, &f));
+    assert_non_null(strstr(f.text, "No such file"));
+    free(path);
+    free(link_path);
+}
+
 /* A full disk, as a limit on the size of files: in a process of its own. */
 static void failed_write_leaves_the_old(void **state)
 {
@@ -253,6 +281,7 @@ int main(void)
         TEST(writes_and_replaces),
         TEST(writes_large_content),
         TEST(failed_rename_leaves_the_old),
+        TEST(creates_once),
         TEST(failed_write_leaves_the_old),
         TEST(missing_folder_is_named),
         TEST(refuses_to_read),
