@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """derpd behind something else: TCP passed through by nginx and HAProxy, with and without the PROXY
 protocol, and nginx as an HTTP proxy, which DERP does not survive."""
+import hashlib
 import http.server
 import json
 import re
@@ -13,9 +14,10 @@ import pytest
 
 import derp
 import fronts
+import pki
 import relays
 from fronts import FrontedRelay, header_v1, header_v2
-from test_derpd import eventually, metric, run, status
+from test_derpd import AcmeRelay, eventually, leaf_hash, metric, run, status
 from test_who import connections, short
 
 WATCH_CONNS, PEER_PRESENT = 0x10, 0x09
@@ -277,6 +279,26 @@ def test_haproxys_health_checks_are_local(front):
         eventually(lambda: front.count("ok") >= ok + 3, "checks come")
         talk(front, haproxy.port, "127.0.0.51", "127.0.0.52")
     assert front.count("bad_header") == bad
+
+
+class FrontedAcmeRelay(FrontedRelay, AcmeRelay):
+    """With a challenge folder, as derp-acme fills it."""
+
+
+def test_a_certificate_can_be_validated_through_nginx(derpd_binary, authority):
+    """acme-tls/1 (RFC 8737) ends in the relay, which has no other way to get a certificate there."""
+    context = derp.tls_context()
+    context.set_alpn_protocols(["acme-tls/1"])
+    with FrontedAcmeRelay(derpd_binary, authority) as r, \
+            fronts.nginx_stream(r.proxy_port, proxy_protocol=True) as nginx:
+        _, chain, key = pki.self_signed(relays.HOST)
+        (r.acme / "challenge" / (relays.HOST + ".pem")).write_bytes(chain + key)
+        r._give_all()
+        raw = socket.create_connection(("127.0.0.1", nginx.port), 10)
+        with context.wrap_socket(raw, server_hostname=relays.HOST) as tls:
+            assert tls.selected_alpn_protocol() == "acme-tls/1"
+            assert hashlib.sha256(tls.getpeercert(True)).hexdigest() == leaf_hash(chain)
+        assert metric(r, 'derp_tls_handshakes_total{outcome="acme"}') == 1
 
 
 REQUEST = (b"GET /derp HTTP/1.1\r\nHost: relay.interop.test\r\nUser-Agent: Go-http-client/1.1\r\n"
