@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may use the relay: key files, URLs, tailscaled's socket; closed when unsure."""
+import contextlib
 import http.server
 import json
 import os
@@ -227,6 +228,7 @@ def test_check_reads_key_files(guarded, open_path):
 
 def test_url(guarded):
     secret, key = secret_and_key()
+    began = time.monotonic()
     with Source() as source:
         relay = guarded(source.where)
         assert not admitted(relay)
@@ -238,6 +240,7 @@ def test_url(guarded):
                              (200, b"x" * 200000), (302, b"")):
             source.status, source.body = status, body
             assert not admitted(relay), (status, body[:20])
+        assert time.monotonic() - began < 5  # an answer is told at once: nine logins take some tenths
 
 
 def test_tailscaled(guarded, open_path):
@@ -413,17 +416,19 @@ def test_who_came_in_by_fail_open_is_asked_about_when_the_source_is_back(guarded
     with Source() as source:
         pass
     relay = guarded(source.where, fail_open="yes")
-    with relay.client(secret=one) as a, relay.client(secret=two) as b:
-        a.ping()
+    with relay.client(secret=one) as a, relay.client(secret=two) as b, contextlib.ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(relay.client())
         for _ in range(20):
             assert admitted(relay)
-        # those who have gone are not remembered
-        eventually(lambda: metric(relay, "derp_admission_rechecks_waiting") <= 2, "the dead forgotten")
+        # those who have gone are not remembered, while all others are still to be asked about
+        eventually(lambda: metric(relay, "derp_admission_rechecks_waiting") == 32, "the dead forgotten", 10)
+        stack.close()
         with Source(port=source.port) as again:
             again.keys.add(one_key.hex())
             assert is_closed(b, within=20)
             a.ping()
-            assert set(again.asked) == {one_key.hex(), two_key.hex()}
+            assert {one_key.hex(), two_key.hex()} <= set(again.asked)
 
 
 @pytest.mark.tsan

@@ -5,6 +5,8 @@ import concurrent.futures
 import json
 import os
 import re
+import resource
+import socket
 import threading
 import time
 import urllib.error
@@ -86,6 +88,9 @@ def test_what_was_dropped_is_not_sent(relay):
 @pytest.mark.tsan
 def test_lists_while_clients_come_and_go(relay):
     """Several at once, over more connections than a worker lists in one turn, while they change."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    strangers = [socket.create_connection(("127.0.0.1", relay.port), 5) for _ in range(2400)]
     stop = threading.Event()
 
     def come_and_go():
@@ -115,8 +120,9 @@ def test_lists_while_clients_come_and_go(relay):
         for o in others:
             o.result()
         assert len(lists) >= 80 and all(lists)
-        for c in clients:
+        for c in clients + strangers:
             c.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_who(relay):
