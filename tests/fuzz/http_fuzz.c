@@ -35,22 +35,27 @@ static void check_headers(const uint8_t *data, size_t used, const struct http_he
 static void check_answer(const struct http_request *r, const struct http_site *site)
 {
     static struct http_response response;
-    enum http_action action;
+    enum http_action action = HTTP_ACTION_CLOSE;
+    const char *why = NULL;
     struct buf out;
     size_t used = 0;
 
-    buf_init(&out, 65536);
-    action = http_answer(r, site, &out);
+    buf_init(&out, HTTP_PAGE_MAX + 16384);
+    if (http_check(r) == HTTP_OK)
+        action = http_answer(r, site, &out);
+    else
+        http_answer_bad(http_check(r), site, &out);
     if (out.len > 0) {
         check(http_read_response(buf_text(&out), out.len, &response, &used) == HTTP_OK);
         check((response.status == 101) ==
               (action == HTTP_ACTION_DERP || action == HTTP_ACTION_WEBSOCKET));
-        check(action != HTTP_ACTION_WEBSOCKET || websocket_is_request(r));
+        check(action != HTTP_ACTION_WEBSOCKET || websocket_request(r, &why) == 101);
         check(!site->is_plain || response.status != 101);
+        check(!http_response_header(&response, "Set-Cookie").p); /* the seed "split" has one */
     } else {
         check(action == HTTP_ACTION_DERP);
     }
-    http_was_proxied(r);
+    http_proxy_sign(r);
     buf_free(&out);
 }
 
@@ -72,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         http_body_length(&request, &length);
         check_answer(&request, &(struct http_site){.domain = "derp.demo.com"});
         check_answer(&request, &(struct http_site){.domain = "derp.demo.com", .is_plain = true});
+        check_answer(&request, &(struct http_site){.is_plain = true});
         check(http_read_request(text, used - 1, &request, &used) == HTTP_INCOMPLETE);
     }
     if (http_read_response(text, n, &response, &used) == HTTP_OK) {

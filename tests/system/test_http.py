@@ -50,6 +50,7 @@ def reload(relay):
     return metric(relay, 'derp_config_reloads_total{outcome="ok"}') > took
 
 
+@pytest.mark.tsan
 def test_own_page(relay):
     page = relay.folder / "page.html"
     page.write_text(PAGE)
@@ -102,6 +103,7 @@ def test_page_that_cannot_be_read(relay):
     assert done.returncode == 1 and "home: " in done.stderr
 
 
+@pytest.mark.tsan
 def test_bootstrap_names_change_with_a_reload(derpd_binary, authority):
     if os.geteuid() != 0:
         pytest.skip("needs root: names are looked up in a mount namespace of their own")

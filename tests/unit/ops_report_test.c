@@ -130,12 +130,35 @@ static void test_status_without_a_domain(void **state)
     json_decref(root);
 }
 
+static void test_status_with_a_proxy(void **state)
+{
+    (void)state;
+    struct report r = example();
+    json_t *root = status_of(&r);
+    json_t *proxy = json_object_get(root, "proxy");
+
+    assert_int_equal(whole(root, "proxy", "requests"), 1000 + COUNTER_PROXIED);
+    assert_true(json_is_null(json_object_get(proxy, "last")));
+    assert_true(json_is_null(json_object_get(proxy, "advice")));
+    json_decref(root);
+    r.gauges.proxied = (struct relay_proxied){.sign = "Via", .at = 1000000};
+    assert_true(endpoint_parse("192.0.2.1:1234", 0, &r.gauges.proxied.from));
+    root = status_of(&r);
+    proxy = json_object_get(root, "proxy");
+    assert_string_equal(json_string_value(json_object_get(proxy, "last")), "192.0.2.1");
+    assert_string_equal(json_string_value(json_object_get(proxy, "at")), "1970-01-12T13:46:40Z");
+    assert_string_equal(json_string_value(json_object_get(proxy, "sign")), "Via");
+    assert_non_null(strstr(json_string_value(json_object_get(proxy, "advice")), "TCP"));
+    json_decref(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_without_a_domain),
+        cmocka_unit_test(test_status_with_a_proxy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,7 +281,9 @@ func TestHTTPUpgradeRequired(t *testing.T) {
 		fetch(t, method, "/derp", "Content-Length: 0").want(426)
 	}
 	fetch(t, "GET", "/derp?x").want(426)
-	fetch(t, "GET", "/derp", "Upgrade: h2c", "Connection: Upgrade").want(426)
+	for _, upgrade := range []string{"h2c", "h2c, DERP", "DERP2", "h2c\r\nUpgrade: DERP"} {
+		fetch(t, "GET", "/derp", "Upgrade: "+upgrade, "Connection: Upgrade").want(426)
+	}
 }
 
 // What RFC 9110 wants beside these statuses (15.5.6, 15.5.22).
@@ -576,6 +578,8 @@ func TestUpgradeSpellings(t *testing.T) {
 		"GET /derp HTTP/1.1\r\n" + host + "upgrade: dErP\r\nconnection: keep-alive, upgrade\r\n\r\n",
 		"GET /derp HTTP/1.1\r\n" + host + "Upgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n",
 		"GET /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\nIdeal-Node: 900b\r\n\r\n",
+		"GET /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\nDerp-Fast-Start: 2\r\n\r\n",
+		"GET /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: close\r\n\r\n",
 		"GET /derp?x=y HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
 	} {
 		upgrade(t, request)
@@ -587,6 +591,8 @@ func TestUpgradeUnusualRequests(t *testing.T) {
 	host := "Host: " + target.Host + "\r\n"
 	for name, request := range map[string]string{
 		"post":          "POST /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
+		"head":          "HEAD /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
+		"options":       "OPTIONS /derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
 		"http10":        "GET /derp HTTP/1.0\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
 		"bare-lf":       "GET /derp HTTP/1.1\n" + strings.ReplaceAll(host, "\r", "") + "Upgrade: DERP\nConnection: Upgrade\n\n",
 		"absolute":      "GET https://" + target.Host + "/derp HTTP/1.1\r\n" + host + "Upgrade: DERP\r\nConnection: Upgrade\r\n\r\n",
