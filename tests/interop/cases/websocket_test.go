@@ -321,8 +321,15 @@ func TestWebSocketUnmasked(t *testing.T) {
 	if _, err := readHead(conn); err != nil {
 		t.Fatal(err)
 	}
-	conn.Write([]byte{0x82, 1, 'x'})
-	if _, err := io.ReadAll(conn); isTimeout(err) {
-		t.Error("the connection stays open")
+	s := &session{t: t, key: newKey(), serverKey: metaKey(t, conn.ConnectionState().PeerCertificates)}
+	info := s.clientInfo(defaultInfo)
+	conn.Write(append([]byte{0x82, byte(len(info))}, info...)) // fewer than 126 bytes
+	greeting := make([]byte, 2+5+8+32)
+	if _, err := io.ReadFull(conn, greeting); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(conn)
+	if isTimeout(err) || len(rest) > 0 && rest[0] != 0x88 {
+		t.Errorf("after an unmasked login: %x, %v; want a close frame or the end", rest, err)
 	}
 }
