@@ -102,7 +102,7 @@ def test_all_descriptors_are_used(narrow):
     begin = relay.log.stat().st_size
 
     def attack(process):
-        with Strangers(target, 200) as crowd:
+        with Strangers(target, 60) as crowd:
             crowd.wait("standing")  # in the kernel's queue most of them
             eventually(lambda: "out of file descriptors" in relay.text(begin), "it is said")
             began, cpu = time.monotonic(), process.cpu()
