@@ -25,6 +25,10 @@ static struct report example(void)
         .gauges = {.connections = 11, .clients = 12, .home = 13, .keys = 14, .contested = 15},
     };
 
+    r.mesh_count = 3;
+    r.mesh[0] = (struct mesh_status){.node = "one:443", .state = MESH_UP, .keys = 21};
+    r.mesh[1] = (struct mesh_status){.node = "two:443", .state = MESH_SELF};
+    r.mesh[2] = (struct mesh_status){.node = "three:443", .problem = "refused"};
     memset(r.server_key.bytes, 0xab, KEY_LEN);
     for (int i = 0; i < COUNTERS; i++)
         r.counters[i] = 1000 + (uint64_t)i;
@@ -73,6 +77,9 @@ static void test_metrics(void **state)
     has(text, "\nderp_connections 11\n");
     has(text, "\nderp_clients_home 13\n");
     has(text, "\nderp_client_keys_contested 15\n");
+    has(text, "\nderp_mesh_link_up{node=\"one:443\"} 1\n");
+    has(text, "\nderp_mesh_link_up{node=\"three:443\"} 0\n");
+    assert_null(strstr(text, "two:443")); /* no link to itself is expected */
     buf_free(&out);
 }
 
@@ -112,6 +119,27 @@ static void test_status(void **state)
     assert_int_equal(whole(packets, "disco", "dropped"),
                      4000 + COUNTER_DROP_UNKNOWN_DISCO + COUNTER_DROP_GONE_DISCO +
                          COUNTER_DROP_HEAD_DISCO + COUNTER_DROP_TAIL_DISCO);
+    json_t *mesh = json_object_get(root, "mesh");
+    assert_int_equal(json_array_size(mesh), 3);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(mesh, 0), "clients")), 21);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(mesh, 2), "problem")),
+                        "refused");
+    assert_true(json_is_null(json_object_get(json_object_get(root, "proxy"), "advice")));
+    json_decref(root);
+}
+
+static void test_status_of_a_relay_behind_a_proxy(void **state)
+{
+    (void)state;
+    struct report r = example();
+
+    r.gauges.proxied = (struct relay_proxied){.sign = "Via", .at = 999999};
+    assert_true(endpoint_parse("192.0.2.7:1", 0, &r.gauges.proxied.from));
+    json_t *root = status_of(&r);
+    json_t *proxy = json_object_get(root, "proxy");
+    assert_string_equal(json_string_value(json_object_get(proxy, "last")), "192.0.2.7");
+    assert_string_equal(json_string_value(json_object_get(proxy, "sign")), "Via");
+    assert_non_null(strstr(json_string_value(json_object_get(proxy, "advice")), "pass TCP"));
     json_decref(root);
 }
 
@@ -157,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_of_a_relay_behind_a_proxy),
         cmocka_unit_test(test_status_without_a_domain),
         cmocka_unit_test(test_status_with_a_proxy),
     };
