@@ -22,6 +22,8 @@
 #define RETRY_MAX_MS   1000
 #define STEADY_MS      5000 /* a link that was up for so long is tried again at once */
 #define KEYS_MAX       (1u << 20)
+#define LOG_LINES      3 /* problems of a link that are logged in so much time */
+#define LOG_WINDOW_MS  60000
 #define SEND_MAX       65536 /* of the client itself: requests and pings */
 
 struct remote_key {
@@ -43,6 +45,8 @@ struct mesh_link {
     size_t next;
     int64_t retry_ms;
     int64_t up_ms; /* since when, by the loop's clock */
+    int64_t logged_since_ms;
+    unsigned logged; /* problems, since then */
     bool is_up;
     bool is_dirty;
     bool was_told; /* of at least one client: so it lets us watch */
@@ -176,11 +180,23 @@ static void link_free(struct mesh_link *l)
     free(l);
 }
 
+/* A node may fail in several ways by turns. */
+static bool may_log(struct mesh_link *l)
+{
+    int64_t now = loop_now_ms(l->worker->loop);
+
+    if (now - l->logged_since_ms >= LOG_WINDOW_MS) {
+        l->logged_since_ms = now;
+        l->logged = 0;
+    }
+    return l->logged++ < LOG_LINES;
+}
+
 static void try_again(struct mesh_link *l, const char *problem)
 {
     int64_t wait = l->retry_ms;
 
-    if (set_status(l, MESH_CONNECTING, problem))
+    if (set_status(l, MESH_CONNECTING, problem) && may_log(l))
         log_notice("mesh: no link to %s: %s; it is tried again", l->node->host, problem);
     l->retry_ms = wait == 0 ? RETRY_FIRST_MS : wait * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : wait * 2;
     /* Spread: all nodes of a region may have lost the same one. */
