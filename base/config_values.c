@@ -177,7 +177,7 @@ bool config_value_workers(const char *value, void *target, struct fault *f)
 bool config_value_accept(const char *value, void *target, struct fault *f)
 {
     uint64_t n = 0;
-    if (strcmp(value, "off") != 0 && !text_number(value, 1, MAX_ACCEPT, &n))
+    if (value[0] && strcmp(value, "off") != 0 && !text_number(value, 1, MAX_ACCEPT, &n))
         return bad_value(f, "a number of connections from 1 to 1000000, or off", value);
     *(unsigned *)target = (unsigned)n;
     return true;

@@ -303,6 +303,8 @@ static void workers(void **state)
     refuses(RELAY "workers =\n", "workers: expected");
     reads(RELAY "accept-limit = off\n");
     assert_int_equal(c.accept_limit, 0);
+    reads(RELAY "accept-limit = 3\naccept-burst =\n");
+    assert_int_equal(c.accept_burst, 0);
     refuses(RELAY "accept-limit = 0\n", "from 1 to 1000000, or off");
     refuses(RELAY "accept-limit = 1/s\n", "found \"1/s\"");
     refuses(RELAY "accept-burst = 5\n", "accept-burst needs accept-limit");
