@@ -2,6 +2,7 @@
 """More strangers than derpd has room for: those who work there do not notice, newcomers get in, and
 when the strangers are gone nothing of them is left."""
 import signal
+import socket
 import time
 
 import pytest
@@ -16,6 +17,7 @@ from test_hostile import LOG_LINES, target_of
 MANY = 20000
 PRELOGIN = 2048     # PRELOGIN_MAX of derp/relay/internal.h: for each worker
 WORKERS = 2
+EACH = 80 * 1024    # what one of them may cost: OpenSSL's buffers in the middle of a handshake
 LEVEL = 12 * MIB    # what a relay may be larger by afterwards
 RETURN = 40         # seconds until memory is given back: it is looked after every 30 s
 
@@ -45,6 +47,8 @@ def test_twenty_thousand_half_open_connections(relay):
             silent.wait("over")
             slow.wait("over")
             assert time.monotonic() - began < hostile.LATE
+        if not process.is_sanitized():
+            assert process.memory("VmHWM") < memory + WORKERS * PRELOGIN * EACH
 
     before = metric(relay, "derp_connections_accepted_total")
     evicted = metric(relay, "derp_connections_evicted_total")
@@ -144,3 +148,44 @@ def test_connections_have_a_bound(narrow):
     beside(relay, attack)
     assert relay.text(begin).count("new ones are refused") == 1
     assert len(relay.text(begin).splitlines()) <= LOG_LINES
+
+
+# --- systemd ------------------------------------------------------------------------------------------
+
+class GuardedProcess(conftest.Relay):
+    """derpd with a watchdog that would end it after a second of silence."""
+
+    def start(self):
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notices.bind(str(self.folder / "notify"))
+        super().start()
+
+    def stop(self, *args):
+        self.notices.close()
+        return super().stop(*args)
+
+    def _environment(self):
+        return {**super()._environment(), "NOTIFY_SOCKET": str(self.folder / "notify"),
+                "WATCHDOG_USEC": "1000000"}
+
+    def feeding(self):
+        """When the watchdog was fed next."""
+        self.notices.settimeout(10)
+        while b"WATCHDOG=1" not in self.notices.recv(4096):
+            pass
+        return time.monotonic()
+
+
+def test_attacks_do_not_wake_the_watchdog(derpd_binary, authority):
+    with GuardedProcess(derpd_binary, authority) as relay:
+        target = target_of(relay)
+
+        def attack(process):
+            last = relay.feeding()
+            with Strangers(target, 3000, target.client_hello()):
+                for _ in range(4):
+                    hostile.random_bytes(target, 2)
+                    now = relay.feeding()
+                    assert now - last < 1.5 or process.is_sanitized()
+                    last = now
+        beside(relay, attack)

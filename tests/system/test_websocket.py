@@ -7,7 +7,7 @@ import pytest
 import derp
 import relays
 from test_admission import Source, guarded, secret_and_key  # noqa: F401 (a fixture)
-from test_derpd import eventually
+from test_derpd import eventually, metric
 
 
 def websocket(relay, piece=30000, **options):
@@ -87,3 +87,19 @@ def test_the_end_of_the_relay_is_told(relay):
         with pytest.raises((EOFError, OSError)):
             a.read_until(derp.RESTARTING)
             a.read()
+
+
+def test_a_client_that_is_leaving_gets_nothing_more(relay):
+    """Its connection stands until it has heard the end, but what comes for it now is dropped."""
+    with relay.client() as a:
+        c = websocket(relay)
+        c.ping()
+        c.socket.send_frame(0x88, b"\x03\xe8")
+        while c.socket.recv(0):  # until the close frame is answered
+            pass
+        a.send(c.key, b"too late")
+        a.ping()
+        gone = 'derp_packets_dropped_total{reason="gone_disconnected",kind="other"}'
+        unknown = 'derp_packets_dropped_total{reason="unknown_dest",kind="other"}'
+        eventually(lambda: metric(relay, gone) + metric(relay, unknown) == 1, "it is dropped")
+        c.close()
