@@ -419,6 +419,36 @@ static void test_watch_and_a_queue_of_the_owner(void **state)
     done_with(&o);
 }
 
+static struct loop_timer sign;
+
+static void give_a_sign(void *arg)
+{
+    struct owner *o = arg;
+
+    assert_true(derp_client_send(o->client, &keys.public_key, "", 0)); /* comes back */
+}
+
+static void stay_and_speak_once(struct owner *o)
+{
+    loop_timer_init(&sign, o->loop, give_a_sign, o);
+    loop_timer_set(&sign, 300);
+}
+
+/* The server's silence counts from its last word, not from the login. */
+static void test_silence_begins_anew_with_each_word(void **state)
+{
+    (void)state;
+    const struct variant v = {
+        .mode = FAKE_GOOD, .idle_ms = 1000, .when_ready = stay_and_speak_once};
+    int64_t start = clock_mono_ms();
+    struct owner o = run(&v);
+
+    assert_true(clock_mono_ms() - start >= 1300);
+    assert_int_equal(o.packets, 1);
+    assert_non_null(strstr(o.closed, "within 1000 ms"));
+    done_with(&o);
+}
+
 static void test_host_header(void **state)
 {
     (void)state;
@@ -451,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_the_queue_is_bounded),
         cmocka_unit_test(test_all_events),
         cmocka_unit_test(test_watch_and_a_queue_of_the_owner),
+        cmocka_unit_test(test_silence_begins_anew_with_each_word),
         cmocka_unit_test(test_host_header),
     };
 
