@@ -14,6 +14,7 @@ import hostile
 from bystanders import CLIENTS, MIB, Process, beside, wait_until
 from test_admission import Source, guarded, open_path, secret_and_key, write_keys  # noqa: F401
 from test_derpd import metric
+from test_websocket import websocket
 
 LOG_LINES = 20      # one line a minute for each kind of event that strangers can cause
 CALM = 24 * MIB     # what a relay may have grown by after a test,
@@ -206,25 +207,32 @@ def test_receivers_that_stop_reading(relay, target):
 
 
 def test_half_a_frame_may_wait(relay, target):
-    """A client may take its time with a frame. That costs the frame and no more, disturbs nobody,
-    and what is completed is delivered."""
+    """A client may take its time with a frame, or with the WebSocket message around it. That costs
+    the frame and no more, disturbs nobody, and what is completed is delivered."""
     def attack(process):
         memory = process.memory()
         with contextlib.ExitStack() as stack:
             receiver = stack.enter_context(relay.client())
-            slow = [stack.enter_context(relay.client()) for _ in range(100)]
-            body = derp.frame(derp.SEND_PACKET, receiver.key + bytes(65536))
-            for c in slow:
-                c.socket.sendall(body[:-3])
+            frame = derp.frame(derp.SEND_PACKET, receiver.key + bytes(65536))
+            slow = []  # (key, socket, all that it says)
+            for n in range(100):
+                if n % 4 > 0:
+                    c = stack.enter_context(relay.client())
+                    slow.append((c.key, c.socket, frame))
+                else:
+                    c = stack.enter_context(websocket(relay))
+                    slow.append((c.key, c.raw, hostile.message(2, frame)))
+            for _, s, words in slow:
+                s.sendall(words[:-3])
             for n in range(3, 1, -1):  # all but the last, one by one
-                for c in slow:
-                    c.socket.sendall(body[-n:-n + 1])
+                for _, s, words in slow:
+                    s.sendall(words[-n:-n + 1])
             with relay.client() as gone:
-                gone.socket.sendall(body[:-1])
-            assert process.is_sanitized() or process.memory() < memory + 100 * 100 * 1024 + CALM
-            for c in slow:
-                c.socket.sendall(body[-1:])
-                assert receiver.receive() == (c.key, bytes(65536))
+                gone.socket.sendall(frame[:-1])
+            assert process.is_sanitized() or process.memory() < memory + 100 * 150 * 1024 + CALM
+            for key, s, words in slow:
+                s.sendall(words[-1:])
+                assert receiver.receive() == (key, bytes(65536))
     watched(relay, attack)
 
 
