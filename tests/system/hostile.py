@@ -35,8 +35,8 @@ class Failed(Exception):
 class Target:
     """Where the relay is."""
 
-    def __init__(self, address, port, name, stun_port=0, http_port=0, metrics_port=0):
-        self.address, self.port, self.name = address, port, name
+    def __init__(self, address, port, name, stun_port=0, http_port=0, metrics_port=0, proxy_port=0):
+        self.address, self.port, self.name, self.proxy_port = address, port, name, proxy_port
         self.stun_port, self.http_port, self.metrics_port = stun_port, http_port, metrics_port
 
     def tcp(self, port=None):
@@ -609,6 +609,11 @@ def random_bytes(target, count, seed=4):
     if target.metrics_port:
         kinds.append(lambda: (target.tcp(target.metrics_port), noise()))
         kinds.append(lambda: (target.tcp(target.metrics_port), noise(b"GET /status HTTP/1.1\r\n")))
+    if target.proxy_port:
+        header = b"PROXY TCP4 203.0.113.7 127.0.0.1 50000 443\r\n"
+        kinds.append(lambda: (target.tcp(target.proxy_port), noise()))
+        kinds.append(lambda: (target.tcp(target.proxy_port), noise(b"\r\n\r\n\0\r\nQUIT\n\x21\x11")))
+        kinds.append(lambda: (target.tcp(target.proxy_port), noise(header)))
     socks = []
     for kind in kinds:
         for _ in range(count):

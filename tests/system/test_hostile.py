@@ -12,6 +12,7 @@ import pytest
 import derp
 import hostile
 from bystanders import CLIENTS, MIB, Process, beside, wait_until
+from fronts import FrontedRelay, header_v1
 from test_admission import Source, guarded, open_path, secret_and_key, write_keys  # noqa: F401
 from test_derpd import metric
 from test_websocket import websocket
@@ -32,7 +33,8 @@ def descriptors():
 
 def target_of(relay):
     tls, stun, http, metrics = relay.ports
-    return hostile.Target("127.0.0.1", tls, relay.name, stun, http, metrics)
+    return hostile.Target("127.0.0.1", tls, relay.name, stun, http, metrics,
+                          getattr(relay, "proxy_port", 0))
 
 
 @pytest.fixture
@@ -102,16 +104,26 @@ def test_logins_that_hoard_memory(relay, target):
     watched(relay, attack, CROWD)
 
 
-def test_random_bytes_on_every_port(relay, target):
-    def attack(_):
-        assert hostile.random_bytes(target, 20) == 15 * 20
-        hostile.stun_is_silent(target, hostile.stun_garbage(6, 5000))
-        # all four ports serve as before
-        assert metric(relay, "derp_clients") >= 0
-        page = "http://127.0.0.1:%d/generate_204" % target.http_port
-        with urllib.request.urlopen(page, timeout=10) as answer:
-            assert answer.status == 204
-    watched(relay, attack)
+class EveryPort(FrontedRelay):
+    def command(self):
+        return super().command()[:-1]  # not --verbose
+
+
+def test_random_bytes_on_every_port(derpd_binary, authority):
+    with EveryPort(derpd_binary, authority) as relay:
+        target = target_of(relay)
+
+        def attack(_):
+            assert hostile.random_bytes(target, 20) == 18 * 20
+            hostile.stun_is_silent(target, hostile.stun_garbage(6, 5000))
+            # all ports serve as before
+            assert metric(relay, "derp_clients") >= 0
+            page = "http://127.0.0.1:%d/generate_204" % target.http_port
+            with urllib.request.urlopen(page, timeout=10) as answer:
+                assert answer.status == 204
+            with relay.behind(header_v1("203.0.113.7", 50000)) as c:
+                c.ping()
+        watched(relay, attack)
 
 
 def test_stun_garbage(relay, target):
