@@ -69,6 +69,7 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .PHONY: all check coverage demo deb install lint format fuzz bench help deps clean unit test-programs
+.PHONY: model
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -120,6 +121,16 @@ $(B)/appliance/%: tests/appliance/%.c $(B)/libderp.a $(B)/libbase.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(INC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< \
 		$(B)/libderp.a $(B)/libbase.a -pthread $(libs-derpd) $(libs-base)
+
+# The model test: random clients on real relays, held against a model of the rules.
+MODEL_SEEDS ?= 1-10
+MODEL_STEPS ?= 10000
+$(B)/model/model: $(call obj,$(wildcard tests/model/*.c)) $(B)/libderp.a $(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(libs-derpd) $(libs-base)
+model: $(B)/model/model ## Random clients against a model of the rules: MODEL_SEEDS=1-10, MODEL_STEPS
+	$(Q)$< --seeds $(MODEL_SEEDS) --steps $(MODEL_STEPS)
 
 # --- Fuzzing: one libFuzzer target per parser; tests/fuzz/corpus/NAME holds its seeds -------------
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Quiet points: everything that is on its way arrives, and the numbers are right. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/model/driver_private.h"
+
+#define SPINS    100 /* turns without waiting, before it waits a millisecond at a time */
+#define AGAIN_MS 50  /* a ping that was skipped is sent again */
+
+static const enum counter_id exact[] = {
+    COUNTER_IN_DISCO,
+    COUNTER_IN_OTHER,
+    COUNTER_IN_DISCO_BYTES,
+    COUNTER_IN_OTHER_BYTES,
+    COUNTER_DROP_UNKNOWN_DISCO,
+    COUNTER_DROP_UNKNOWN_OTHER,
+    COUNTER_PING,
+    COUNTER_UNKNOWN_FRAME,
+    COUNTER_PROTOCOL_ERROR,
+    COUNTER_LOGIN_OK,
+    COUNTER_LOGIN_FAILED,
+    COUNTER_LOGIN_REFUSED,
+    COUNTER_ADMITTED,
+    COUNTER_REFUSED,
+    COUNTER_UNSURE,
+    COUNTER_REVOKED,
+    COUNTER_EVICTED,
+    COUNTER_DROP_TAIL_DISCO,
+    COUNTER_DROP_TAIL_OTHER,
+    COUNTER_LOGIN_TIMEOUT,
+    COUNTER_HANDSHAKE_TIMEOUT,
+};
+#define EXACT (sizeof exact / sizeof exact[0])
+
+/* --- Waiting -------------------------------------------------------------------------------- */
+
+void driver_until(struct driver *d, bool (*done)(struct driver *d, struct fault *why))
+{
+    int64_t deadline = clock_mono_ms() + d->deadline_ms;
+    struct fault why = {"?"};
+
+    for (unsigned turns = 0; !done(d, &why); turns++) {
+        if (clock_mono_ms() > deadline)
+            driver_fail(d, "%s", why.text);
+        if (turns < SPINS)
+            sched_yield();
+        loop_timer_set(&d->tick, turns < SPINS ? 0 : 1);
+        loop_run(d->loop);
+    }
+    loop_timer_stop(&d->tick);
+}
+
+/* --- Pings ---------------------------------------------------------------------------------- */
+
+/* Sends one, without telling the model. */
+static void send_ping(struct driver *d, unsigned slot, size_t size)
+{
+    static const uint8_t rest[1000];
+    struct place *p = &d->places[slot];
+    uint64_t which = ++d->pings;
+
+    if (p->ping_count == PINGS_MAX) /* long since skipped */
+        memmove(p->pings, p->pings + 1, --p->ping_count * sizeof p->pings[0]);
+    p->pings[p->ping_count++] = which;
+    if (!p->may_skip && p->must_answer == 0)
+        p->must_answer = which;
+    p->may_skip = true;
+    client_frame(p->client, FRAME_PING, size, &which, 8, rest, size - 8);
+}
+
+void driver_ping(struct driver *d, unsigned slot, size_t size)
+{
+    send_ping(d, slot, size);
+    d->model.conns[slot].pings++;
+}
+
+static bool can_ping(const struct driver *d, unsigned slot)
+{
+    const struct model_conn *c = &d->model.conns[slot];
+
+    return d->places[slot].client != NULL && c->up && c->ending == MODEL_STAYS && !c->is_stalled;
+}
+
+/* A ping after all else: its answer tells that all else was taken. */
+static void send_barrier(struct driver *d, unsigned slot)
+{
+    struct place *p = &d->places[slot];
+
+    send_ping(d, slot, 8);
+    p->barrier = d->pings;
+    p->barrier_ms = clock_mono_ms();
+    client_flush(p->client, 0);
+}
+
+static bool barriers_are_answered(struct driver *d, struct fault *why)
+{
+    bool all = true;
+
+    for (unsigned s = 0; s < SLOTS; s++) {
+        struct place *p = &d->places[s];
+        if (p->barrier == 0)
+            continue;
+        if (p->client == NULL) { /* it was lost */
+            p->barrier = 0;
+            continue;
+        }
+        all = fault_set(why, "slot %u gets no answer to its pings", s);
+        if (clock_mono_ms() - p->barrier_ms > AGAIN_MS) {
+            send_barrier(d, s);
+            model_count(&d->model, d->model.conns[s].node, COUNTER_PING, 1);
+        }
+    }
+    return all;
+}
+
+/* Two answers in a row: between them everything that waited was written. */
+static void flush_twice(struct driver *d, uint32_t slots)
+{
+    for (int round = 0; round < 2; round++) {
+        for (unsigned s = 0; s < SLOTS; s++)
+            if (slots & 1u << s && d->places[s].client != NULL) {
+                send_barrier(d, s);
+                model_count(&d->model, d->model.conns[s].node, COUNTER_PING, 1);
+            }
+        driver_until(d, barriers_are_answered);
+    }
+}
+
+/* --- Numbers -------------------------------------------------------------------------------- */
+
+const char *driver_counter_name(enum counter_id id)
+{
+    static const char *const names[] = {
+#define NAME(id, name, labels, help) #id,
+        COUNTER_TABLE(NAME)
+#undef NAME
+    };
+    return names[id];
+}
+
+static bool counters_are_right(struct driver *d, unsigned node, const uint64_t *totals,
+                               struct fault *why)
+{
+    const struct model_node *n = &d->model.nodes[node];
+
+    for (size_t i = 0; i < EXACT; i++) {
+        enum counter_id id = exact[i];
+        uint64_t is = totals[id] + (id == COUNTER_PING ? totals[COUNTER_PING_SKIPPED] : 0);
+        if (is < n->least[id] || is > n->most[id])
+            return fault_set(why, "node %u counts %s %lu, should be %lu to %lu", node,
+                             driver_counter_name(id), (unsigned long)is,
+                             (unsigned long)n->least[id], (unsigned long)n->most[id]);
+    }
+    return true;
+}
+
+/* What came in went out or was dropped. Packets that waited for somebody who left are counted
+ * twice: out, and gone. */
+static bool flow_is_right(unsigned node, const uint64_t *t, struct fault *why)
+{
+    for (int other = 0; other < 2; other++) {
+        uint64_t in = t[COUNTER_IN_DISCO + other], gone = t[COUNTER_DROP_GONE_DISCO + other];
+        uint64_t done = t[COUNTER_OUT_DISCO + other] + t[COUNTER_DROP_UNKNOWN_DISCO + other] +
+                        t[COUNTER_DROP_TAIL_DISCO + other];
+        if (done > in || done + gone < in)
+            return fault_set(why, "node %u: %lu packets came, %lu went, %lu were for gone ones",
+                             node, (unsigned long)in, (unsigned long)done, (unsigned long)gone);
+    }
+    return true;
+}
+
+static bool gauges_are_right(struct driver *d, unsigned node, struct fault *why)
+{
+    struct relay_gauges is;
+    struct model_gauges must;
+
+    relay_gauges(d->region.nodes[node].relay, &is);
+    model_gauges(&d->model, node, &must);
+    if (is.clients == must.clients && is.connections == must.clients && is.home == must.home &&
+        is.keys == must.keys && is.contested == must.contested && is.queued_bytes == 0)
+        return true;
+    return fault_set(why,
+                     "node %u has %lu connections, %lu clients, %lu at home, %lu keys, %lu "
+                     "contested, %lu bytes queued; should be %lu, %lu, %lu, %lu, %lu, 0",
+                     node, is.connections, is.clients, is.home, is.keys, is.contested,
+                     is.queued_bytes, must.clients, must.clients, must.home, must.keys,
+                     must.contested);
+}
+
+/* Nothing is asked of a node that has just closed a connection for not reading: next time. */
+static bool numbers_are_right(struct driver *d, struct fault *why)
+{
+    for (unsigned node = 0; node < d->region.count; node++) {
+        uint64_t totals[COUNTERS];
+
+        relay_counters(d->region.nodes[node].relay, totals);
+        if (totals[COUNTER_STALLED] > d->stalled_seen[node] && !d->stalled_unclear[node]) {
+            if (driver_starving(d, node) < 0 && clock_mono_ms() - d->window_ms >= WRITE_WAIT_MS)
+                exit(DRIVER_TOO_SLOW);
+            if (driver_starving(d, node) < 0)
+                return fault_set(why, "node %u closed somebody who reads, as stalled", node);
+            continue;
+        }
+        if (!counters_are_right(d, node, totals, why) || !flow_is_right(node, totals, why) ||
+            !gauges_are_right(d, node, why))
+            return false;
+    }
+    return true;
+}
+
+/* --- Those who do not read ------------------------------------------------------------------ */
+
+int driver_starving(struct driver *d, unsigned node)
+{
+    const struct model_conn *conns = d->model.conns;
+    int most = -1;
+
+    for (int s = 0; s < SLOTS; s++)
+        if (model_may_starve(&d->model, (unsigned)s) && conns[s].node == node &&
+            conns[s].ending == MODEL_STAYS && (most < 0 || conns[s].weight > conns[most].weight))
+            most = s;
+    return most;
+}
+
+/* Has the relay lost patience with the one who may be starving? */
+static void notice_starved(struct driver *d)
+{
+    for (unsigned node = 0; node < d->region.count; node++) {
+        int slot = driver_starving(d, node);
+        uint64_t totals[COUNTERS];
+
+        if (slot < 0)
+            continue;
+        relay_counters(d->region.nodes[node].relay, totals);
+        if (totals[COUNTER_STALLED] == d->stalled_seen[node])
+            continue;
+        if (clock_mono_ms() - d->places[slot].stalled_ms < WRITE_WAIT_MS)
+            driver_fail(d, "slot %d was closed for not reading after %d ms only", slot,
+                        (int)(clock_mono_ms() - d->places[slot].stalled_ms));
+        d->stalled_seen[node]++;
+        model_ends(&d->model, (unsigned)slot, MODEL_BREAKS);
+        d->places[slot].is_lost = false;
+        if (d->places[slot].client != NULL)
+            client_vanish(d->places[slot].client);
+    }
+}
+
+/* --- Quiet ---------------------------------------------------------------------------------- */
+
+static bool clients_have_ended(struct driver *d, struct fault *why)
+{
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (d->places[s].client != NULL && d->model.conns[s].ending != MODEL_STAYS)
+            return fault_set(why, "slot %u is not closed", s);
+    return d->abandoned == NULL || fault_set(why, "a broken-off login is not over");
+}
+
+static bool all_is_quiet(struct driver *d, struct fault *why)
+{
+    return barriers_are_answered(d, why) && clients_have_ended(d, why) &&
+           numbers_are_right(d, why) && !model_misses(&d->model, why);
+}
+
+/* Those whom a ping does not change: they are their key's active connection anyway. */
+static uint32_t pingable(struct driver *d)
+{
+    uint32_t slots = 0;
+
+    for (unsigned s = 0; s < SLOTS; s++) {
+        const struct model_conn *c = &d->model.conns[s];
+        if (can_ping(d, s) && model_active(&d->model, c->node, c->key) == (int)s)
+            slots |= 1u << s;
+    }
+    return slots;
+}
+
+/* From here on the numbers count from what they are. */
+static void take_numbers(struct driver *d)
+{
+    for (unsigned node = 0; node < d->region.count; node++) {
+        struct model_node *n = &d->model.nodes[node];
+        uint64_t totals[COUNTERS];
+
+        relay_counters(d->region.nodes[node].relay, totals);
+        if (d->stalled_unclear[node])
+            d->stalled_seen[node] = totals[COUNTER_STALLED];
+        d->stalled_unclear[node] = false;
+        if (totals[COUNTER_STALLED] > d->stalled_seen[node])
+            continue;
+        for (size_t i = 0; i < EXACT; i++) {
+            enum counter_id id = exact[i];
+            n->least[id] = n->most[id] =
+                totals[id] + (id == COUNTER_PING ? totals[COUNTER_PING_SKIPPED] : 0);
+        }
+    }
+}
+
+static void next_window(struct driver *d, uint32_t quiet)
+{
+    model_quiet(&d->model, quiet);
+    for (unsigned s = 0; s < SLOTS; s++) {
+        struct place *p = &d->places[s];
+        if (quiet & 1u << s) {
+            p->may_skip = false;
+            p->ping_count = 0;
+        }
+    }
+    d->window_steps = 0;
+    d->window_bytes = 0;
+    d->window_ms = clock_mono_ms();
+}
+
+void driver_quiet(struct driver *d)
+{
+    uint32_t unsure, flushed, readers = 0;
+
+    notice_starved(d);
+    for (unsigned s = 0; s < SLOTS; s++) {
+        struct model_conn *c = &d->model.conns[s];
+        if (d->places[s].client == NULL || c->ending != MODEL_STAYS || !c->wrote)
+            continue;
+        if (can_ping(d, s)) {
+            c->pings++;
+            send_barrier(d, s);
+        }
+        client_flush(d->places[s].client, 0);
+    }
+    model_close(&d->model);
+    driver_until(d, all_is_quiet);
+    unsure = model_uncertain(&d->model);
+    flushed = unsure & pingable(d);
+    if (flushed != 0) {
+        flush_twice(d, flushed);
+        driver_until(d, all_is_quiet);
+    }
+    take_numbers(d);
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (can_ping(d, s))
+            readers |= 1u << s;
+    next_window(d, readers & (flushed | ~unsure));
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by model.c and model_receive.c only. */
+#ifndef TESTS_MODEL_MODEL_PRIVATE_H
+#define TESTS_MODEL_MODEL_PRIVATE_H
+
+#include "tests/model/model.h"
+
+/* A key, as a node has seen it throughout the window. */
+struct model_view {
+    uint32_t candidates; /* slots that may have been active, as bits */
+    bool was_here;       /* when the window began */
+    bool is_sure;        /* at every moment */
+    bool may_be_here;    /* when the window is over */
+};
+struct model_view model_view(const struct model *m, unsigned node, unsigned key);
+
+bool model_may_be_told(const struct model *m, const struct model_packet *p);
+
+struct model_gone *model_find_gone(struct model *m, unsigned slot, unsigned key);
+void model_add_gone(struct model *m, struct model_gone g);
+void model_drop_gone(struct model *m, struct model_gone *g);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients may receive, and what they must have received when all is quiet. */
+#include <string.h>
+
+#include "derp/relay/outbox.h"
+#include "derp/wire/frame.h"
+#include "tests/model/model_private.h"
+#include "tests/model/payload.h"
+
+static const size_t lane_max[MODEL_CLASSES] = {
+    [MODEL_DISCO] = OUTBOX_DISCO_MAX,
+    [MODEL_OTHER] = OUTBOX_OTHER_MAX,
+};
+
+static size_t frame_len(const struct model_packet *p)
+{
+    return FRAME_HEADER_LEN + KEY_LEN + p->size;
+}
+
+/* --- Packets -------------------------------------------------------------------------------- */
+
+/* Packets are in order of their numbers. */
+static struct model_packet *by_seq(struct model *m, uint32_t seq)
+{
+    size_t low = 0, high = m->packet_count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (m->packets[mid].seq < seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < m->packet_count && m->packets[low].seq == seq ? &m->packets[low] : NULL;
+}
+
+static bool may_get(const struct model *m, unsigned slot, const struct model_packet *p)
+{
+    const struct model_conn *c = &m->conns[slot];
+
+    if (p->is_closed)
+        return p->to & 1u << slot;
+    return c->node == p->node && c->key == p->dst && c->maybe_active;
+}
+
+/* One that is too short to carry its number: the first that fits. */
+static struct model_packet *by_content(struct model *m, unsigned slot, unsigned src,
+                                       const uint8_t *payload, size_t n)
+{
+    for (size_t i = 0; i < m->packet_count; i++) {
+        struct model_packet *p = &m->packets[i];
+        if (p->size == n && p->src == src && !p->is_received && may_get(m, slot, p) &&
+            payload_is(payload, n, p->seq, p->has_magic))
+            return p;
+    }
+    return NULL;
+}
+
+static bool in_order(struct model *m, unsigned slot, const struct model_packet *p, struct fault *f)
+{
+    uint32_t serial = m->last[p->class][slot][p->from].serial;
+    uint32_t seq = m->last[p->class][slot][p->from].seq;
+
+    if (serial == p->from_serial && p->seq < seq)
+        return fault_set(f, "slot %u got packet %u of slot %u behind packet %u", slot, p->seq,
+                         p->from, seq);
+    if (serial <= p->from_serial) {
+        m->last[p->class][slot][p->from].serial = p->from_serial;
+        m->last[p->class][slot][p->from].seq = p->seq;
+    }
+    return true;
+}
+
+/* Whoever has heard from a key is told when it leaves; perhaps it has left meanwhile. */
+static void heard(struct model *m, unsigned slot, const struct model_packet *p)
+{
+    struct model_gone *g;
+
+    if (p->src_life == m->lives[p->node][p->src]) {
+        m->heard[p->src][slot] = HEARD_YES;
+        return;
+    }
+    g = model_find_gone(m, slot, p->src);
+    if (g != NULL && g->is_sure)
+        g->is_must = true;
+}
+
+bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *payload, size_t n,
+                  struct fault *f)
+{
+    struct model_packet *p;
+    uint32_t seq;
+
+    if (!payload_seq(payload, n, &seq)) {
+        p = by_content(m, slot, src, payload, n);
+        if (p == NULL)
+            return fault_set(f, "slot %u got a packet of %zu bytes from key %u that is not for it",
+                             slot, n, src);
+    } else {
+        p = by_seq(m, seq);
+        if (p == NULL || p->is_received)
+            return fault_set(f, "slot %u got packet %u for the second time, or long after", slot,
+                             seq);
+    }
+    if (p->src != src || p->size != n || !payload_is(payload, n, p->seq, p->has_magic))
+        return fault_set(f, "slot %u got packet %u changed (%zu bytes from key %u)", slot, p->seq,
+                         n, src);
+    if (!may_get(m, slot, p))
+        return fault_set(f,
+                         "slot %u (key %u) got packet %u, which is for key %u's active connection",
+                         slot, m->conns[slot].key, p->seq, p->dst);
+    if (p->is_answered)
+        return fault_set(f, "slot %u got packet %u, whose sender was told that nobody is here",
+                         slot, p->seq);
+    p->is_received = true;
+    heard(m, slot, p);
+    return in_order(m, slot, p, f);
+}
+
+/* --- PeerGone ------------------------------------------------------------------------------- */
+
+/* In this window, so far: may it have heard from the key? */
+static bool may_have_heard(const struct model *m, unsigned slot, unsigned key)
+{
+    if (m->heard[key][slot] != HEARD_NO)
+        return true;
+    for (size_t i = 0; i < m->packet_count; i++) {
+        const struct model_packet *p = &m->packets[i];
+        if (!p->is_closed && p->src == key && may_get(m, slot, p))
+            return true;
+    }
+    return false;
+}
+
+bool model_peer_gone(struct model *m, unsigned slot, unsigned key, struct fault *f)
+{
+    struct model_gone *g = model_find_gone(m, slot, key);
+    struct model_view v = model_view(m, m->conns[slot].node, key);
+
+    if (g != NULL && !g->is_early) {
+        model_drop_gone(m, g);
+        return true;
+    }
+    if (g != NULL)
+        return fault_set(f, "slot %u was told twice that key %u has left", slot, key);
+    if (!v.was_here || v.is_sure)
+        return fault_set(f, "slot %u was told that key %u has left, which %s", slot, key,
+                         v.is_sure ? "has not" : "was not here");
+    if (!may_have_heard(m, slot, key))
+        return fault_set(f, "slot %u was told that key %u has left, of which it has not heard",
+                         slot, key);
+    model_add_gone(m, (struct model_gone){.slot = slot, .key = key, .is_early = true});
+    return true;
+}
+
+/* A disco packet of this connection, not answered yet, for a key that is or may be missing. */
+static struct model_packet *asked(struct model *m, unsigned slot, unsigned key)
+{
+    const struct model_conn *c = &m->conns[slot];
+
+    for (size_t i = 0; i < m->packet_count; i++) {
+        struct model_packet *p = &m->packets[i];
+        bool may_be_lost = p->is_closed ? p->may_be_lost : !model_view(m, p->node, p->dst).is_sure;
+
+        if (p->from == slot && p->from_serial == c->serial && p->dst == key &&
+            p->class == MODEL_DISCO && p->seq > c->told_of && !p->is_received && may_be_lost)
+            return p;
+    }
+    return NULL;
+}
+
+bool model_not_here(struct model *m, unsigned slot, unsigned key, int64_t now_ms, struct fault *f)
+{
+    struct model_conn *c = &m->conns[slot];
+    struct model_packet *p = asked(m, slot, key);
+
+    if (p == NULL)
+        return fault_set(f, "slot %u was told that key %u is not here, and had not asked", slot,
+                         key);
+    p->is_answered = true;
+    c->told_of = p->seq;
+    c->told++;
+    if (c->told > 3 + (now_ms - c->since_ms) / 1000)
+        return fault_set(f, "slot %u was told %u times that keys are not here, within %d ms", slot,
+                         c->told, (int)(now_ms - c->since_ms));
+    return true;
+}
+
+/* --- What is due ---------------------------------------------------------------------------- */
+
+static bool reads(const struct model_conn *c)
+{
+    return c->up && c->ending == MODEL_STAYS && !c->is_stalled;
+}
+
+/* Bytes that may have waited for a slot together, and those of them of one sender so far. */
+struct lanes {
+    size_t total[MODEL_CLASSES][SLOTS];
+    size_t so_far[MODEL_CLASSES][SLOTS][SLOTS];
+};
+
+/* Somebody must get it: whoever it is reads, and nothing can have pushed it out of the queue. The
+ * oldest go first; what its own sender sent before cannot come after it. */
+static bool must_come(const struct model *m, const struct model_packet *p, struct lanes *l)
+{
+    bool must = p->is_sure && !p->is_received;
+
+    for (unsigned s = 0; s < SLOTS; s++) {
+        size_t *so_far = &l->so_far[p->class][s][p->from];
+        if (!(p->to & 1u << s))
+            continue;
+        must = must && reads(&m->conns[s]) && l->total[p->class][s] - *so_far <= lane_max[p->class];
+        *so_far += frame_len(p);
+    }
+    return must;
+}
+
+static bool misses_packets(const struct model *m, struct fault *f)
+{
+    struct lanes l;
+
+    memset(&l, 0, sizeof l);
+    for (size_t i = 0; i < m->packet_count; i++)
+        for (unsigned s = 0; s < SLOTS; s++)
+            if (m->packets[i].to & 1u << s)
+                l.total[m->packets[i].class][s] += frame_len(&m->packets[i]);
+    for (size_t i = 0; i < m->packet_count; i++) {
+        const struct model_packet *p = &m->packets[i];
+        if (must_come(m, p, &l))
+            return !fault_set(f,
+                              "packet %u (%u bytes, %s) from slot %u to key %u did not come; slots "
+                              "%#x could get it (%u windows ago)",
+                              p->seq, p->size, p->class == MODEL_DISCO ? "disco" : "other", p->from,
+                              p->dst, p->to, p->windows);
+        if (p->must_be_told && !p->is_answered && reads(&m->conns[p->from]))
+            return !fault_set(f, "slot %u was not told that key %u is not here (packet %u)",
+                              p->from, p->dst, p->seq);
+    }
+    return false;
+}
+
+bool model_misses(const struct model *m, struct fault *f)
+{
+    if (misses_packets(m, f))
+        return true;
+    for (size_t i = 0; i < m->gone_count; i++) {
+        const struct model_gone *g = &m->gones[i];
+        if (g->is_must && reads(&m->conns[g->slot]))
+            return !fault_set(f, "slot %u was not told that key %u has left", g->slot, g->key);
+    }
+    return false;
+}
+
+uint32_t model_uncertain(const struct model *m)
+{
+    uint32_t slots = 0;
+
+    for (size_t i = 0; i < m->packet_count; i++) {
+        const struct model_packet *p = &m->packets[i];
+        if (p->is_received || p->is_answered)
+            continue;
+        slots |= p->to;
+        if (m->conns[p->from].was_stalled && model_may_be_told(m, p))
+            slots |= 1u << p->from;
+    }
+    for (size_t i = 0; i < m->gone_count; i++)
+        slots |= m->gones[i].is_early ? 0 : 1u << m->gones[i].slot;
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (!reads(&m->conns[s]))
+            slots &= ~(1u << s);
+    return slots;
+}
