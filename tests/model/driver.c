@@ -325,10 +325,13 @@ static void step_end(struct driver *d, const struct step *s)
         return;
     if (model_may_starve(&d->model, slot))
         d->stalled_unclear[d->model.conns[slot].node] = true;
-    if (s->args[1]) {
+    /* Its first bytes make it active, as any frame does. One that starves says nothing more. */
+    if (s->args[1] && begin_write(d, slot)) {
         half_a_frame(d, slot);
         client_flush(d->places[slot].client, 0);
     }
+    if (d->places[slot].client == NULL || d->model.conns[slot].ending != MODEL_STAYS)
+        return;
     model_ends(&d->model, slot, how);
     if (s->op == STEP_VANISH) {
         client_vanish(d->places[slot].client);
@@ -564,7 +567,7 @@ static void finish(struct driver *d)
 }
 
 void driver_run(const struct step *list, size_t count, unsigned nodes, const char *dir,
-                int patience_ms, bool verbose)
+                int patience_ms, bool verbose, size_t *progress)
 {
     struct driver *d = mem_alloc(1, sizeof *d);
 
@@ -572,7 +575,7 @@ void driver_run(const struct step *list, size_t count, unsigned nodes, const cha
     start(d, nodes, dir);
     for (size_t i = 0; i < count; i++) {
         d->step = &list[i];
-        d->step_number = i + 1;
+        d->step_number = *progress = i + 1;
         if (verbose)
             step_print(stdout, d->step);
         take_step(d, d->step);

@@ -10,8 +10,8 @@
 
 /* Takes the steps. Prints what was wrong and ends the process with status 1 (or
  * DRIVER_TOO_SLOW); returns when nothing was. dir: an empty folder; patience_ms: how long
- * it waits for what must happen. */
+ * it waits for what must happen; *progress gets the number of the step under way. */
 void driver_run(const struct step *list, size_t count, unsigned nodes, const char *dir,
-                int patience_ms, bool verbose);
+                int patience_ms, bool verbose, size_t *progress);
 
 #endif

@@ -8,8 +8,9 @@
 #include "base/clock.h"
 #include "tests/model/driver_private.h"
 
-#define SPINS    100 /* turns without waiting, before it waits a millisecond at a time */
-#define AGAIN_MS 50  /* a ping that was skipped is sent again */
+#define SPINS    100  /* turns without waiting, before it waits a millisecond at a time */
+#define FIRST_MS 2000 /* what is missing then is reported; later things may follow from it */
+#define AGAIN_MS 50   /* a ping that was skipped is sent again */
 
 static const enum counter_id exact[] = {
     COUNTER_IN_DISCO,
@@ -40,12 +41,15 @@ static const enum counter_id exact[] = {
 
 void driver_until(struct driver *d, bool (*done)(struct driver *d, struct fault *why))
 {
-    int64_t deadline = clock_mono_ms() + d->deadline_ms;
-    struct fault why = {"?"};
+    int64_t began = clock_mono_ms();
+    struct fault why = {"?"}, first = {""};
 
     for (unsigned turns = 0; !done(d, &why); turns++) {
-        if (clock_mono_ms() > deadline)
-            driver_fail(d, "%s", why.text);
+        int64_t waited = clock_mono_ms() - began;
+        if (waited > FIRST_MS && first.text[0] == '\0')
+            first = why;
+        if (waited > d->deadline_ms)
+            driver_fail(d, "%s\n    and after some more time: %s", first.text, why.text);
         if (turns < SPINS)
             sched_yield();
         loop_timer_set(&d->tick, turns < SPINS ? 0 : 1);

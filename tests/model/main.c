@@ -97,13 +97,13 @@ static int run_seed(const struct options *o, unsigned long seed)
     size_t count = o->steps;
 
     for (int i = 0; i < SLOW_TRIES && r == TRIAL_TOO_SLOW; i++)
-        r = trial_run(list, count, &o->trial);
+        r = trial_run(list, count, &o->trial, NULL);
     if (r == TRIAL_TOO_SLOW)
         printf("seed %lu: not judged, this machine stands still for too long\n", seed);
     if (r == TRIAL_FAILED) {
         fprintf(stderr, "seed %lu failed; shrinking it for up to %lu s\n", seed, o->shrink_s);
         count = trial_shrink(list, count, &o->trial, (int)o->shrink_s);
-        trial_run(list, count, &o->trial);
+        trial_run(list, count, &o->trial, NULL);
         report(o, list, count, seed);
     }
     free(list);
@@ -137,7 +137,7 @@ static int replay(struct options *o)
     fclose(in);
     if (list == NULL)
         return 2;
-    r = trial_run(list, count, &o->trial);
+    r = trial_run(list, count, &o->trial, NULL);
     free(list);
     printf("%s: %zu steps: %s\n", o->replay, count,
            r == TRIAL_PASSED   ? "ok"

@@ -243,12 +243,17 @@ static void close_packet(struct model *m, struct model_packet *p)
         ask(m, p, is_said);
 }
 
+/* One that is due, before one that is not. */
 struct model_gone *model_find_gone(struct model *m, unsigned slot, unsigned key)
 {
-    for (size_t i = 0; i < m->gone_count; i++)
-        if (m->gones[i].slot == slot && m->gones[i].key == key)
-            return &m->gones[i];
-    return NULL;
+    struct model_gone *found = NULL;
+
+    for (size_t i = 0; i < m->gone_count; i++) {
+        struct model_gone *g = &m->gones[i];
+        if (g->slot == slot && g->key == key && (found == NULL || g->is_must))
+            found = g;
+    }
+    return found;
 }
 
 void model_add_gone(struct model *m, struct model_gone g)

@@ -43,17 +43,20 @@ static bool may_get(const struct model *m, unsigned slot, const struct model_pac
     return c->node == p->node && c->key == p->dst && c->maybe_active;
 }
 
-/* One that is too short to carry its number: the first that fits. */
+/* One that is too short to carry its number: any that fits, best one that is due. */
 static struct model_packet *by_content(struct model *m, unsigned slot, unsigned src,
                                        const uint8_t *payload, size_t n)
 {
+    struct model_packet *found = NULL;
+
     for (size_t i = 0; i < m->packet_count; i++) {
         struct model_packet *p = &m->packets[i];
         if (p->size == n && p->src == src && !p->is_received && may_get(m, slot, p) &&
-            payload_is(payload, n, p->seq, p->has_magic))
-            return p;
+            payload_is(payload, n, p->seq, p->has_magic) &&
+            (found == NULL || (p->is_sure && !found->is_sure)))
+            found = p;
     }
-    return NULL;
+    return found;
 }
 
 static bool in_order(struct model *m, unsigned slot, const struct model_packet *p, struct fault *f)
@@ -90,8 +93,9 @@ bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *p
 {
     struct model_packet *p;
     uint32_t seq;
+    bool has_seq = payload_seq(payload, n, &seq);
 
-    if (!payload_seq(payload, n, &seq)) {
+    if (!has_seq) {
         p = by_content(m, slot, src, payload, n);
         if (p == NULL)
             return fault_set(f, "slot %u got a packet of %zu bytes from key %u that is not for it",
@@ -114,7 +118,7 @@ bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *p
                          slot, p->seq);
     p->is_received = true;
     heard(m, slot, p);
-    return in_order(m, slot, p, f);
+    return !has_seq || in_order(m, slot, p, f);
 }
 
 /* --- PeerGone ------------------------------------------------------------------------------- */

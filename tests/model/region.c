@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/model/region.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,11 @@ static _Noreturn void give_up(const struct fault *f)
 static void on_accept(void *arg, int fd, const struct endpoint *peer)
 {
     struct node *n = arg;
-    int buffer = REGION_BUFFER;
+    int buffer = REGION_BUFFER, patience = 600000;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    /* Whoever does not read is the relay's business here, not the kernel's. */
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
     relay_accept(n->relay, fd, peer, RELAY_PORT_TLS);
 }
 

@@ -19,6 +19,8 @@ static const char *const legends[] = {
 #undef STEP_LEGEND
 };
 
+#define CROWDED 2 /* keys that many connections share */
+
 /* --- Chance --------------------------------------------------------------------------------- */
 
 /* What the generator remembers, so that most of its steps make sense. */
@@ -82,6 +84,8 @@ static int32_t destination(struct generator *g)
 {
     if (one_in(g, 10))
         return below(g, KEYS_ALL);
+    if (one_in(g, 8))
+        return below(g, CROWDED);
     return slot(g, true) % KEYS;
 }
 
@@ -93,7 +97,9 @@ static struct step connect_step(struct generator *g)
     int32_t at = slot(g, false);
 
     s.args[0] = at;
-    s.args[1] = one_in(g, 4) ? slot(g, true) % KEYS : at % KEYS; /* one in four is a duplicate */
+    s.args[1] = at % KEYS;
+    if (one_in(g, 3)) /* a duplicate, often of a key that has some already */
+        s.args[1] = one_in(g, 2) ? below(g, CROWDED) : slot(g, true) % KEYS;
     s.args[2] = below(g, (int32_t)g->nodes);
     s.args[3] = one_in(g, 3) ? below(g, 16) : 0;
     g->taken[at] = true;

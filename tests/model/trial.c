@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tests/model/driver.h"
+#include "tests/model/limits.h"
 
 #define ATTEMPTS       2    /* of a list before it counts as passing: threads race differently */
 #define SHRINK_WAIT_MS 3000 /* what has not come by then will not come */
@@ -19,7 +21,7 @@
 /* --- One run -------------------------------------------------------------------------------- */
 
 static _Noreturn void run_here(const struct step *list, size_t count,
-                               const struct trial_options *opt)
+                               const struct trial_options *opt, size_t *progress)
 {
     char dir[] = "/tmp/derp-model-XXXXXX";
 
@@ -27,7 +29,7 @@ static _Noreturn void run_here(const struct step *list, size_t count,
     if (mkdtemp(dir) == NULL)
         exit(2);
     alarm((unsigned)opt->limit_s);
-    driver_run(list, count, opt->nodes, dir, opt->patience_ms, opt->verbose);
+    driver_run(list, count, opt->nodes, dir, opt->patience_ms, opt->verbose, progress);
     rmdir(dir);
     exit(0); /* leaks are looked for here */
 }
@@ -42,8 +44,24 @@ static void show(FILE *said, const struct trial_options *opt)
         fwrite(part, 1, n, stderr);
 }
 
-enum trial_result trial_run(const struct step *list, size_t count, const struct trial_options *opt)
+/* Memory that the child writes and we read, also when it crashes. */
+static size_t *shared_number(void)
 {
+    static size_t *number;
+
+    if (number == NULL)
+        number =
+            mmap(NULL, sizeof *number, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (number == MAP_FAILED)
+        exit(2);
+    *number = 0;
+    return number;
+}
+
+enum trial_result trial_run(const struct step *list, size_t count, const struct trial_options *opt,
+                            size_t *reached)
+{
+    size_t *progress = shared_number();
     FILE *said = tmpfile();
     enum trial_result result = TRIAL_FAILED;
     pid_t child;
@@ -54,7 +72,7 @@ enum trial_result trial_run(const struct step *list, size_t count, const struct 
     if (child == 0) {
         if (said != NULL)
             dup2(fileno(said), STDERR_FILENO);
-        run_here(list, count, opt);
+        run_here(list, count, opt, progress);
     }
     if (child < 0 || said == NULL || waitpid(child, &status, 0) < 0) {
         perror("cannot run a trial");
@@ -70,65 +88,106 @@ enum trial_result trial_run(const struct step *list, size_t count, const struct 
         fprintf(stderr, "it ended by signal %d%s\n", WTERMSIG(status),
                 WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
     fclose(said);
+    if (reached != NULL)
+        *reached = *progress;
     return result;
 }
 
 /* --- Shrinking ------------------------------------------------------------------------------ */
 
-static bool fails(const struct step *list, size_t count, const struct trial_options *opt)
+struct shrinking {
+    struct step *list;
+    size_t count;
+    struct trial_options opt;
+    int64_t until_ms;
+};
+
+/* Goes on with this list instead, if it fails too; then without what came after the failure. */
+static bool try_list(struct shrinking *s, const struct step *list, size_t count)
 {
-    for (int i = 0; i < ATTEMPTS; i++)
-        if (trial_run(list, count, opt) == TRIAL_FAILED)
-            return true;
+    size_t reached = 0;
+
+    for (int i = 0; i < ATTEMPTS && clock_mono_ms() < s->until_ms; i++) {
+        if (trial_run(list, count, &s->opt, &reached) != TRIAL_FAILED)
+            continue;
+        s->count = reached > 0 && reached < count ? reached : count;
+        memmove(s->list, list, s->count * sizeof *list);
+        return true;
+    }
     return false;
 }
 
-/* The list without [at, at + n). */
-static struct step *without(const struct step *list, size_t count, size_t at, size_t n)
+/* Leaves out those steps of [from, to) that the caller does not want. */
+static bool try_without(struct shrinking *s, size_t from, size_t to,
+                        bool (*unwanted)(const struct step *step, int what), int what)
 {
-    struct step *rest = mem_alloc(count + 1, sizeof *rest);
+    struct step *rest = mem_alloc(s->count + 1, sizeof *rest);
+    size_t count = 0;
+    bool ok = false;
 
-    memcpy(rest, list, at * sizeof *rest);
-    memcpy(rest + at, list + at + n, (count - at - n) * sizeof *rest);
-    return rest;
+    for (size_t i = 0; i < s->count; i++)
+        if (i < from || i >= to || !unwanted(&s->list[i], what))
+            rest[count++] = s->list[i];
+    if (count < s->count)
+        ok = try_list(s, rest, count);
+    free(rest);
+    return ok;
 }
 
-/* One pass from the end, leaving out n at a time. */
-static size_t pass(struct step *list, size_t count, size_t n, const struct trial_options *opt,
-                   int64_t until)
+static bool any(const struct step *step, int what)
 {
-    size_t at = count;
+    (void)step;
+    (void)what;
+    return true;
+}
 
-    while (at > 0 && clock_mono_ms() < until) {
-        size_t len = n < at ? n : at;
-        struct step *rest;
+static bool is_op(const struct step *step, int op)
+{
+    return (int)step->op == op;
+}
 
-        at -= len;
-        rest = without(list, count, at, len);
-        if (fails(rest, count - len, opt)) {
-            count -= len;
-            memcpy(list, rest, count * sizeof *list);
-        }
-        free(rest);
+static bool is_of_slot(const struct step *step, int slot)
+{
+    return step->op != STEP_QUIET && step->args[0] == slot;
+}
+
+/* Whole kinds of steps, then whole clients: that is quick, and what remains runs quickly. */
+static void shrink_kinds(struct shrinking *s)
+{
+    try_without(s, 0, s->count, is_op, STEP_STARVE);
+    try_without(s, 0, s->count, is_op, STEP_THIRST);
+    for (int op = 0; op < STEP_OPS; op++)
+        if (op != STEP_CONNECT)
+            try_without(s, 0, s->count, is_op, op);
+    for (int slot = 0; slot < SLOTS; slot++)
+        try_without(s, 0, s->count, is_of_slot, slot);
+}
+
+/* Parts of n steps, from the end. */
+static void shrink_parts(struct shrinking *s, size_t n)
+{
+    for (size_t to = s->count; to > 0 && clock_mono_ms() < s->until_ms;) {
+        size_t from = to > n ? to - n : 0;
+        try_without(s, from, to, any, 0);
+        to = from < s->count ? from : s->count;
     }
-    return count;
 }
 
 size_t trial_shrink(struct step *list, size_t count, const struct trial_options *opt, int seconds)
 {
-    struct trial_options quick = *opt;
-    int64_t until = clock_mono_ms() + seconds * 1000LL;
-    size_t n = count / 2, before;
+    struct shrinking s = {
+        .list = list, .count = count, .opt = *opt, .until_ms = clock_mono_ms() + seconds * 1000LL};
+    size_t n, before;
 
-    quick.show = quick.verbose = false;
-    quick.patience_ms = SHRINK_WAIT_MS;
-    while (n > 0 && clock_mono_ms() < until) {
-        before = count;
-        count = pass(list, count, n, &quick, until);
-        if (n == 1 && count == before)
-            break;
-        n = n > 1 ? n / 2 : 1;
-        n = n < count ? n : count;
-    }
-    return count;
+    s.opt.show = s.opt.verbose = false;
+    s.opt.patience_ms = SHRINK_WAIT_MS;
+    try_list(&s, list, count);
+    shrink_kinds(&s);
+    for (n = s.count / 2; n > 0 && clock_mono_ms() < s.until_ms; n /= 2)
+        shrink_parts(&s, n < s.count ? n : s.count);
+    do {
+        before = s.count;
+        shrink_parts(&s, 1);
+    } while (s.count < before && clock_mono_ms() < s.until_ms);
+    return s.count;
 }

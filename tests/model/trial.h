@@ -15,9 +15,12 @@ struct trial_options {
     int limit_s;     /* for all of it */
 };
 
-enum trial_result trial_run(const struct step *list, size_t count, const struct trial_options *opt);
+/* *reached (may be NULL) gets how many steps it came. */
+enum trial_result trial_run(const struct step *list, size_t count, const struct trial_options *opt,
+                            size_t *reached);
 
-/* Leaves out of a failing list, for about so long, what it fails without. Returns the new count. */
+/* Leaves out of a failing list what it fails without, for at most about so many seconds. Returns
+ * how many steps are left. */
 size_t trial_shrink(struct step *list, size_t count, const struct trial_options *opt, int seconds);
 
 #endif
