@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "tests/model/driver_private.h"
 
-#define SPINS    100  /* turns without waiting, before it waits a millisecond at a time */
+#define SPINS    20   /* turns without waiting, before it waits a millisecond at a time */
 #define FIRST_MS 2000 /* what is missing then is reported; later things may follow from it */
 #define AGAIN_MS 50   /* a ping that was skipped is sent again */
 

@@ -140,7 +140,10 @@ uint32_t model_sent(struct model *m, unsigned slot, unsigned dst, uint32_t size,
     struct model_conn *c = &m->conns[slot];
     struct model_packet *p;
 
-    m->packets = mem_resize(m->packets, m->packet_count + 1, sizeof *p);
+    if (m->packet_count == m->packet_room) {
+        m->packet_room = 2 * m->packet_room + 64;
+        m->packets = mem_resize(m->packets, m->packet_room, sizeof *p);
+    }
     p = &m->packets[m->packet_count++];
     *p = (struct model_packet){.seq = ++m->seqs,
                                .node = c->node,

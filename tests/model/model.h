@@ -100,7 +100,7 @@ struct model {
         uint32_t serial, seq;
     } last[MODEL_CLASSES][SLOTS][SLOTS]; /* received: by receiver and sender */
     struct model_packet *packets;
-    size_t packet_count;
+    size_t packet_count, packet_room;
     struct model_gone *gones;
     size_t gone_count;
     uint64_t ranks;

@@ -129,7 +129,8 @@ static struct step send_step(struct generator *g)
     s.args[2] = packet_size(g);
     s.args[3] = one_in(g, 3);
     s.args[4] = one_in(g, 12) ? 1 + below(g, s.args[2] > 2000 ? 6 : 40) : 1;
-    s.args[5] = one_in(g, 4) ? below(g, 2000) : 0;
+    if (!one_in(g, 3)) /* it waits for what comes next, or some of it does */
+        s.args[5] = one_in(g, 4) ? below(g, 2000) : 1 << 30;
     return s;
 }
 
