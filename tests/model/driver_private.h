@@ -44,6 +44,7 @@ struct driver {
     uint64_t pings;
     uint64_t stalled_seen[NODES_MAX]; /* of the relay's counter */
     bool stalled_unclear[NODES_MAX];  /* it may or may not rise by one */
+    unsigned turns[NODES_MAX];        /* of all workers, since it was asked for */
     unsigned window_steps;
     size_t window_bytes;
     int64_t window_ms; /* when it began */

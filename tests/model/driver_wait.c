@@ -10,6 +10,7 @@
 
 #define SPINS    20   /* turns without waiting, before it waits a millisecond at a time */
 #define FIRST_MS 2000 /* what is missing then is reported; later things may follow from it */
+#define TURNS    3    /* the one under way, one that passes on, one that takes in */
 #define AGAIN_MS 50   /* a ping that was skipped is sent again */
 
 static const enum counter_id exact[] = {
@@ -121,9 +122,25 @@ static bool barriers_are_answered(struct driver *d, struct fault *why)
     return all;
 }
 
-/* Two answers in a row: between them everything that waited was written. */
+static bool workers_have_turned(struct driver *d, struct fault *why)
+{
+    for (unsigned node = 0; node < d->region.count; node++) {
+        if (d->turns[node] < TURNS && relay_is_alive(d->region.nodes[node].relay))
+            d->turns[node]++;
+        if (d->turns[node] < TURNS)
+            return fault_set(why, "node %u's workers stand still", node);
+    }
+    return true;
+}
+
+/* First every worker passes on and takes in what is for others. Then two answers in a row: between
+ * them everything that waited was written. */
 static void flush_twice(struct driver *d, uint32_t slots)
 {
+    memset(d->turns, 0, sizeof d->turns);
+    for (unsigned node = 0; node < d->region.count; node++)
+        relay_is_alive(d->region.nodes[node].relay);
+    driver_until(d, workers_have_turned);
     for (int round = 0; round < 2; round++) {
         for (unsigned s = 0; s < SLOTS; s++)
             if (slots & 1u << s && d->places[s].client != NULL) {

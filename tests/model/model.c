@@ -46,11 +46,11 @@ struct model_view model_view(const struct model *m, unsigned node, unsigned key)
             continue;
         if (c->maybe_active)
             v.candidates |= 1u << s;
-        if (!c->is_new)
+        if (!c->is_new || model_may_starve(m, s))
             v.was_here = true;
         if (!c->is_new && c->ending == MODEL_STAYS && !model_may_starve(m, s))
             v.is_sure = true;
-        if (c->is_new || c->ending == MODEL_STAYS)
+        if (c->ending == MODEL_STAYS)
             v.may_be_here = true;
     }
     return v;

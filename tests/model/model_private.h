@@ -8,7 +8,7 @@
 /* A key, as a node has seen it throughout the window. */
 struct model_view {
     uint32_t candidates; /* slots that may have been active, as bits */
-    bool was_here;       /* when the window began */
+    bool was_here;       /* when the window began, or for long enough to be lost */
     bool is_sure;        /* at every moment */
     bool may_be_here;    /* when the window is over */
 };

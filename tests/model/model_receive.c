@@ -261,16 +261,16 @@ uint32_t model_uncertain(const struct model *m)
 
     for (size_t i = 0; i < m->packet_count; i++) {
         const struct model_packet *p = &m->packets[i];
-        if (p->is_received || p->is_answered)
-            continue;
-        slots |= p->to;
-        if (m->conns[p->from].was_stalled && model_may_be_told(m, p))
-            slots |= 1u << p->from;
+        if (!p->is_received && !p->is_answered)
+            slots |= p->to;
     }
     for (size_t i = 0; i < m->gone_count; i++)
         slots |= m->gones[i].is_early ? 0 : 1u << m->gones[i].slot;
-    for (unsigned s = 0; s < SLOTS; s++)
+    for (unsigned s = 0; s < SLOTS; s++) {
+        if (m->conns[s].was_stalled) /* its pongs, at least */
+            slots |= 1u << s;
         if (!reads(&m->conns[s]))
             slots &= ~(1u << s);
+    }
     return slots;
 }

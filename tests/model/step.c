@@ -64,15 +64,20 @@ static int32_t slot(struct generator *g, bool taken)
 /* Most packets are small, some are as long as they may be. */
 static int32_t packet_size(struct generator *g)
 {
-    switch (below(g, 32)) {
+    switch (below(g, 100)) {
     case 0:
-        return below(g, 16);
-    case 1:
         return 65536 - below(g, 4);
+    case 1:
     case 2:
-        return 58 + below(g, 8); /* around the shortest disco packet */
     case 3:
+        return below(g, 16);
     case 4:
+    case 5:
+    case 6:
+        return 58 + below(g, 8); /* around the shortest disco packet */
+    case 7:
+    case 8:
+    case 9:
         return below(g, 16400);
     default:
         return below(g, one_in(g, 3) ? 1400 : 150);
