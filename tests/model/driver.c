@@ -31,9 +31,9 @@ static void describe(struct driver *d)
                     c->is_stalled ? ", stalled" : "", c->maybe_active ? ", active" : "",
                     c->wrote ? ", wrote" : "", c->weight, c->asked, c->told);
     }
-    for (unsigned node = 0; node < d->region.count; node++) {
+    for (unsigned node = 0; node < d->world.count; node++) {
         uint64_t totals[COUNTERS];
-        relay_counters(d->region.nodes[node].relay, totals);
+        relay_counters(d->world.nodes[node].relay, totals);
         fprintf(stderr, "    node %u:", node);
         for (int id = 0; id < COUNTERS; id++)
             if (totals[id] > 0)
@@ -76,7 +76,7 @@ static bool login_is_right(const struct driver *d)
     const struct step *s = d->step;
 
     return s->args[3] < CLIENT_FIRST_WRONG &&
-           region_admits(&d->region.nodes[s->args[2]], (unsigned)s->args[1]);
+           world_admits(&d->world.nodes[s->args[2]], (unsigned)s->args[1]);
 }
 
 void driver_logged_in(struct driver *d, unsigned slot)
@@ -87,7 +87,7 @@ void driver_logged_in(struct driver *d, unsigned slot)
     if (!login_is_right(d))
         driver_fail(d, "a login was accepted, and should not be");
     model_joined(&d->model, slot, node, (unsigned)s->args[1], d->places[slot].since_ms);
-    if (d->region.nodes[node].admitted != -1)
+    if (d->world.nodes[node].admitted != -1)
         model_count(&d->model, node, COUNTER_ADMITTED, 1);
 }
 
@@ -106,11 +106,11 @@ static struct client_options options_for(struct driver *d, unsigned node, unsign
     return (struct client_options){.loop = d->loop,
                                    .scratch = d->scratch,
                                    .tls = d->tls,
-                                   .to = d->region.nodes[node].at,
-                                   .name = REGION_NAME,
-                                   .keys = &d->region.keys[key],
-                                   .server_key = &d->region.nodes[node].keys.public_key,
-                                   .receive_buffer = REGION_BUFFER};
+                                   .to = d->world.nodes[node].at,
+                                   .name = WORLD_NAME,
+                                   .keys = &d->world.keys[key],
+                                   .server_key = &d->world.nodes[node].keys.public_key,
+                                   .receive_buffer = WORLD_BUFFER};
 }
 
 static void step_connect(struct driver *d, const struct step *s)
@@ -131,7 +131,7 @@ static void step_connect(struct driver *d, const struct step *s)
     if (p->client == NULL)
         driver_fail(d, "no socket");
     driver_until(d, login_is_over);
-    if (!p->is_refused && memcmp(p->client->leaf, d->region.nodes[node].leaf, 32) != 0)
+    if (!p->is_refused && memcmp(p->client->leaf, d->world.nodes[node].leaf, 32) != 0)
         driver_fail(d, "slot %u was shown an old certificate", slot);
     if (p->is_refused && login_is_right(d))
         driver_fail(d, "a login was refused");
@@ -198,7 +198,7 @@ static void send_one(struct driver *d, unsigned slot, unsigned dst, size_t size,
 
     payload_make(d->scratch_packet, size, seq, has_magic);
     client_frame(d->places[slot].client, FRAME_SEND_PACKET, KEY_LEN + size,
-                 d->region.keys[dst].public_key.bytes, KEY_LEN, d->scratch_packet, size);
+                 d->world.keys[dst].public_key.bytes, KEY_LEN, d->scratch_packet, size);
     d->window_bytes += size;
 }
 
@@ -312,7 +312,7 @@ static void step_wrong(struct driver *d, const struct step *s)
 static void half_a_frame(struct driver *d, unsigned slot)
 {
     client_frame(d->places[slot].client, FRAME_SEND_PACKET, KEY_LEN + 1000,
-                 d->region.keys[0].public_key.bytes, KEY_LEN, d->scratch_packet, 500);
+                 d->world.keys[0].public_key.bytes, KEY_LEN, d->scratch_packet, 500);
 }
 
 static void step_end(struct driver *d, const struct step *s)
@@ -427,19 +427,21 @@ static void step_thirst(struct driver *d, const struct step *s)
 static void step_admit(struct driver *d, const struct step *s)
 {
     unsigned node = (unsigned)s->args[0];
-    struct node *n = &d->region.nodes[node];
+    struct node *n = &d->world.nodes[node];
 
     driver_quiet(d);
     if (driver_starving(d, node) >= 0)
         return;
-    region_admit(&d->region, n, s->args[1]);
+    world_admit(&d->world, n, s->args[1]);
+    if (s->args[1] == -1)
+        return; /* nobody is asked about */
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         struct model_conn *c = &d->model.conns[slot];
         if (!c->up || c->node != node)
             continue;
-        model_count(&d->model, node, region_admits(n, c->key) ? COUNTER_ADMITTED : COUNTER_REFUSED,
+        model_count(&d->model, node, world_admits(n, c->key) ? COUNTER_ADMITTED : COUNTER_REFUSED,
                     1);
-        if (region_admits(n, c->key))
+        if (world_admits(n, c->key))
             continue;
         model_count(&d->model, node, COUNTER_REVOKED, 1);
         model_ends(&d->model, slot, MODEL_BREAKS);
@@ -490,7 +492,7 @@ static void take_step(struct driver *d, const struct step *s)
         step_abandon(d, s);
         break;
     case STEP_CERTIFICATE:
-        region_certificate(&d->region.nodes[s->args[0]], (unsigned)s->args[1]);
+        world_certificate(&d->world.nodes[s->args[0]], (unsigned)s->args[1]);
         break;
     case STEP_ADMIT:
         step_admit(d, s);
@@ -523,17 +525,17 @@ static void start(struct driver *d, unsigned nodes, const char *dir)
     d->scratch = conn_scratch_new();
     d->tls = tls_context_client(NULL, TLS_VERIFY_RECORD, &f);
     loop_timer_init(&d->tick, d->loop, on_tick, d);
-    region_start(&d->region, d->loop, nodes, dir);
+    world_start(&d->world, d->loop, nodes, dir);
     d->window_ms = clock_mono_ms();
 }
 
 static bool flooded_are_closed(struct driver *d, struct fault *why)
 {
-    for (unsigned node = 0; node < d->region.count; node++) {
+    for (unsigned node = 0; node < d->world.count; node++) {
         int slot = driver_starving(d, node);
         uint64_t totals[COUNTERS];
 
-        relay_counters(d->region.nodes[node].relay, totals);
+        relay_counters(d->world.nodes[node].relay, totals);
         if (slot >= 0 && d->places[slot].is_flooded &&
             totals[COUNTER_STALLED] == d->stalled_seen[node])
             return fault_set(why, "slot %d does not read, and is never closed", slot);
@@ -546,7 +548,7 @@ static bool all_are_drained(struct driver *d, struct fault *why)
     for (unsigned s = 0; s < SLOTS; s++)
         if (d->places[s].client != NULL)
             return fault_set(why, "slot %u is not closed by the drain", s);
-    return __atomic_load_n(&d->region.draining, __ATOMIC_SEQ_CST) == 0 ||
+    return __atomic_load_n(&d->world.draining, __ATOMIC_SEQ_CST) == 0 ||
            fault_set(why, "the drain does not end");
 }
 
@@ -562,7 +564,7 @@ static void finish(struct driver *d)
     driver_quiet(d);
     driver_quiet(d); /* one may have been lost by then */
     d->is_draining = true;
-    region_drain(&d->region, DRAIN_MS);
+    world_drain(&d->world, DRAIN_MS);
     driver_until(d, all_are_drained);
 }
 
@@ -581,7 +583,7 @@ void driver_run(const struct step *list, size_t count, unsigned nodes, const cha
         take_step(d, d->step);
     }
     finish(d);
-    region_stop(&d->region);
+    world_stop(&d->world);
     tls_context_free(d->tls);
     conn_scratch_free(d->scratch);
     loop_free(d->loop);

@@ -23,7 +23,7 @@ static unsigned slot_of(const struct driver *d, const struct place *p)
 static unsigned key_of(struct driver *d, unsigned slot, const struct node_key *k)
 {
     for (unsigned i = 0; i < KEYS_ALL; i++)
-        if (node_key_equal(k, &d->region.keys[i].public_key))
+        if (node_key_equal(k, &d->world.keys[i].public_key))
             return i;
     driver_fail(d, "slot %u got something about a key that nobody has", slot);
 }
@@ -140,7 +140,7 @@ static void lost(struct driver *d, unsigned slot, enum conn_end end, const char 
     uint64_t totals[COUNTERS];
     int64_t now = clock_mono_ms();
 
-    relay_counters(d->region.nodes[c->node].relay, totals);
+    relay_counters(d->world.nodes[c->node].relay, totals);
     if (totals[COUNTER_STALLED] > d->stalled_seen[c->node]) {
         if (model_may_starve(&d->model, slot) &&
             now - d->places[slot].stalled_ms >= WRITE_WAIT_MS) {

@@ -6,7 +6,7 @@
 #include "tests/model/client.h"
 #include "tests/model/driver.h"
 #include "tests/model/model.h"
-#include "tests/model/region.h"
+#include "tests/model/world.h"
 
 #define WRITE_WAIT_MS 1900 /* the relay's write timeout is 2 s; it must not close earlier */
 #define PINGS_MAX     256
@@ -36,7 +36,7 @@ struct driver {
     struct loop_timer tick;
     struct conn_scratch *scratch;
     struct tls_context *tls;
-    struct region region;
+    struct world world;
     struct model model;
     struct place places[SLOTS];
     struct client *abandoned;

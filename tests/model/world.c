@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/model/region.h"
+#include "tests/model/world.h"
 
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static _Noreturn void give_up(const struct fault *f)
 static void on_accept(void *arg, int fd, const struct endpoint *peer)
 {
     struct node *n = arg;
-    int buffer = REGION_BUFFER, patience = 600000;
+    int buffer = WORLD_BUFFER, patience = 600000;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     /* Whoever does not read is the relay's business here, not the kernel's. */
@@ -29,10 +29,10 @@ static void on_accept(void *arg, int fd, const struct endpoint *peer)
     relay_accept(n->relay, fd, peer, RELAY_PORT_TLS);
 }
 
-void region_certificate(struct node *n, unsigned which)
+void world_certificate(struct node *n, unsigned which)
 {
-    struct identity *id = n->certificates[which % REGION_CERTIFICATES];
-    struct tls_server_options opt = {.domain = REGION_NAME};
+    struct identity *id = n->certificates[which % WORLD_CERTIFICATES];
+    struct tls_server_options opt = {.domain = WORLD_NAME};
     struct identity_info info;
     struct fault f;
 
@@ -42,7 +42,7 @@ void region_certificate(struct node *n, unsigned which)
     memcpy(n->leaf, info.sha256, sizeof n->leaf);
 }
 
-static void write_key_file(const struct region *r, const char *path, int32_t admitted)
+static void write_key_file(const struct world *r, const char *path, int32_t admitted)
 {
     FILE *out = fopen(path, "w");
     char text[NODE_KEY_TEXT];
@@ -57,13 +57,14 @@ static void write_key_file(const struct region *r, const char *path, int32_t adm
 }
 
 /* Each list is a file of its own, so that none changes under the relay's eyes. */
-void region_admit(struct region *r, struct node *n, int32_t admitted)
+void world_admit(struct world *r, struct node *n, int32_t admitted)
 {
     struct config c;
     char *old = n->key_file;
     struct fault f;
 
     config_init(&c);
+    c.recheck = 0;
     n->admitted = admitted;
     n->key_file = NULL;
     if (admitted != -1) {
@@ -79,7 +80,7 @@ void region_admit(struct region *r, struct node *n, int32_t admitted)
     free(old); /* the file stays: the relay may look at it once more */
 }
 
-bool region_admits(const struct node *n, unsigned key)
+bool world_admits(const struct node *n, unsigned key)
 {
     return n->admitted == -1 || n->admitted & 1 << key;
 }
@@ -91,43 +92,45 @@ static void make_keypair(struct keypair *pair, uint8_t kind, unsigned number)
     keypair_from_seed(seed, pair);
 }
 
-static void start_node(struct region *r, struct node *n)
+static void start_node(struct world *r, struct node *n)
 {
-    struct relay_options opt = {.workers = REGION_WORKERS, .max_connections = 1000};
+    struct relay_options opt = {.workers = WORLD_WORKERS, .max_connections = 1000};
     struct config c;
     struct fault f;
 
     config_init(&c);
+    c.recheck = 0;
     make_keypair(&n->keys, 's', (unsigned)(n - r->nodes));
     opt.server_key = n->keys;
     opt.config = &c;
+    opt.loop = r->loop;
     n->admitted = -1;
     if (!endpoint_parse("127.0.0.1:0", 1, &n->at) ||
         (n->listener = listener_open(&n->at, &f)) == NULL ||
         (n->relay = relay_new(&opt, &f)) == NULL)
         give_up(&f);
-    for (int i = 0; i < REGION_CERTIFICATES; i++) {
-        n->certificates[i] = identity_self_signed(REGION_NAME, 30, &f);
+    for (int i = 0; i < WORLD_CERTIFICATES; i++) {
+        n->certificates[i] = identity_self_signed(WORLD_NAME, 30, &f);
         if (n->certificates[i] == NULL ||
             !identity_add_meta(n->certificates[i], &n->keys.public_key, &f))
             give_up(&f);
     }
-    region_certificate(n, 0);
+    world_certificate(n, 0);
     listener_start(n->listener, r->loop, on_accept, n);
     config_free(&c);
 }
 
 static void on_drained_here(void *arg)
 {
-    struct region *r = arg;
+    struct world *r = arg;
 
     (void)r;
     loop_stop(r->loop);
 }
 
-void region_start(struct region *r, struct loop *loop, unsigned count, const char *dir)
+void world_start(struct world *r, struct loop *loop, unsigned count, const char *dir)
 {
-    *r = (struct region){.loop = loop, .count = count, .dir = mem_strdup(dir)};
+    *r = (struct world){.loop = loop, .count = count, .dir = mem_strdup(dir)};
     loop_wake_init(&r->drained, loop, on_drained_here, r);
     for (unsigned i = 0; i < KEYS_ALL; i++)
         make_keypair(&r->keys[i], 'c', i);
@@ -138,13 +141,13 @@ void region_start(struct region *r, struct loop *loop, unsigned count, const cha
 /* On a worker's thread. */
 static void on_drained(void *arg)
 {
-    struct region *r = arg;
+    struct world *r = arg;
 
     __atomic_fetch_sub(&r->draining, 1, __ATOMIC_SEQ_CST);
     loop_wake_send(&r->drained);
 }
 
-void region_drain(struct region *r, int64_t bound_ms)
+void world_drain(struct world *r, int64_t bound_ms)
 {
     r->draining = r->count;
     for (unsigned i = 0; i < r->count; i++) {
@@ -154,13 +157,13 @@ void region_drain(struct region *r, int64_t bound_ms)
     }
 }
 
-void region_stop(struct region *r)
+void world_stop(struct world *r)
 {
     for (unsigned i = 0; i < r->count; i++) {
         struct node *n = &r->nodes[i];
         listener_close(n->listener);
         relay_free(n->relay);
-        for (int k = 0; k < REGION_CERTIFICATES; k++)
+        for (int k = 0; k < WORLD_CERTIFICATES; k++)
             identity_free(n->certificates[k]);
         for (unsigned k = 0; k < n->key_files; k++) {
             char *path = mem_printf("%s/keys-%u-%u", r->dir, i, k);
