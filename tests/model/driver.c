@@ -182,11 +182,12 @@ static bool begin_write(struct driver *d, unsigned slot)
 static bool fills_a_second(struct driver *d, unsigned node, unsigned key, size_t bytes)
 {
     int starving = driver_starving(d, node);
+    bool is_mesh = d->world.count > 1; /* there none, to keep it simple */
 
     for (int s = 0; s < SLOTS; s++) {
         const struct model_conn *c = &d->model.conns[s];
-        if (c->up && c->node == node && c->key == key && c->is_stalled && starving >= 0 &&
-            s != starving && c->weight + bytes > MODEL_FITS)
+        if (c->up && (c->node == node || is_mesh) && c->key == key && c->is_stalled &&
+            (is_mesh || (starving >= 0 && s != starving)) && c->weight + bytes > MODEL_FITS)
             return true;
     }
     return false;
@@ -384,9 +385,9 @@ static void step_starve(struct driver *d, const struct step *s)
     const struct model_conn *c = &d->model.conns[slot];
 
     driver_quiet(d);
-    if (d->places[slot].client == NULL || !c->up || d->places[by].client == NULL ||
-        d->model.conns[by].node != c->node || driver_starving(d, c->node) >= 0 ||
-        !begin_write(d, by))
+    if (d->world.count > 1 || d->places[slot].client == NULL || !c->up ||
+        d->places[by].client == NULL || d->model.conns[by].node != c->node ||
+        driver_starving(d, c->node) >= 0 || !begin_write(d, by))
         return;
     if (!c->is_stalled)
         stall(d, slot);
@@ -450,6 +451,18 @@ static void step_admit(struct driver *d, const struct step *s)
     driver_quiet(d);
 }
 
+static void step_link(struct driver *d, const struct step *s)
+{
+    unsigned a = (unsigned)s->args[0], b = (unsigned)s->args[1];
+
+    if (a == b || a >= d->world.count || b >= d->world.count || d->model.linked[a][b] == s->args[2])
+        return;
+    driver_quiet(d);
+    model_links(&d->model, a, b, s->args[2]);
+    world_links(&d->world, d->model.linked);
+    driver_quiet(d);
+}
+
 /* --- All of them ---------------------------------------------------------------------------- */
 
 static void take_step(struct driver *d, const struct step *s)
@@ -497,6 +510,9 @@ static void take_step(struct driver *d, const struct step *s)
     case STEP_ADMIT:
         step_admit(d, s);
         break;
+    case STEP_LINK:
+        step_link(d, s);
+        break;
     case STEP_THIRST:
         step_thirst(d, s);
         break;
@@ -527,6 +543,10 @@ static void start(struct driver *d, unsigned nodes, const char *dir)
     loop_timer_init(&d->tick, d->loop, on_tick, d);
     world_start(&d->world, d->loop, nodes, dir);
     d->window_ms = clock_mono_ms();
+    model_init(&d->model, nodes);
+    if (nodes > 1)
+        world_links(&d->world, d->model.linked);
+    driver_quiet(d);
 }
 
 static bool flooded_are_closed(struct driver *d, struct fault *why)

@@ -163,10 +163,12 @@ const char *driver_counter_name(enum counter_id id)
     return names[id];
 }
 
-/* Who is logged in may be asked about once more when the lists change quickly. */
-static bool may_be_more(enum counter_id id)
+/* Who is logged in may be asked about once more when the lists change quickly. Links log in and
+ * ping as they like. */
+static bool may_be_more(const struct driver *d, enum counter_id id)
 {
-    return id == COUNTER_ADMITTED || id == COUNTER_REFUSED;
+    return id == COUNTER_ADMITTED || id == COUNTER_REFUSED ||
+           (d->world.count > 1 && (id == COUNTER_LOGIN_OK || id == COUNTER_PING));
 }
 
 static bool counters_are_right(struct driver *d, unsigned node, const uint64_t *totals,
@@ -177,7 +179,7 @@ static bool counters_are_right(struct driver *d, unsigned node, const uint64_t *
     for (size_t i = 0; i < EXACT; i++) {
         enum counter_id id = exact[i];
         uint64_t is = totals[id] + (id == COUNTER_PING ? totals[COUNTER_PING_SKIPPED] : 0);
-        if (is < n->least[id] || (is > n->most[id] && !may_be_more(id)))
+        if (is < n->least[id] || (is > n->most[id] && !may_be_more(d, id)))
             return fault_set(why, "node %u counts %s %lu, should be %lu to %lu", node,
                              driver_counter_name(id), (unsigned long)is,
                              (unsigned long)n->least[id], (unsigned long)n->most[id]);
@@ -185,19 +187,45 @@ static bool counters_are_right(struct driver *d, unsigned node, const uint64_t *
     return true;
 }
 
+static uint64_t both(const uint64_t *totals, enum counter_id disco)
+{
+    return totals[disco] + totals[disco + 1];
+}
+
 /* What came in went out or was dropped. Packets that waited for somebody who left are counted
  * twice: out, and gone. */
 static bool flow_is_right(unsigned node, const uint64_t *t, struct fault *why)
 {
-    for (int other = 0; other < 2; other++) {
-        uint64_t in = t[COUNTER_IN_DISCO + other], gone = t[COUNTER_DROP_GONE_DISCO + other];
-        uint64_t done = t[COUNTER_OUT_DISCO + other] + t[COUNTER_DROP_UNKNOWN_DISCO + other] +
-                        t[COUNTER_DROP_TAIL_DISCO + other];
-        if (done > in || done + gone < in)
-            return fault_set(why, "node %u: %lu packets came, %lu went, %lu were for gone ones",
-                             node, (unsigned long)in, (unsigned long)done, (unsigned long)gone);
+    uint64_t in = both(t, COUNTER_IN_DISCO) + t[COUNTER_FORWARDED_IN];
+    uint64_t gone = both(t, COUNTER_DROP_GONE_DISCO);
+    uint64_t done = both(t, COUNTER_OUT_DISCO) + t[COUNTER_FORWARDED_OUT] +
+                    both(t, COUNTER_DROP_UNKNOWN_DISCO) + both(t, COUNTER_DROP_UNKNOWN_FWD_DISCO) +
+                    both(t, COUNTER_DROP_TAIL_DISCO);
+
+    if (done <= in && done + gone >= in)
+        return true;
+    return fault_set(why, "node %u: %lu packets came, %lu went, %lu were for gone ones", node,
+                     (unsigned long)in, (unsigned long)done, (unsigned long)gone);
+}
+
+/* Links are up, and each node knows of the others' clients. */
+static bool links_are_right(struct driver *d, unsigned node, struct fault *why)
+{
+    struct mesh_status list[CONFIG_MAX_MESH];
+    size_t count = relay_mesh_status(d->world.nodes[node].relay, list, CONFIG_MAX_MESH), i = 0;
+
+    for (unsigned to = 0; to < d->world.count; to++) {
+        if (!d->model.linked[node][to])
+            continue;
+        if (i == count || list[i].state != MESH_UP ||
+            list[i].keys != model_link_keys(&d->model, node, to))
+            return fault_set(why, "node %u knows %lu keys at node %u (%s), should be %lu", node,
+                             i == count ? 0 : (unsigned long)list[i].keys, to,
+                             i == count ? "no link" : mesh_state_name(list[i].state),
+                             (unsigned long)model_link_keys(&d->model, node, to));
+        i++;
     }
-    return true;
+    return i == count || fault_set(why, "node %u has a link too many", node);
 }
 
 static bool gauges_are_right(struct driver *d, unsigned node, struct fault *why)
@@ -208,19 +236,23 @@ static bool gauges_are_right(struct driver *d, unsigned node, struct fault *why)
     relay_gauges(d->world.nodes[node].relay, &is);
     model_gauges(&d->model, node, &must);
     if (is.clients == must.clients && is.connections == must.clients && is.home == must.home &&
-        is.keys == must.keys && is.contested == must.contested && is.queued_bytes == 0)
+        is.keys == must.keys && is.contested == must.contested && is.remote == must.remote &&
+        is.queued_bytes == 0)
         return true;
     return fault_set(why,
                      "node %u has %lu connections, %lu clients, %lu at home, %lu keys, %lu "
-                     "contested, %lu bytes queued; should be %lu, %lu, %lu, %lu, %lu, 0",
-                     node, is.connections, is.clients, is.home, is.keys, is.contested,
+                     "contested, %lu remote, %lu bytes queued; should be %lu, %lu, %lu, %lu, %lu, "
+                     "%lu, 0",
+                     node, is.connections, is.clients, is.home, is.keys, is.contested, is.remote,
                      is.queued_bytes, must.clients, must.clients, must.home, must.keys,
-                     must.contested);
+                     must.contested, must.remote);
 }
 
 /* Nothing is asked of a node that has just closed a connection for not reading: next time. */
 static bool numbers_are_right(struct driver *d, struct fault *why)
 {
+    uint64_t sent = 0, arrived = 0;
+
     for (unsigned node = 0; node < d->world.count; node++) {
         uint64_t totals[COUNTERS];
 
@@ -233,10 +265,13 @@ static bool numbers_are_right(struct driver *d, struct fault *why)
             continue;
         }
         if (!counters_are_right(d, node, totals, why) || !flow_is_right(node, totals, why) ||
-            !gauges_are_right(d, node, why))
+            !gauges_are_right(d, node, why) || !links_are_right(d, node, why))
             return false;
+        sent += totals[COUNTER_FORWARDED_OUT];
+        arrived += totals[COUNTER_FORWARDED_IN];
     }
-    return true;
+    return sent == arrived || fault_set(why, "%lu packets were forwarded, %lu arrived",
+                                        (unsigned long)sent, (unsigned long)arrived);
 }
 
 /* --- Those who do not read ------------------------------------------------------------------ */

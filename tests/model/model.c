@@ -36,7 +36,7 @@ static bool holds(const struct model_conn *c, unsigned node, unsigned key)
     return c->up && c->node == node && c->key == key;
 }
 
-struct model_view model_view(const struct model *m, unsigned node, unsigned key)
+struct model_view model_local(const struct model *m, unsigned node, unsigned key)
 {
     struct model_view v = {0};
 
@@ -67,29 +67,32 @@ int model_active(const struct model *m, unsigned node, unsigned key)
     return best;
 }
 
-void model_gauges(const struct model *m, unsigned node, struct model_gauges *g)
+/* --- Steps ---------------------------------------------------------------------------------- */
+
+/* News travel between nodes; that they have arrived is seen from numbers of keys. So in a window a
+ * node's keys become more or fewer, not both. */
+static bool mixes(const struct model *m, unsigned node, bool ends)
 {
-    *g = (struct model_gauges){0};
-    for (unsigned key = 0; key < KEYS; key++) {
-        unsigned count = 0;
-        for (unsigned s = 0; s < SLOTS; s++) {
-            const struct model_conn *c = &m->conns[s];
-            if (!holds(c, node, key) || c->ending != MODEL_STAYS)
-                continue;
-            count++;
-            g->home += c->is_home;
-        }
-        g->clients += count;
-        g->keys += count > 0;
-        g->contested += count > 1;
+    for (unsigned s = 0; s < SLOTS && m->node_count > 1; s++) {
+        const struct model_conn *c = &m->conns[s];
+        if (c->up && c->node == node && (ends ? c->is_new : c->ending != MODEL_STAYS))
+            return true;
     }
+    return false;
 }
 
-/* --- Steps ---------------------------------------------------------------------------------- */
+/* Packets and news take different ways to another node: which comes first? */
+static bool has_packets_on_their_way(const struct model *m, unsigned key)
+{
+    for (size_t i = 0; i < m->packet_count && m->node_count > 1; i++)
+        if (!m->packets[i].is_closed && m->packets[i].src == key)
+            return true;
+    return false;
+}
 
 bool model_may_join(const struct model *m, unsigned slot, unsigned node, unsigned key)
 {
-    if (m->conns[slot].up) /* it is ending */
+    if (m->conns[slot].up || mixes(m, node, false)) /* it is ending */
         return false;
     for (unsigned s = 0; s < SLOTS; s++)
         if (holds(&m->conns[s], node, key) && m->conns[s].wrote &&
@@ -153,10 +156,11 @@ uint32_t model_sent(struct model *m, unsigned slot, unsigned dst, uint32_t size,
                                .dst = dst,
                                .size = size,
                                .has_magic = has_magic,
-                               .class = has_magic && size >= 62 ? MODEL_DISCO : MODEL_OTHER,
-                               .src_life = m->lives[c->node][c->key]};
+                               .class = has_magic && size >= 62 ? MODEL_DISCO : MODEL_OTHER};
+    for (unsigned node = 0; node < NODES_MAX; node++)
+        p->src_life[node] = m->lives[node][c->key];
     for (unsigned s = 0; s < SLOTS; s++)
-        if (holds(&m->conns[s], c->node, dst) && m->conns[s].is_stalled)
+        if (m->conns[s].up && m->conns[s].key == dst && m->conns[s].is_stalled)
             m->conns[s].weight += MODEL_COST + size;
     return p->seq;
 }
@@ -168,7 +172,7 @@ void model_stalls(struct model *m, unsigned slot)
     c->is_stalled = c->was_stalled = true;
     for (size_t i = 0; i < m->packet_count; i++) {
         const struct model_packet *p = &m->packets[i];
-        if (!p->is_received && p->node == c->node && p->dst == c->key)
+        if (!p->is_received && p->dst == c->key)
             c->weight += MODEL_COST + p->size;
     }
 }
@@ -182,6 +186,8 @@ bool model_may_end(const struct model *m, unsigned slot, enum model_ending how)
 {
     const struct model_conn *c = &m->conns[slot];
 
+    if (mixes(m, c->node, true) || has_packets_on_their_way(m, c->key))
+        return false;
     for (unsigned s = 0; s < SLOTS; s++) {
         if (holds(&m->conns[s], c->node, c->key) && m->conns[s].is_new)
             return false; /* a key may be missing once in a window, not twice */
@@ -229,7 +235,7 @@ static void ask(struct model *m, struct model_packet *p, bool is_said)
 
 static void close_packet(struct model *m, struct model_packet *p)
 {
-    struct model_view v = model_view(m, p->node, p->dst);
+    struct model_view v = model_route(m, p->node, p->dst);
     bool is_said = m->conns[p->from].ending != MODEL_BREAKS;
     int other = p->class == MODEL_OTHER;
 
@@ -292,12 +298,12 @@ static void expect_gone(struct model *m, unsigned slot, unsigned key, bool is_su
 
 static void close_key(struct model *m, unsigned node, unsigned key)
 {
-    struct model_view v = model_view(m, node, key);
+    struct model_view v = model_presence(m, node, key);
     bool is_starving = false;
 
     for (unsigned s = 0; s < SLOTS; s++)
-        is_starving = is_starving || (holds(&m->conns[s], node, key) && model_may_starve(m, s) &&
-                                      m->conns[s].ending == MODEL_STAYS);
+        is_starving = is_starving || (m->conns[s].up && m->conns[s].key == key &&
+                                      model_may_starve(m, s) && m->conns[s].ending == MODEL_STAYS);
     if (!v.was_here || v.is_sure || is_starving)
         return;
     m->lives[node][key]++;
@@ -328,7 +334,7 @@ void model_close(struct model *m)
             close_packet(m, &m->packets[i]);
     for (unsigned s = 0; s < SLOTS; s++)
         close_conn(m, &m->conns[s]);
-    for (unsigned node = 0; node < NODES_MAX; node++)
+    for (unsigned node = 0; node < m->node_count; node++)
         for (unsigned key = 0; key < KEYS; key++)
             close_key(m, node, key);
 }
@@ -399,6 +405,7 @@ void model_quiet(struct model *m, uint32_t slots)
             c->was_stalled = false;
         }
     }
+    model_news_are_known(m);
 }
 
 void model_free(struct model *m)

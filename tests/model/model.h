@@ -65,7 +65,7 @@ struct model_packet {
     uint32_t size;
     bool has_magic;
     enum model_class class;
-    unsigned src_life; /* which life of its source's key */
+    unsigned src_life[NODES_MAX]; /* which life of its source's key, as each node sees it */
     bool is_received;
     bool is_answered; /* by PeerGone, not here */
     /* known at the end of its window */
@@ -92,10 +92,16 @@ struct model_node {
 };
 
 struct model {
+    unsigned node_count;
+    bool linked[NODES_MAX][NODES_MAX];          /* each watches the other and forwards to it */
+    bool was_linked[NODES_MAX][NODES_MAX];      /* when the window began */
+    unsigned known[NODES_MAX][NODES_MAX][KEYS]; /* since which window one knows a key at another; 0:
+                                                   it did not when this window began */
+    unsigned windows;
     struct model_node nodes[NODES_MAX];
     struct model_conn conns[SLOTS];
     enum model_heard heard[KEYS][SLOTS]; /* has this connection heard from that key? */
-    unsigned lives[NODES_MAX][KEYS];
+    unsigned lives[NODES_MAX][KEYS];     /* of a key, as the node sees it */
     struct {
         uint32_t serial, seq;
     } last[MODEL_CLASSES][SLOTS][SLOTS]; /* received: by receiver and sender */
@@ -115,6 +121,9 @@ struct model {
 #define MODEL_FITS_NEVER (900 * 1024)
 #define MODEL_COST       1024 /* of a frame, whatever its size */
 
+/* So many nodes, each linked to each other one. */
+void model_init(struct model *m, unsigned nodes);
+
 /* --- Steps. Each may be taken only if its question, where it has one, is answered by true; a quiet
  * point makes it so. */
 bool model_may_join(const struct model *m, unsigned slot, unsigned node, unsigned key);
@@ -129,6 +138,9 @@ void model_resumes(struct model *m, unsigned slot);
 
 bool model_may_end(const struct model *m, unsigned slot, enum model_ending how);
 void model_ends(struct model *m, unsigned slot, enum model_ending how);
+
+/* A link between two nodes is made or cut; at a quiet point only, and one follows. */
+void model_links(struct model *m, unsigned a, unsigned b, bool linked);
 
 /* May the relay find that it does not read, and close it? */
 bool model_may_starve(const struct model *m, unsigned slot);
@@ -150,9 +162,12 @@ void model_quiet(struct model *m, uint32_t slots);
 
 /* --- Numbers */
 struct model_gauges {
-    uint64_t clients, home, keys, contested;
+    uint64_t clients, home, keys, contested; /* links of other nodes are clients, too */
+    uint64_t remote;                         /* keys that only other nodes have */
 };
 void model_gauges(const struct model *m, unsigned node, struct model_gauges *g);
+/* Keys that `from` knows at `to`, its own not among them. */
+uint64_t model_link_keys(const struct model *m, unsigned from, unsigned to);
 /* The active connection of a key; -1 when it has none. */
 int model_active(const struct model *m, unsigned node, unsigned key);
 void model_count(struct model *m, unsigned node, enum counter_id id, uint64_t n);

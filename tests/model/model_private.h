@@ -12,9 +12,18 @@ struct model_view {
     bool is_sure;        /* at every moment */
     bool may_be_here;    /* when the window is over */
 };
-struct model_view model_view(const struct model *m, unsigned node, unsigned key);
+/* Its connections on the node. */
+struct model_view model_local(const struct model *m, unsigned node, unsigned key);
+/* Who gets packets for it that were sent on the node: its connections there, else on another one.
+ */
+struct model_view model_route(const struct model *m, unsigned node, unsigned key);
+/* Whether it is in the region, as the node sees it. */
+struct model_view model_presence(const struct model *m, unsigned node, unsigned key);
 
 bool model_may_be_told(const struct model *m, const struct model_packet *p);
+
+/* At a quiet point each node knows who is at those it is linked to. */
+void model_news_are_known(struct model *m);
 
 struct model_gone *model_find_gone(struct model *m, unsigned slot, unsigned key);
 void model_add_gone(struct model *m, struct model_gone g);

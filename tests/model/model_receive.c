@@ -40,7 +40,7 @@ static bool may_get(const struct model *m, unsigned slot, const struct model_pac
 
     if (p->is_closed)
         return p->to & 1u << slot;
-    return c->node == p->node && c->key == p->dst && c->maybe_active;
+    return c->key == p->dst && model_route(m, p->node, p->dst).candidates & 1u << slot;
 }
 
 /* One that is too short to carry its number: any that fits, best one that is due. */
@@ -77,9 +77,10 @@ static bool in_order(struct model *m, unsigned slot, const struct model_packet *
 /* Whoever has heard from a key is told when it leaves; perhaps it has left meanwhile. */
 static void heard(struct model *m, unsigned slot, const struct model_packet *p)
 {
+    unsigned node = m->conns[slot].node;
     struct model_gone *g;
 
-    if (p->src_life == m->lives[p->node][p->src]) {
+    if (p->src_life[node] == m->lives[node][p->src]) {
         m->heard[p->src][slot] = HEARD_YES;
         return;
     }
@@ -139,7 +140,7 @@ static bool may_have_heard(const struct model *m, unsigned slot, unsigned key)
 bool model_peer_gone(struct model *m, unsigned slot, unsigned key, struct fault *f)
 {
     struct model_gone *g = model_find_gone(m, slot, key);
-    struct model_view v = model_view(m, m->conns[slot].node, key);
+    struct model_view v = model_presence(m, m->conns[slot].node, key);
 
     if (g != NULL && !g->is_early) {
         model_drop_gone(m, g);
@@ -164,7 +165,7 @@ static struct model_packet *asked(struct model *m, unsigned slot, unsigned key)
 
     for (size_t i = 0; i < m->packet_count; i++) {
         struct model_packet *p = &m->packets[i];
-        bool may_be_lost = p->is_closed ? p->may_be_lost : !model_view(m, p->node, p->dst).is_sure;
+        bool may_be_lost = p->is_closed ? p->may_be_lost : !model_route(m, p->node, p->dst).is_sure;
 
         if (p->from == slot && p->from_serial == c->serial && p->dst == key &&
             p->class == MODEL_DISCO && p->seq > c->told_of && !p->is_received && may_be_lost)

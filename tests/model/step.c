@@ -147,7 +147,7 @@ static struct step stall_step(struct generator *g)
     s.args[0] = at;
     if (g->stalled[at])
         s.op = STEP_RESUME;
-    else if (one_in(g, 12))
+    else if (one_in(g, 12) && g->nodes == 1)
         s.op = STEP_STARVE;
     s.args[1] = s.op == STEP_STARVE ? slot(g, true) : 0;
     g->stalled[at] = !g->stalled[at];
@@ -158,6 +158,12 @@ static struct step operator_step(struct generator *g)
 {
     struct step s = {.op = STEP_CERTIFICATE, .args = {below(g, (int32_t)g->nodes)}};
 
+    if (g->nodes > 1 && one_in(g, 6)) { /* links are up more often than down */
+        s.op = STEP_LINK;
+        s.args[1] = (s.args[0] + 1 + below(g, (int32_t)g->nodes - 1)) % (int32_t)g->nodes;
+        s.args[2] = !one_in(g, 3);
+        return s;
+    }
     switch (below(g, 40)) {
     case 0:
         s = (struct step){.op = STEP_THIRST, .args = {slot(g, true)}};

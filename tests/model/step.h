@@ -30,6 +30,7 @@
     X(ABANDON, "abandon", "node how-far: a login that is broken off")                              \
     X(CERTIFICATE, "certificate", "node which: new connections see it")                            \
     X(ADMIT, "admit", "node keys: bits of those who may be here, -1 for everyone")                 \
+    X(LINK, "link", "node other is-up: between two relays of the region")                          \
     X(THIRST, "thirst", "slot: asks for a missing key until it is told so again")                  \
     X(QUIET, "quiet", ": everything on its way arrives")
 

@@ -42,7 +42,7 @@ void world_certificate(struct node *n, unsigned which)
     memcpy(n->leaf, info.sha256, sizeof n->leaf);
 }
 
-static void write_key_file(const struct world *r, const char *path, int32_t admitted)
+static void write_key_file(const struct world *w, const char *path, int32_t admitted)
 {
     FILE *out = fopen(path, "w");
     char text[NODE_KEY_TEXT];
@@ -52,12 +52,12 @@ static void write_key_file(const struct world *r, const char *path, int32_t admi
     fputs("# who may use the relay\n", out);
     for (unsigned key = 0; key < KEYS; key++)
         if (admitted & 1 << key)
-            fprintf(out, "%s\n", node_key_print(&r->keys[key].public_key, text));
+            fprintf(out, "%s\n", node_key_print(&w->keys[key].public_key, text));
     fclose(out);
 }
 
 /* Each list is a file of its own, so that none changes under the relay's eyes. */
-void world_admit(struct world *r, struct node *n, int32_t admitted)
+void world_admit(struct world *w, struct node *n, int32_t admitted)
 {
     struct config c;
     char *old = n->key_file;
@@ -68,8 +68,8 @@ void world_admit(struct world *r, struct node *n, int32_t admitted)
     n->admitted = admitted;
     n->key_file = NULL;
     if (admitted != -1) {
-        n->key_file = mem_printf("%s/keys-%u-%u", r->dir, (unsigned)(n - r->nodes), n->key_files++);
-        write_key_file(r, n->key_file, admitted);
+        n->key_file = mem_printf("%s/keys-%u-%u", w->dir, (unsigned)(n - w->nodes), n->key_files++);
+        write_key_file(w, n->key_file, admitted);
         c.allow[0].kind = CONFIG_ALLOW_KEYS;
         c.allow[0].where = mem_strdup(n->key_file);
         c.allow_count = 1;
@@ -92,7 +92,7 @@ static void make_keypair(struct keypair *pair, uint8_t kind, unsigned number)
     keypair_from_seed(seed, pair);
 }
 
-static void start_node(struct world *r, struct node *n)
+static void start_node(struct world *w, struct node *n)
 {
     struct relay_options opt = {.workers = WORLD_WORKERS, .max_connections = 1000};
     struct config c;
@@ -100,10 +100,10 @@ static void start_node(struct world *r, struct node *n)
 
     config_init(&c);
     c.recheck = 0;
-    make_keypair(&n->keys, 's', (unsigned)(n - r->nodes));
+    make_keypair(&n->keys, 's', (unsigned)(n - w->nodes));
     opt.server_key = n->keys;
     opt.config = &c;
-    opt.loop = r->loop;
+    opt.loop = w->loop;
     n->admitted = -1;
     if (!endpoint_parse("127.0.0.1:0", 1, &n->at) ||
         (n->listener = listener_open(&n->at, &f)) == NULL ||
@@ -116,62 +116,136 @@ static void start_node(struct world *r, struct node *n)
             give_up(&f);
     }
     world_certificate(n, 0);
-    listener_start(n->listener, r->loop, on_accept, n);
+    listener_start(n->listener, w->loop, on_accept, n);
     config_free(&c);
 }
 
-static void on_drained_here(void *arg)
-{
-    struct world *r = arg;
+/* --- Mesh ----------------------------------------------------------------------------------- */
 
-    (void)r;
-    loop_stop(r->loop);
+static void append_file(const char *from, FILE *out)
+{
+    FILE *in = fopen(from, "r");
+    int c;
+
+    if (in == NULL)
+        give_up(&(struct fault){"no certificate file"});
+    while ((c = fgetc(in)) != EOF)
+        fputc(c, out);
+    fclose(in);
 }
 
-void world_start(struct world *r, struct loop *loop, unsigned count, const char *dir)
+/* What the links need: a key, and every certificate that they may be shown. */
+static void write_mesh_files(struct world *w)
 {
-    *r = (struct world){.loop = loop, .count = count, .dir = mem_strdup(dir)};
-    loop_wake_init(&r->drained, loop, on_drained_here, r);
+    char *chain = mem_printf("%s/chain", w->dir), *key = mem_printf("%s/key", w->dir);
+    FILE *out;
+    struct fault f;
+
+    w->mesh_key_file = mem_printf("%s/mesh.key", w->dir);
+    w->ca_file = mem_printf("%s/ca.pem", w->dir);
+    out = fopen(w->mesh_key_file, "w");
+    if (out == NULL)
+        give_up(&(struct fault){"no mesh key file"});
+    for (int i = 0; i < KEY_LEN; i++)
+        fputs("5a", out);
+    fclose(out);
+    out = fopen(w->ca_file, "w");
+    for (unsigned i = 0; out != NULL && i < w->count * WORLD_CERTIFICATES; i++) {
+        struct node *n = &w->nodes[i / WORLD_CERTIFICATES];
+        if (!identity_save(n->certificates[i % WORLD_CERTIFICATES], chain, key, &f))
+            give_up(&f);
+        append_file(chain, out);
+    }
+    fclose(out);
+    unlink(chain);
+    unlink(key);
+    free(chain);
+    free(key);
+}
+
+void world_links(struct world *w, bool linked[NODES_MAX][NODES_MAX])
+{
+    for (unsigned from = 0; from < w->count; from++) {
+        struct config c;
+        struct fault f;
+
+        config_init(&c);
+        c.mesh_key_file = mem_strdup(w->mesh_key_file);
+        c.mesh_ca_file = mem_strdup(w->ca_file);
+        for (unsigned to = 0; to < w->count; to++)
+            if (linked[from][to])
+                c.mesh_with[c.mesh_count++] =
+                    (struct config_mesh_node){.host = mem_strdup(WORLD_NAME),
+                                              .dial = mem_strdup("127.0.0.1"),
+                                              .port = endpoint_port(&w->nodes[to].at)};
+        if (!relay_set_mesh(w->nodes[from].relay, &c, &f))
+            give_up(&f);
+        config_free(&c);
+    }
+}
+
+/* --- From start to end ---------------------------------------------------------------------- */
+
+static void on_drained_here(void *arg)
+{
+    struct world *w = arg;
+
+    (void)w;
+    loop_stop(w->loop);
+}
+
+void world_start(struct world *w, struct loop *loop, unsigned count, const char *dir)
+{
+    *w = (struct world){.loop = loop, .count = count, .dir = mem_strdup(dir)};
+    loop_wake_init(&w->drained, loop, on_drained_here, w);
     for (unsigned i = 0; i < KEYS_ALL; i++)
-        make_keypair(&r->keys[i], 'c', i);
+        make_keypair(&w->keys[i], 'c', i);
     for (unsigned i = 0; i < count; i++)
-        start_node(r, &r->nodes[i]);
+        start_node(w, &w->nodes[i]);
+    if (count > 1)
+        write_mesh_files(w);
 }
 
 /* On a worker's thread. */
 static void on_drained(void *arg)
 {
-    struct world *r = arg;
+    struct world *w = arg;
 
-    __atomic_fetch_sub(&r->draining, 1, __ATOMIC_SEQ_CST);
-    loop_wake_send(&r->drained);
+    __atomic_fetch_sub(&w->draining, 1, __ATOMIC_SEQ_CST);
+    loop_wake_send(&w->drained);
 }
 
-void world_drain(struct world *r, int64_t bound_ms)
+void world_drain(struct world *w, int64_t bound_ms)
 {
-    r->draining = r->count;
-    for (unsigned i = 0; i < r->count; i++) {
-        listener_close(r->nodes[i].listener);
-        r->nodes[i].listener = NULL;
-        relay_drain(r->nodes[i].relay, bound_ms, on_drained, r);
+    w->draining = w->count;
+    for (unsigned i = 0; i < w->count; i++) {
+        listener_close(w->nodes[i].listener);
+        w->nodes[i].listener = NULL;
+        relay_drain(w->nodes[i].relay, bound_ms, on_drained, w);
     }
 }
 
-void world_stop(struct world *r)
+void world_stop(struct world *w)
 {
-    for (unsigned i = 0; i < r->count; i++) {
-        struct node *n = &r->nodes[i];
+    for (unsigned i = 0; i < w->count; i++) {
+        struct node *n = &w->nodes[i];
         listener_close(n->listener);
         relay_free(n->relay);
         for (int k = 0; k < WORLD_CERTIFICATES; k++)
             identity_free(n->certificates[k]);
         for (unsigned k = 0; k < n->key_files; k++) {
-            char *path = mem_printf("%s/keys-%u-%u", r->dir, i, k);
+            char *path = mem_printf("%s/keys-%u-%u", w->dir, i, k);
             unlink(path);
             free(path);
         }
         free(n->key_file);
     }
-    loop_wake_stop(&r->drained);
-    free(r->dir);
+    loop_wake_stop(&w->drained);
+    if (w->count > 1) {
+        unlink(w->mesh_key_file);
+        unlink(w->ca_file);
+    }
+    free(w->mesh_key_file);
+    free(w->ca_file);
+    free(w->dir);
 }

@@ -37,17 +37,22 @@ struct world {
     struct loop_wake drained;
     unsigned draining;
     char *dir;
+    char *mesh_key_file;
+    char *ca_file; /* all certificates of all nodes */
 };
 
 /* Starts so many relays; dir: an empty folder for files. Failure ends the program. */
-void world_start(struct world *r, struct loop *loop, unsigned count, const char *dir);
-void world_stop(struct world *r);
+void world_start(struct world *w, struct loop *loop, unsigned count, const char *dir);
+void world_stop(struct world *w);
+
+/* Links between relays: linked[a][b] says whether a has one to b. */
+void world_links(struct world *w, bool linked[NODES_MAX][NODES_MAX]);
 
 void world_certificate(struct node *n, unsigned which);
-void world_admit(struct world *r, struct node *n, int32_t admitted);
+void world_admit(struct world *w, struct node *n, int32_t admitted);
 bool world_admits(const struct node *n, unsigned key);
 
-/* Ends all relays in good order; r->draining falls to 0. */
-void world_drain(struct world *r, int64_t bound_ms);
+/* Ends all relays in good order; w->draining falls to 0. */
+void world_drain(struct world *w, int64_t bound_ms);
 
 #endif
