@@ -107,7 +107,7 @@ static struct client_options options_for(struct driver *d, unsigned node, unsign
                                    .scratch = d->scratch,
                                    .tls = d->tls,
                                    .to = d->world.nodes[node].at,
-                                   .name = WORLD_NAME,
+                                   .name = d->world.nodes[node].name,
                                    .keys = &d->world.keys[key],
                                    .server_key = &d->world.nodes[node].keys.public_key,
                                    .receive_buffer = WORLD_BUFFER};
@@ -505,7 +505,7 @@ static void take_step(struct driver *d, const struct step *s)
         step_abandon(d, s);
         break;
     case STEP_CERTIFICATE:
-        world_certificate(&d->world.nodes[s->args[0]], (unsigned)s->args[1]);
+        world_certificate(&d->world, &d->world.nodes[s->args[0]], (unsigned)s->args[1]);
         break;
     case STEP_ADMIT:
         step_admit(d, s);

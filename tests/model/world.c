@@ -29,10 +29,10 @@ static void on_accept(void *arg, int fd, const struct endpoint *peer)
     relay_accept(n->relay, fd, peer, RELAY_PORT_TLS);
 }
 
-void world_certificate(struct node *n, unsigned which)
+void world_certificate(struct world *w, struct node *n, unsigned which)
 {
-    struct identity *id = n->certificates[which % WORLD_CERTIFICATES];
-    struct tls_server_options opt = {.domain = WORLD_NAME};
+    struct identity *id = n->certificates[w->count > 1 ? 0 : which % WORLD_CERTIFICATES];
+    struct tls_server_options opt = {.domain = n->name};
     struct identity_info info;
     struct fault f;
 
@@ -100,6 +100,7 @@ static void start_node(struct world *w, struct node *n)
 
     config_init(&c);
     c.recheck = 0;
+    snprintf(n->name, sizeof n->name, "relay%u.test", (unsigned)(n - w->nodes));
     make_keypair(&n->keys, 's', (unsigned)(n - w->nodes));
     opt.server_key = n->keys;
     opt.config = &c;
@@ -110,12 +111,12 @@ static void start_node(struct world *w, struct node *n)
         (n->relay = relay_new(&opt, &f)) == NULL)
         give_up(&f);
     for (int i = 0; i < WORLD_CERTIFICATES; i++) {
-        n->certificates[i] = identity_self_signed(WORLD_NAME, 30, &f);
+        n->certificates[i] = identity_self_signed(n->name, 30, &f);
         if (n->certificates[i] == NULL ||
             !identity_add_meta(n->certificates[i], &n->keys.public_key, &f))
             give_up(&f);
     }
-    world_certificate(n, 0);
+    world_certificate(w, n, 0);
     listener_start(n->listener, w->loop, on_accept, n);
     config_free(&c);
 }
@@ -134,7 +135,7 @@ static void append_file(const char *from, FILE *out)
     fclose(in);
 }
 
-/* What the links need: a key, and every certificate that they may be shown. */
+/* What the links need: a key, and the certificates that they are shown. */
 static void write_mesh_files(struct world *w)
 {
     char *chain = mem_printf("%s/chain", w->dir), *key = mem_printf("%s/key", w->dir);
@@ -150,12 +151,13 @@ static void write_mesh_files(struct world *w)
         fputs("5a", out);
     fclose(out);
     out = fopen(w->ca_file, "w");
-    for (unsigned i = 0; out != NULL && i < w->count * WORLD_CERTIFICATES; i++) {
-        struct node *n = &w->nodes[i / WORLD_CERTIFICATES];
-        if (!identity_save(n->certificates[i % WORLD_CERTIFICATES], chain, key, &f))
+    for (unsigned i = 0; out != NULL && i < w->count; i++) {
+        if (!identity_save(w->nodes[i].certificates[0], chain, key, &f))
             give_up(&f);
         append_file(chain, out);
     }
+    if (out == NULL)
+        give_up(&(struct fault){"no file of certificates"});
     fclose(out);
     unlink(chain);
     unlink(key);
@@ -175,7 +177,7 @@ void world_links(struct world *w, bool linked[NODES_MAX][NODES_MAX])
         for (unsigned to = 0; to < w->count; to++)
             if (linked[from][to])
                 c.mesh_with[c.mesh_count++] =
-                    (struct config_mesh_node){.host = mem_strdup(WORLD_NAME),
+                    (struct config_mesh_node){.host = mem_strdup(w->nodes[to].name),
                                               .dial = mem_strdup("127.0.0.1"),
                                               .port = endpoint_port(&w->nodes[to].at)};
         if (!relay_set_mesh(w->nodes[from].relay, &c, &f))

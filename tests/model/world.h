@@ -12,20 +12,20 @@
 #include "derp/relay/relay.h"
 #include "tests/model/limits.h"
 
-#define WORLD_NAME         "relay.test"
 #define WORLD_WORKERS      3
 #define WORLD_CERTIFICATES 2
 #define WORLD_BUFFER       (32 * 1024) /* of the kernel, for each direction and end */
 
 struct node {
+    char name[16]; /* each its own: links tell certificates apart by it */
     struct relay *relay;
     struct listener *listener;
     struct endpoint at;
     struct keypair keys;
-    struct identity *certificates[WORLD_CERTIFICATES];
-    uint8_t leaf[32]; /* SHA-256 of the certificate in use */
-    int32_t admitted; /* keys, as bits; -1: everyone */
-    char *key_file;   /* in use; NULL: none */
+    struct identity *certificates[WORLD_CERTIFICATES]; /* with links the first alone is used */
+    uint8_t leaf[32];                                  /* SHA-256 of the certificate in use */
+    int32_t admitted;                                  /* keys, as bits; -1: everyone */
+    char *key_file;                                    /* in use; NULL: none */
     unsigned key_files;
 };
 
@@ -38,7 +38,7 @@ struct world {
     unsigned draining;
     char *dir;
     char *mesh_key_file;
-    char *ca_file; /* all certificates of all nodes */
+    char *ca_file; /* the certificates of all nodes */
 };
 
 /* Starts so many relays; dir: an empty folder for files. Failure ends the program. */
@@ -48,7 +48,7 @@ void world_stop(struct world *w);
 /* Links between relays: linked[a][b] says whether a has one to b. */
 void world_links(struct world *w, bool linked[NODES_MAX][NODES_MAX]);
 
-void world_certificate(struct node *n, unsigned which);
+void world_certificate(struct world *w, struct node *n, unsigned which);
 void world_admit(struct world *w, struct node *n, int32_t admitted);
 bool world_admits(const struct node *n, unsigned key);
 
