@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by driver.c (steps), driver_wait.c (quiet points) and driver_events.c (what arrives). */
+/* Shared by driver.c, driver_steps.c (what clients do), driver_events.c (what arrives) and
+ * driver_wait.c (quiet points). */
 #ifndef TESTS_MODEL_DRIVER_PRIVATE_H
 #define TESTS_MODEL_DRIVER_PRIVATE_H
 
@@ -57,7 +58,11 @@ struct driver {
 /* driver.c */
 _Noreturn void driver_fail(struct driver *d, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* driver_steps.c */
+void driver_take(struct driver *d, const struct step *s);
 void driver_logged_in(struct driver *d, unsigned slot);
+void driver_resume(struct driver *d, unsigned slot);
 
 /* driver_events.c */
 extern const struct client_events driver_events;

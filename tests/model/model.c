@@ -52,6 +52,8 @@ struct model_view model_local(const struct model *m, unsigned node, unsigned key
             v.is_sure = true;
         if (c->ending == MODEL_STAYS)
             v.may_be_here = true;
+        if (c->ending == MODEL_STAYS && model_may_starve(m, s))
+            v.may_starve = true;
     }
     return v;
 }
@@ -299,12 +301,8 @@ static void expect_gone(struct model *m, unsigned slot, unsigned key, bool is_su
 static void close_key(struct model *m, unsigned node, unsigned key)
 {
     struct model_view v = model_presence(m, node, key);
-    bool is_starving = false;
 
-    for (unsigned s = 0; s < SLOTS; s++)
-        is_starving = is_starving || (m->conns[s].up && m->conns[s].key == key &&
-                                      model_may_starve(m, s) && m->conns[s].ending == MODEL_STAYS);
-    if (!v.was_here || v.is_sure || is_starving)
+    if (!v.was_here || v.is_sure || v.may_starve)
         return;
     m->lives[node][key]++;
     for (unsigned s = 0; s < SLOTS; s++) {

@@ -11,6 +11,7 @@ struct model_view {
     bool was_here;       /* when the window began, or for long enough to be lost */
     bool is_sure;        /* at every moment */
     bool may_be_here;    /* when the window is over */
+    bool may_starve;     /* it has a connection that may be found not to read */
 };
 /* Its connections on the node. */
 struct model_view model_local(const struct model *m, unsigned node, unsigned key);

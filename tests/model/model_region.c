@@ -33,6 +33,7 @@ struct model_view model_presence(const struct model *m, unsigned node, unsigned 
         all.was_here = all.was_here || (was && v.was_here);
         all.is_sure = all.is_sure || (was && is && v.is_sure);
         all.may_be_here = all.may_be_here || (is && v.may_be_here);
+        all.may_starve = all.may_starve || (is && v.may_starve);
     }
     return all;
 }
