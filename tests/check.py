@@ -27,6 +27,7 @@ JOBS = 2         # compilers and unit tests at a time
 PYTEST_JOBS = 3  # files of system tests at a time
 TAILNET_BUILD = 1200  # seconds for the programs of tests/tailnet, from an empty cache
 WAITING = ["test_hostile.py", "test_floods.py"]  # short files of long tests
+MODEL_SEEDS, MODEL_GROUP, MODEL_STEPS = 50, 5, 10000  # seeds, seeds in one run, steps of each
 GRACE = 30  # seconds that tests get for tidying up after an interruption
 
 SANITIZERS = {
@@ -340,6 +341,32 @@ def stage_tsan(result, deadline):
         result.fail(f"ThreadSanitizer: {report.name}", report.read_text(errors="replace"))
 
 
+def stage_model(result, deadline):
+    """Random clients on real relays, held against a model of the rules, in both flavours."""
+    flavours = [name for name, flag in (("san", "SAN=1"), ("tsan", "TSAN=1"))
+                if make(result, f"the model test with {flag}", deadline, flag,
+                        f"build/{name}/model/model")]
+
+    def one(flavour, first):
+        seeds = f"{first}-{first + MODEL_GROUP - 1}"
+        command = [ROOT / "build" / flavour / "model/model", "--seeds", seeds, "--steps", MODEL_STEPS]
+        status, output = programs.run(command, deadline, SANITIZERS)
+        return f"model {flavour}, seeds {seeds}", status, output
+
+    # They wait for things more than they compute.
+    with concurrent.futures.ThreadPoolExecutor(2 * JOBS) as pool:
+        runs = [pool.submit(one, flavour, first)
+                for first in range(1, MODEL_SEEDS + 1, MODEL_GROUP) for flavour in flavours]
+        for future in concurrent.futures.as_completed(runs):
+            name, status, output = future.result()
+            if status == 0:
+                result.ok()
+            else:
+                result.fail(name, output if status is not None else output + "\nnot done in time")
+            for line in re.findall("^seed.*not judged.*$", output, re.M):
+                result.skip(f"{name}: {line.split(':')[0]}", line.split(": ", 1)[1])
+
+
 def stage_interop(result, deadline):
     """Tailscale's own client library against derpd."""
     pytest(result, "interop", deadline, "tests/interop")
@@ -387,6 +414,7 @@ STAGES = [
     ("coverage", "what the tests of parsers reach", 600, stage_coverage, lambda: True),
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
+    ("model", "random clients against the rules", 900, stage_model, lambda: True),
     ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
     ("tailnet", "tailscaled and headscale", 1500, stage_tailnet, lambda: has_tests("tailnet")),
     ("appliance", "the package on booted servers", 1500, stage_appliance,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/model/trial.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,19 +19,64 @@
 #define ATTEMPTS       2    /* of a list before it counts as passing: threads race differently */
 #define SHRINK_WAIT_MS 3000 /* what has not come by then will not come */
 
+/* --- The folder ----------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/derp-model-XXXXXX";
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    stopped = number;
+}
+
+void trial_start(void)
+{
+    struct sigaction action = {.sa_handler = on_signal}; /* interrupts waitpid */
+
+    if (mkdtemp(folder) == NULL) {
+        perror(folder);
+        exit(2);
+    }
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* A run that failed leaves files behind. */
+static void empty_folder(void)
+{
+    DIR *d = opendir(folder);
+    struct dirent *e;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        unlinkat(dirfd(d), e->d_name, 0); /* not "." and ".." */
+    if (d != NULL)
+        closedir(d);
+}
+
+void trial_stop(void)
+{
+    empty_folder();
+    rmdir(folder);
+}
+
+static _Noreturn void stop_now(pid_t child)
+{
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    trial_stop();
+    exit(128 + stopped);
+}
+
 /* --- One run -------------------------------------------------------------------------------- */
 
 static _Noreturn void run_here(const struct step *list, size_t count,
                                const struct trial_options *opt, size_t *progress)
 {
-    char dir[] = "/tmp/derp-model-XXXXXX";
-
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     log_open("relay", LOG_LEVEL_WARNING);
-    if (mkdtemp(dir) == NULL)
-        exit(2);
     alarm((unsigned)opt->limit_s);
-    driver_run(list, count, opt->nodes, dir, opt->patience_ms, opt->verbose, progress);
-    rmdir(dir);
+    driver_run(list, count, opt->nodes, folder, opt->patience_ms, opt->verbose, progress);
     exit(0); /* leaks are looked for here */
 }
 
@@ -74,10 +120,13 @@ enum trial_result trial_run(const struct step *list, size_t count, const struct 
             dup2(fileno(said), STDERR_FILENO);
         run_here(list, count, opt, progress);
     }
-    if (child < 0 || said == NULL || waitpid(child, &status, 0) < 0) {
+    if (child < 0 || said == NULL) {
         perror("cannot run a trial");
         exit(2);
     }
+    while (waitpid(child, &status, 0) < 0)
+        if (stopped)
+            stop_now(child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         result = TRIAL_PASSED;
     else if (WIFEXITED(status) && WEXITSTATUS(status) == DRIVER_TOO_SLOW)
@@ -88,6 +137,7 @@ enum trial_result trial_run(const struct step *list, size_t count, const struct 
         fprintf(stderr, "it ended by signal %d%s\n", WTERMSIG(status),
                 WTERMSIG(status) == SIGALRM ? ": it took too long" : "");
     fclose(said);
+    empty_folder();
     if (reached != NULL)
         *reached = *progress;
     return result;

@@ -15,6 +15,11 @@ struct trial_options {
     int limit_s;     /* for all of it */
 };
 
+/* Before the first run, and after the last: makes and removes a folder for files. Ctrl-C removes
+ * it, too. */
+void trial_start(void);
+void trial_stop(void);
+
 /* *reached (may be NULL) gets how many steps it came. */
 enum trial_result trial_run(const struct step *list, size_t count, const struct trial_options *opt,
                             size_t *reached);
