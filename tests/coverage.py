@@ -4,7 +4,7 @@
 
     make coverage                         a table, and every line in build/coverage/html/index.html
     tests/coverage.py --missing FILE...   what of these files nothing reaches, line by line
-    tests/coverage.py --derpd ARGS...     pytest ARGS as well, with a derpd that is counted
+    tests/coverage.py --derpd TESTS...    these folders or files as well, with a derpd that is counted
 
 The last line is "coverage: N files, ok" or "N complaints". It complains of a file of the tables
 below when less than FLOOR of its lines are reached, of a parser whose fuzz target never comes by,
@@ -141,12 +141,13 @@ def run_all():
                 yield f"{test[0].name} failed:\n{said}"
 
 
-def run_derpd(args):
-    """System tests with a derpd that is counted."""
+def run_derpd(tests):
+    """System tests with a derpd that is counted, a run of pytest for each."""
     env = {**os.environ, "DERPD": str(BUILD / "derpd"),
            "LLVM_PROFILE_FILE": str(RAW / "derpd-%p.profraw")}
-    subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *args], cwd=ROOT,
-                   env=env, check=False)
+    for test in tests:
+        subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", test], cwd=ROOT,
+                       env=env, check=False)
 
 
 # --- Counting ---------------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ class Counts:
                 before = found.get((l1, c1, l2, c2), (0, 0))
                 found[l1, c1, l2, c2] = (before[0] + yes, before[1] + no)
         for f in data["functions"]:
-            name = f["name"].split(":")[-1]
+            name = re.split("[:;]", f["name"])[-1]  # of a static one: its file, ":" or ";", its name
             first, _, last, *_ = f["regions"][0]
             self.functions[short(f["filenames"][0]), name] = range(first, last + 1)
 
@@ -192,7 +193,7 @@ class Counts:
         path, _, names = entry.partition(": ")
         lines, branches = self.lines.get(path, {}), self.branches.get(path, {})
         if names:
-            here = {n for name in names.split() for n in self.functions.get((path, name), ())}
+            here = {n for name in names.split() for n in self.functions[path, name]}
             lines = {n: count for n, count in lines.items() if n in here}
             branches = {at: counts for at, counts in branches.items() if at[0] in here}
         return lines, {(*at, side): counts[i] for at, counts in branches.items()
@@ -226,11 +227,22 @@ def judge_share(counts):
     """Prints the table; yields complaints."""
     print(f"{'lines':>6} {'branches':>8}")
     for entry in sorted([*PARSERS, *PURE]):
-        lines, branches = counts.of(entry)
+        try:
+            lines, branches = counts.of(entry)
+        except KeyError as e:
+            yield f"{entry}: no test calls {e}, or there is no such function"
+            continue
         print(f"{share(lines):5.1f}% {share(branches):7.1f}%  {entry}")
         if not lines or share(lines) < FLOOR:
             missing = " ".join(str(n) for n in sorted(lines) if not lines[n])
             yield f"{entry}: {share(lines) if lines else 0:.0f} % of the lines, not {FLOOR}: {missing}"
+
+
+def comes_by(counts, entry):
+    try:
+        return any(counts.of(entry)[0].values())
+    except KeyError:
+        return False
 
 
 def judge_targets():
@@ -240,7 +252,7 @@ def judge_targets():
         raw = sorted(RAW.glob(f"replay-{target}.*"))
         counts = Counts(f"replay-{target}", raw, [program]) if raw else None
         for entry in (e for e, t in PARSERS.items() if t == target):
-            if counts is None or not any(counts.of(entry)[0].values()):
+            if counts is None or not comes_by(counts, entry):
                 yield f"{entry}: the fuzz target {target} does not reach it"
 
 
@@ -259,7 +271,7 @@ def judge_tables():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--missing", nargs="+", metavar="FILE", default=[])
-    parser.add_argument("--derpd", nargs=argparse.REMAINDER, metavar="ARGS")
+    parser.add_argument("--derpd", nargs="+", metavar="TESTS", default=[])
     options = parser.parse_args()
     shutil.rmtree(RAW, ignore_errors=True)
     RAW.mkdir(parents=True)

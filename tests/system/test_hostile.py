@@ -77,13 +77,14 @@ def test_a_crowd_that_comes_again_needs_no_more_memory(relay, descriptors, targe
     def attack(process):
         hello = target.client_hello()
         after = []
-        for _ in range(6):
+        for _ in range(10):
             socks = hostile.crowd(target, 500, lambda s, n: s.sendall(hello[:n % len(hello)]))
             for s in socks:
                 s.close()
             wait_until(lambda: process.descriptors() < 100, "the crowd is gone", hostile.SOON)
             after.append(process.memory())
-        assert process.is_sanitized() or after[-1] < after[1] + 16 * MIB, after
+        # at first the allocator spreads out; what leaks grows on
+        assert process.is_sanitized() or after[-1] < after[4] + 12 * MIB, after
     watched(relay, attack, CROWD)
 
 
