@@ -7,7 +7,7 @@ import relays
 
 import derp
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class Region:

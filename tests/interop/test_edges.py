@@ -17,7 +17,7 @@ import libssl  # noqa: E402
 from conftest import SERVERS  # noqa: E402
 
 KEY_UPDATES = 16  # in a row
-PATIENCE = 10
+PATIENCE = 30
 PROBE = b"GET /derp/probe HTTP/1.1\r\nHost: x\r\n\r\n"
 PROBE_AND_CLOSE = b"GET /derp/probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

@@ -15,7 +15,7 @@ import conftest
 import relays
 from test_derpd import metric
 
-PATIENCE = 15
+PATIENCE = 60
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 

@@ -19,7 +19,7 @@ import derp
 import pki
 import relays
 
-PATIENCE = 15
+PATIENCE = 60
 
 
 def eventually(question, what, patience=PATIENCE):

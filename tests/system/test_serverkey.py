@@ -14,7 +14,7 @@ import pytest
 
 import derp
 
-PATIENCE = 15
+PATIENCE = 60
 GOOD = '{"PrivateKey":"privkey:%s"}' % ("7" * 64)
 
 
