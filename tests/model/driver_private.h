@@ -69,7 +69,8 @@ extern const struct client_events driver_events;
 struct place *driver_place(struct driver *d, const struct client *c);
 
 /* driver_wait.c */
-/* Lets things happen until done() is true; fails after the deadline with what it says. */
+/* Lets things happen until done() is true; fails after the deadline with what it says. why may be
+ * NULL. */
 void driver_until(struct driver *d, bool (*done)(struct driver *d, struct fault *why));
 void driver_quiet(struct driver *d);
 void driver_ping(struct driver *d, unsigned slot, size_t size);

@@ -254,17 +254,25 @@ static void close_packet(struct model *m, struct model_packet *p)
         ask(m, p, is_said);
 }
 
-/* One that is due, before one that is not. */
 struct model_gone *model_find_gone(struct model *m, unsigned slot, unsigned key)
 {
     struct model_gone *found = NULL;
 
     for (size_t i = 0; i < m->gone_count; i++) {
         struct model_gone *g = &m->gones[i];
-        if (g->slot == slot && g->key == key && (found == NULL || g->is_must))
+        if (g->slot == slot && g->key == key && !g->is_early && !g->is_told &&
+            (found == NULL || g->is_must))
             found = g;
     }
     return found;
+}
+
+struct model_gone *model_find_early(struct model *m, unsigned slot, unsigned key)
+{
+    for (size_t i = 0; i < m->gone_count; i++)
+        if (m->gones[i].slot == slot && m->gones[i].key == key && m->gones[i].is_early)
+            return &m->gones[i];
+    return NULL;
 }
 
 void model_add_gone(struct model *m, struct model_gone g)
@@ -282,15 +290,16 @@ void model_drop_gone(struct model *m, struct model_gone *g)
 static void expect_gone(struct model *m, unsigned slot, unsigned key, bool is_sure)
 {
     enum model_heard *heard = &m->heard[key][slot];
-    struct model_gone *early = model_find_gone(m, slot, key);
+    struct model_gone *early = model_find_early(m, slot, key);
 
     if (*heard == HEARD_NO)
         return;
-    if (early != NULL && early->is_early)
+    if (early != NULL)
         model_drop_gone(m, early);
     else
         model_add_gone(m, (struct model_gone){.slot = slot,
                                               .key = key,
+                                              .life = m->lives[m->conns[slot].node][key] - 1,
                                               .is_sure = is_sure,
                                               .is_must = is_sure && *heard == HEARD_YES});
     if (m->conns[slot].is_stalled)

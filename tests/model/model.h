@@ -80,6 +80,8 @@ struct model_packet {
 /* PeerGone, disconnected: due, or seen before its time. */
 struct model_gone {
     unsigned slot, key;
+    unsigned life; /* of the key, that ended */
+    bool is_told;  /* it came; or another one of the same key, that is not due */
     bool is_must;
     bool is_early;
     bool is_sure; /* the key has been missing, for sure */

@@ -26,7 +26,9 @@ bool model_may_be_told(const struct model *m, const struct model_packet *p);
 /* At a quiet point each node knows who is at those it is linked to. */
 void model_news_are_known(struct model *m);
 
+/* One that has not come; one that is due before one that is not. Or one that came early. */
 struct model_gone *model_find_gone(struct model *m, unsigned slot, unsigned key);
+struct model_gone *model_find_early(struct model *m, unsigned slot, unsigned key);
 void model_add_gone(struct model *m, struct model_gone g);
 void model_drop_gone(struct model *m, struct model_gone *g);
 

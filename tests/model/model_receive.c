@@ -74,19 +74,33 @@ static bool in_order(struct model *m, unsigned slot, const struct model_packet *
     return true;
 }
 
-/* Whoever has heard from a key is told when it leaves; perhaps it has left meanwhile. */
+/* Whoever has heard from a key is told when it leaves; perhaps it has left meanwhile. If so, what
+ * came was rather this life's PeerGone than that of another one, which is not due. */
 static void heard(struct model *m, unsigned slot, const struct model_packet *p)
 {
     unsigned node = m->conns[slot].node;
-    struct model_gone *g;
+    struct model_gone *this = NULL, *other = NULL;
 
     if (p->src_life[node] == m->lives[node][p->src]) {
         m->heard[p->src][slot] = HEARD_YES;
         return;
     }
-    g = model_find_gone(m, slot, p->src);
-    if (g != NULL && g->is_sure)
-        g->is_must = true;
+    for (size_t i = 0; i < m->gone_count; i++) {
+        struct model_gone *g = &m->gones[i];
+        if (g->slot != slot || g->key != p->src || g->is_early)
+            continue;
+        if (g->life == p->src_life[node])
+            this = g;
+        else if (g->is_told && !g->is_must)
+            other = g;
+    }
+    if (this == NULL || !this->is_sure)
+        return;
+    this->is_must = true;
+    if (this->is_told || other == NULL)
+        return;
+    this->is_told = true;
+    other->is_told = false;
 }
 
 bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *payload, size_t n,
@@ -142,11 +156,11 @@ bool model_peer_gone(struct model *m, unsigned slot, unsigned key, struct fault 
     struct model_gone *g = model_find_gone(m, slot, key);
     struct model_view v = model_presence(m, m->conns[slot].node, key);
 
-    if (g != NULL && !g->is_early) {
-        model_drop_gone(m, g);
+    if (g != NULL) {
+        g->is_told = true;
         return true;
     }
-    if (g != NULL)
+    if (model_find_early(m, slot, key) != NULL)
         return fault_set(f, "slot %u was told twice that key %u has left", slot, key);
     if (!v.was_here || v.is_sure)
         return fault_set(f, "slot %u was told that key %u has left, which %s", slot, key,
@@ -250,7 +264,7 @@ bool model_misses(const struct model *m, struct fault *f)
         return true;
     for (size_t i = 0; i < m->gone_count; i++) {
         const struct model_gone *g = &m->gones[i];
-        if (g->is_must && reads(&m->conns[g->slot]))
+        if (g->is_must && !g->is_told && reads(&m->conns[g->slot]))
             return !fault_set(f, "slot %u was not told that key %u has left", g->slot, g->key);
     }
     return false;
@@ -266,7 +280,7 @@ uint32_t model_uncertain(const struct model *m)
             slots |= p->to;
     }
     for (size_t i = 0; i < m->gone_count; i++)
-        slots |= m->gones[i].is_early ? 0 : 1u << m->gones[i].slot;
+        slots |= m->gones[i].is_early || m->gones[i].is_told ? 0 : 1u << m->gones[i].slot;
     for (unsigned s = 0; s < SLOTS; s++) {
         if (m->conns[s].was_stalled) /* its pongs, at least */
             slots |= 1u << s;

@@ -225,15 +225,15 @@ static struct step any_step(struct generator *g)
 {
     int32_t dice = below(g, 1000);
 
-    if (dice < 25)
+    if (dice < 20)
         return connect_step(g);
-    if (dice < 42)
+    if (dice < 34)
         return end_step(g);
-    if (dice < 50)
+    if (dice < 42)
         return stall_step(g);
-    if (dice < 56)
+    if (dice < 48)
         return operator_step(g);
-    if (dice < 70)
+    if (dice < 60)
         return (struct step){.op = STEP_QUIET};
     if (dice < 160)
         return word_step(g);
