@@ -384,6 +384,7 @@ void model_quiet(struct model *m, uint32_t slots)
 {
     size_t kept = 0;
 
+    model_note_unsafe(m);
     for (unsigned s = 0; s < SLOTS; s++)
         if (m->conns[s].up && m->conns[s].ending != MODEL_STAYS)
             end_conn(m, s);

@@ -23,6 +23,10 @@ struct model_view model_presence(const struct model *m, unsigned node, unsigned 
 
 bool model_may_be_told(const struct model *m, const struct model_packet *p);
 
+/* Packets that a full queue may have dropped are not sure any more; before those that came are
+ * forgotten. */
+void model_note_unsafe(struct model *m);
+
 /* At a quiet point each node knows who is at those it is linked to. */
 void model_news_are_known(struct model *m);
 

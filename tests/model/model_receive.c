@@ -218,34 +218,58 @@ struct lanes {
     size_t so_far[MODEL_CLASSES][SLOTS][SLOTS];
 };
 
-/* Somebody must get it: whoever it is reads, and nothing can have pushed it out of the queue. The
- * oldest go first; what its own sender sent before cannot come after it. */
-static bool must_come(const struct model *m, const struct model_packet *p, struct lanes *l)
+static void count_lanes(const struct model *m, struct lanes *l)
 {
-    bool must = p->is_sure && !p->is_received;
+    memset(l, 0, sizeof *l);
+    for (size_t i = 0; i < m->packet_count; i++)
+        for (unsigned s = 0; s < SLOTS; s++)
+            if (m->packets[i].to & 1u << s)
+                l->total[m->packets[i].class][s] += frame_len(&m->packets[i]);
+}
+
+/* Can nothing have pushed it out of a queue? The oldest go first, and what its own sender sent
+ * before cannot come after it. To be asked about each packet in turn. */
+static bool is_safe(const struct model_packet *p, struct lanes *l)
+{
+    bool safe = true;
 
     for (unsigned s = 0; s < SLOTS; s++) {
         size_t *so_far = &l->so_far[p->class][s][p->from];
         if (!(p->to & 1u << s))
             continue;
-        must = must && reads(&m->conns[s]) && l->total[p->class][s] - *so_far <= lane_max[p->class];
+        safe = safe && l->total[p->class][s] - *so_far <= lane_max[p->class];
         *so_far += frame_len(p);
     }
-    return must;
+    return safe;
+}
+
+void model_note_unsafe(struct model *m)
+{
+    struct lanes l;
+
+    count_lanes(m, &l);
+    for (size_t i = 0; i < m->packet_count; i++)
+        if (!is_safe(&m->packets[i], &l))
+            m->packets[i].is_sure = false;
+}
+
+/* Does everyone read who may get it? */
+static bool all_read(const struct model *m, const struct model_packet *p)
+{
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (p->to & 1u << s && !reads(&m->conns[s]))
+            return false;
+    return true;
 }
 
 static bool misses_packets(const struct model *m, struct fault *f)
 {
     struct lanes l;
 
-    memset(&l, 0, sizeof l);
-    for (size_t i = 0; i < m->packet_count; i++)
-        for (unsigned s = 0; s < SLOTS; s++)
-            if (m->packets[i].to & 1u << s)
-                l.total[m->packets[i].class][s] += frame_len(&m->packets[i]);
+    count_lanes(m, &l);
     for (size_t i = 0; i < m->packet_count; i++) {
         const struct model_packet *p = &m->packets[i];
-        if (must_come(m, p, &l))
+        if (is_safe(p, &l) && p->is_sure && !p->is_received && all_read(m, p))
             return !fault_set(f,
                               "packet %u (%u bytes, %s) from slot %u to key %u did not come; slots "
                               "%#x could get it (%u windows ago)",

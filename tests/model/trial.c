@@ -17,7 +17,7 @@
 #include "tests/model/limits.h"
 
 #define ATTEMPTS       2    /* of a list before it counts as passing: threads race differently */
-#define SHRINK_WAIT_MS 3000 /* what has not come by then will not come */
+#define SHRINK_WAIT_MS 1500 /* what has not come by then will not come */
 
 /* --- The folder ----------------------------------------------------------------------------- */
 
