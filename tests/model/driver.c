@@ -72,9 +72,11 @@ static void start(struct driver *d, unsigned nodes, const char *dir)
     signal(SIGPIPE, SIG_IGN);
     d->loop = loop_new();
     d->scratch = conn_scratch_new();
-    d->tls = tls_context_client(NULL, TLS_VERIFY_RECORD, &f);
     loop_timer_init(&d->tick, d->loop, on_tick, d);
     world_start(&d->world, d->loop, nodes, dir);
+    d->tls = tls_context_client(d->world.ca_file, TLS_VERIFY_RECORD, &f);
+    if (d->tls == NULL)
+        driver_fail(d, "%s", f.text);
     d->window_ms = clock_mono_ms();
     model_init(&d->model, nodes);
     if (nodes > 1)

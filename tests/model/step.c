@@ -225,15 +225,15 @@ static struct step any_step(struct generator *g)
 {
     int32_t dice = below(g, 1000);
 
-    if (dice < 20)
+    if (dice < 16)
         return connect_step(g);
-    if (dice < 34)
+    if (dice < 28)
         return end_step(g);
-    if (dice < 42)
+    if (dice < 36)
         return stall_step(g);
-    if (dice < 48)
+    if (dice < 42)
         return operator_step(g);
-    if (dice < 60)
+    if (dice < 52)
         return (struct step){.op = STEP_QUIET};
     if (dice < 160)
         return word_step(g);

@@ -135,8 +135,9 @@ static void append_file(const char *from, FILE *out)
     fclose(in);
 }
 
-/* What the links need: a key, and the certificates that they are shown. */
-static void write_mesh_files(struct world *w)
+/* What links need, a key and the certificates that they are shown; clients read them, too, rather
+ * than the system's. */
+static void write_files(struct world *w)
 {
     char *chain = mem_printf("%s/chain", w->dir), *key = mem_printf("%s/key", w->dir);
     FILE *out;
@@ -204,8 +205,7 @@ void world_start(struct world *w, struct loop *loop, unsigned count, const char 
         make_keypair(&w->keys[i], 'c', i);
     for (unsigned i = 0; i < count; i++)
         start_node(w, &w->nodes[i]);
-    if (count > 1)
-        write_mesh_files(w);
+    write_files(w);
 }
 
 /* On a worker's thread. */
@@ -243,10 +243,8 @@ void world_stop(struct world *w)
         free(n->key_file);
     }
     loop_wake_stop(&w->drained);
-    if (w->count > 1) {
-        unlink(w->mesh_key_file);
-        unlink(w->ca_file);
-    }
+    unlink(w->mesh_key_file);
+    unlink(w->ca_file);
     free(w->mesh_key_file);
     free(w->ca_file);
     free(w->dir);
