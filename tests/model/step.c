@@ -278,8 +278,47 @@ void step_write(FILE *out, const struct step *list, size_t count, unsigned nodes
         step_print(out, &list[i]);
 }
 
+static bool within(int32_t value, int32_t least, int32_t most)
+{
+    return value >= least && value <= most;
+}
+
+/* Are its numbers such as a generated step may have? */
+static bool is_sane(const struct step *s, int32_t nodes)
+{
+    const int32_t *a = s->args;
+
+    switch (s->op) {
+    case STEP_QUIET:
+        return true;
+    case STEP_CONNECT:
+        return within(a[0], 0, SLOTS - 1) && within(a[1], 0, KEYS - 1) &&
+               within(a[2], 0, nodes - 1) && within(a[3], 0, 15);
+    case STEP_SEND:
+        return within(a[0], 0, SLOTS - 1) && within(a[1], 0, KEYS_ALL - 1) &&
+               within(a[2], 0, 65536) && within(a[4], 0, 100) && a[5] >= 0;
+    case STEP_PING:
+        return within(a[0], 0, SLOTS - 1) && within(a[1], 8, 1000) && within(a[2], 0, 200);
+    case STEP_UNKNOWN:
+        return within(a[0], 0, SLOTS - 1) && within(a[1], 0, 255) && within(a[2], 0, 65568);
+    case STEP_STARVE:
+        return within(a[0], 0, SLOTS - 1) && within(a[1], 0, SLOTS - 1);
+    case STEP_CHUNK:
+        return within(a[0], 0, SLOTS - 1) && a[1] > 0;
+    case STEP_LINK:
+        return within(a[0], 0, nodes - 1) && within(a[1], 0, nodes - 1);
+    case STEP_ABANDON:
+    case STEP_CERTIFICATE:
+        return within(a[0], 0, nodes - 1) && a[1] >= 0;
+    case STEP_ADMIT:
+        return within(a[0], 0, nodes - 1);
+    default:
+        return within(a[0], 0, SLOTS - 1);
+    }
+}
+
 /* False for a line that is no step. */
-static bool parse_step(char *line, struct step *s)
+static bool parse_step(char *line, unsigned nodes, struct step *s)
 {
     char *rest = line, *word = strsep(&rest, " \n");
 
@@ -289,7 +328,7 @@ static bool parse_step(char *line, struct step *s)
             s->op = (enum step_op)op;
     for (int i = 0; i < STEP_ARGS && rest != NULL && *rest != '\0' && *rest != '\n'; i++)
         s->args[i] = (int32_t)strtol(rest, &rest, 10);
-    return s->op != STEP_OPS;
+    return s->op != STEP_OPS && is_sane(s, (int32_t)nodes);
 }
 
 struct step *step_read(FILE *in, size_t *count, unsigned *nodes)
@@ -303,7 +342,7 @@ struct step *step_read(FILE *in, size_t *count, unsigned *nodes)
         if (line[0] == '#' || line[0] == '\n' || sscanf(line, "nodes %u", nodes) == 1)
             continue;
         list = mem_resize(list, *count + 1, sizeof *list);
-        if (!parse_step(line, &list[*count])) {
+        if (!within((int32_t)*nodes, 1, NODES_MAX) || !parse_step(line, *nodes, &list[*count])) {
             fprintf(stderr, "not a step: %s", line);
             free(list);
             return NULL;
