@@ -92,6 +92,7 @@ static void on_frame(void *arg, struct client *c, const struct frame *f)
     struct driver *d = arg;
     struct place *p = driver_place(d, c);
     unsigned slot = slot_of(d, p);
+    struct fault why;
 
     if (d->model.conns[slot].ending != MODEL_STAYS)
         return;
@@ -108,6 +109,10 @@ static void on_frame(void *arg, struct client *c, const struct frame *f)
         take_pong(d, slot, f);
         break;
     case FRAME_KEEP_ALIVE:
+        break;
+    case FRAME_HEALTH:
+        if (!model_health(&d->model, slot, f->len > 0, clock_mono_ms(), &why))
+            driver_fail(d, "%s", why.text);
         break;
     case FRAME_RESTARTING:
         if (!d->is_draining || p->got_restarting || f->len != 8)

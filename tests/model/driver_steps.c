@@ -123,7 +123,7 @@ static bool begin_write(struct driver *d, unsigned slot)
         driver_quiet(d);
     if (d->places[slot].client == NULL || c->ending != MODEL_STAYS)
         return false;
-    model_wrote(&d->model, slot);
+    model_wrote(&d->model, slot, clock_mono_ms());
     return true;
 }
 

@@ -131,10 +131,18 @@ bool model_may_write(const struct model *m, unsigned slot)
     return true;
 }
 
-void model_wrote(struct model *m, unsigned slot)
+static void note_turn(struct model *m, unsigned node, unsigned key, int64_t now_ms)
+{
+    if (m->turns[node][key].count++ == 0)
+        m->turns[node][key].since_ms = now_ms;
+}
+
+void model_wrote(struct model *m, unsigned slot, int64_t now_ms)
 {
     struct model_conn *c = &m->conns[slot];
 
+    if (model_active(m, c->node, c->key) != (int)slot)
+        note_turn(m, c->node, c->key, now_ms);
     c->wrote = true;
     c->maybe_active = true;
     c->rank = ++m->ranks;
@@ -314,6 +322,8 @@ static void close_key(struct model *m, unsigned node, unsigned key)
     if (!v.was_here || v.is_sure || v.may_starve)
         return;
     m->lives[node][key]++;
+    if (!v.may_be_here)
+        m->turns[node][key].count = 0;
     for (unsigned s = 0; s < SLOTS; s++) {
         const struct model_conn *c = &m->conns[s];
         if (c->up && c->node == node && c->ending == MODEL_STAYS)

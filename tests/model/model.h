@@ -48,6 +48,7 @@ struct model_conn {
     bool maybe_active; /* was active for some time, possibly */
     unsigned pings;
     unsigned unknown;
+    bool is_told_of_fight; /* by Health */
     /* PeerGone, not here */
     unsigned asked;   /* how often that may have been the answer */
     unsigned told;    /* how often it was */
@@ -105,6 +106,10 @@ struct model {
     enum model_heard heard[KEYS][SLOTS]; /* has this connection heard from that key? */
     unsigned lives[NODES_MAX][KEYS];     /* of a key, as the node sees it */
     struct {
+        unsigned count; /* how often another connection became active by writing */
+        int64_t since_ms;
+    } turns[NODES_MAX][KEYS];
+    struct {
         uint32_t serial, seq;
     } last[MODEL_CLASSES][SLOTS][SLOTS]; /* received: by receiver and sender */
     struct model_packet *packets;
@@ -132,7 +137,7 @@ bool model_may_join(const struct model *m, unsigned slot, unsigned node, unsigne
 void model_joined(struct model *m, unsigned slot, unsigned node, unsigned key, int64_t since_ms);
 
 bool model_may_write(const struct model *m, unsigned slot);
-void model_wrote(struct model *m, unsigned slot); /* any frame */
+void model_wrote(struct model *m, unsigned slot, int64_t now_ms); /* any frame */
 uint32_t model_sent(struct model *m, unsigned slot, unsigned dst, uint32_t size, bool has_magic);
 
 void model_stalls(struct model *m, unsigned slot); /* stops reading; model_resumes: goes on */
@@ -152,6 +157,8 @@ bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *p
                   struct fault *f);
 bool model_peer_gone(struct model *m, unsigned slot, unsigned key, struct fault *f);
 bool model_not_here(struct model *m, unsigned slot, unsigned key, int64_t now_ms, struct fault *f);
+
+bool model_health(struct model *m, unsigned slot, bool is_ill, int64_t now_ms, struct fault *f);
 
 /* --- Quiet points: the steps of the window are over; what do they mean? */
 void model_close(struct model *m);

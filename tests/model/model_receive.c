@@ -6,6 +6,10 @@
 #include "tests/model/model_private.h"
 #include "tests/model/payload.h"
 
+/* When devices with one key are told of each other; a clock that is read once a turn may lag. */
+#define FIGHT_TURNS 6
+#define FIGHT_MS    (10000 - 1000)
+
 /* Bytes of frames that may wait for a client. */
 static const size_t lane_max[MODEL_CLASSES] = {
     [MODEL_DISCO] = 64 * 1024,
@@ -202,6 +206,41 @@ bool model_not_here(struct model *m, unsigned slot, unsigned key, int64_t now_ms
     if (c->told > 3 + (now_ms - c->since_ms) / 1000)
         return fault_set(f, "slot %u was told %u times that keys are not here, within %d ms", slot,
                          c->told, (int)(now_ms - c->since_ms));
+    return true;
+}
+
+/* --- Health --------------------------------------------------------------------------------- */
+
+/* Is it, or was it a moment ago, the only connection of its key? */
+static bool may_be_alone(const struct model *m, unsigned slot)
+{
+    const struct model_conn *c = &m->conns[slot];
+
+    for (unsigned s = 0; s < SLOTS; s++) {
+        const struct model_conn *other = &m->conns[s];
+        if (s != slot && other->up && other->node == c->node && other->key == c->key &&
+            other->ending == MODEL_STAYS && !other->is_new && !model_may_starve(m, s))
+            return false;
+    }
+    return true;
+}
+
+/* Several devices with one key are told of each other, which takes some seconds: so it may come
+ * under these conditions, and need not. */
+bool model_health(struct model *m, unsigned slot, bool is_ill, int64_t now_ms, struct fault *f)
+{
+    struct model_conn *c = &m->conns[slot];
+
+    if (c->is_told_of_fight == is_ill)
+        return fault_set(f, "slot %u was told %s of its health", slot, is_ill ? "twice" : "well");
+    c->is_told_of_fight = is_ill;
+    if (is_ill && (m->turns[c->node][c->key].count < FIGHT_TURNS ||
+                   now_ms - m->turns[c->node][c->key].since_ms < FIGHT_MS))
+        return fault_set(f, "slot %u was told of a fight after %u turns in %d ms", slot,
+                         m->turns[c->node][c->key].count,
+                         (int)(now_ms - m->turns[c->node][c->key].since_ms));
+    if (!is_ill && !c->was_stalled && !may_be_alone(m, slot))
+        return fault_set(f, "slot %u was told of peace, and is not alone", slot);
     return true;
 }
 
