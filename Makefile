@@ -53,7 +53,7 @@ sources-installer := $(filter-out installer/main.c,$(wildcard installer/*.c))
 # pkg-config only when something is built, so that `make deps` and `make help` need nothing.
 ssl      = $(shell pkg-config --libs libssl libcrypto)
 libs-base       = $(shell pkg-config --libs libsodium jansson inih libsystemd)
-libs-derpd      = $(ssl) -lev -lz -lwslay $(shell pkg-config --libs libcurl)
+libs-derpd      = $(ssl) -lev -lm -lz -lwslay $(shell pkg-config --libs libcurl)
 libs-derp-acme  = $(ssl) $(shell pkg-config --libs libcurl) -lunbound
 # libev also exports libevent's names, which libunbound calls: only as an archive do they stay apart.
 libs-derp-setup = $(ssl) -l:libev.a -lm -lz -lwslay -lunbound $(shell pkg-config --libs libnftables libcurl)

@@ -40,7 +40,8 @@ enum packet_kind {
 
 struct packet {
     struct mail mail;
-    uint32_t len; /* of data */
+    int64_t since_ms; /* when it began to wait in a backlog */
+    uint32_t len;     /* of data */
     uint32_t cap;
     enum packet_kind kind;
     uint8_t data[]; /* a whole frame, header included (or raw HTTP bytes) */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derp/relay/shaper.c"
+
+#include "tests/unit/unit.h"
+
+#define MBIT (1000 * 1000)
+
+static void test_off(void **state)
+{
+    (void)state;
+    struct shaper s;
+
+    shaper_init(&s, 0, 0);
+    assert_true(shaper_allowance(&s, 5) == SIZE_MAX);
+    shaper_spend(&s, 1000000);
+    assert_true(shaper_allowance(&s, 5) == SIZE_MAX);
+    assert_int_equal(shaper_wait_ms(&s), 0);
+}
+
+/* Sent whenever something may be: over time the rate, whatever the steps. */
+static void test_rate(void **state)
+{
+    (void)state;
+    static const uint64_t rates[] = {MBIT / 2, MBIT, 4 * MBIT, 100ull * MBIT, 1000ull * MBIT};
+
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        for (int64_t step = 1; step < 40; step += 7) {
+            uint64_t sent = 0, expected;
+            struct shaper s;
+
+            shaper_init(&s, rates[i], 1000);
+            for (int64_t now = 1000; now < 21000; now += step)
+                while (shaper_allowance(&s, now) > 0) {
+                    shaper_spend(&s, 1500);
+                    sent += 1500;
+                }
+            expected = rates[i] / 8 * 95 / 100 * 20;
+            assert_true(sent < expected + expected / 50 + 2 * DEPTH_MIN);
+            if (step <= DEPTH_MS) /* coarser steps find the bucket full */
+                assert_true(sent > expected - expected / 50 - 2 * DEPTH_MIN);
+        }
+    }
+}
+
+static void test_a_rest_is_not_saved_up(void **state)
+{
+    (void)state;
+    struct shaper s;
+
+    shaper_init(&s, 4 * MBIT, 0);
+    assert_int_equal(shaper_allowance(&s, 3600000), s.depth);
+    assert_int_equal(s.depth, 3800);
+    assert_int_equal(shaper_allowance(&s, INT64_MAX / 2), s.depth);
+}
+
+static void test_wait(void **state)
+{
+    (void)state;
+    struct shaper s;
+
+    shaper_init(&s, 4 * MBIT, 0); /* 475 bytes a millisecond */
+    assert_int_equal(shaper_wait_ms(&s), 0);
+    shaper_spend(&s, 3800);
+    assert_int_equal(shaper_allowance(&s, 0), 0);
+    assert_int_equal(shaper_wait_ms(&s), 4); /* 1600 bytes */
+    assert_true(shaper_allowance(&s, 4) >= 1600);
+    shaper_spend(&s, 10000); /* ahead */
+    assert_int_equal(shaper_allowance(&s, 4), 0);
+    assert_int_equal(shaper_wait_ms(&s), (1600 + 8100 + 474) / 475);
+    assert_true(shaper_allowance(&s, 4 + 21) >= 1600);
+}
+
+static void test_wire_bytes(void **state)
+{
+    (void)state;
+
+    assert_int_equal(shaper_wire_bytes(0, 4096), 0);
+    assert_int_equal(shaper_wire_bytes(137, 4096), 137 + 22 + 66);
+    assert_int_equal(shaper_wire_bytes(1426, 4096), 1426 + 22 + 66); /* one full segment */
+    assert_int_equal(shaper_wire_bytes(1427, 4096), 1427 + 22 + 2 * 66);
+    assert_int_equal(shaper_wire_bytes(8192, 4096), 8192 + 2 * 22 + 6 * 66);
+}
+
+static void test_ack_bytes(void **state)
+{
+    (void)state;
+
+    assert_int_equal(shaper_ack_bytes(0), 0);
+    assert_int_equal(shaper_ack_bytes(2 * 1448), 66);
+    assert_int_equal(shaper_ack_bytes(1000000), 22790);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_off),        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_wait),       cmocka_unit_test(test_a_rest_is_not_saved_up),
+        cmocka_unit_test(test_wire_bytes), cmocka_unit_test(test_ack_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
