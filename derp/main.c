@@ -126,11 +126,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 static bool load_config(const char *path, struct config *c, struct fault *f)
 {
     config_init(c);
-    if (!config_load(path, c, f))
-        return false;
-    if (c->uplink > 0)
-        log_warning("uplink is set, but this version does not shape traffic yet");
-    return true;
+    return config_load(path, c, f);
 }
 
 static int check(const char *path)
@@ -170,6 +166,11 @@ static unsigned worker_count(const struct config *c)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+    if (c->uplink > 0) { /* one sees all that is sent; such lines are no work for two */
+        if (c->workers > 1)
+            log_notice("uplink is set: one worker instead of %u", c->workers);
+        return 1;
+    }
     if (c->workers > 0)
         return c->workers;
     return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
@@ -345,11 +346,9 @@ static void warn_about_restart(const struct config *was, const struct config *no
         !same_endpoints(&was->listen_proxy, &now->listen_proxy) ||
         !same_endpoints(&was->stun, &now->stun) || !same_endpoints(&was->http, &now->http) ||
         !same_endpoints(&was->metrics, &now->metrics) || was->workers != now->workers ||
-        strcmp(was->state_dir, now->state_dir) != 0)
-        log_warning(
-            "listen, listen-proxy, stun, http, metrics, workers and state-dir change with a "
-            "restart only: "
-            "systemctl restart derpd");
+        was->uplink != now->uplink || strcmp(was->state_dir, now->state_dir) != 0)
+        log_warning("listen, listen-proxy, stun, http, metrics, workers, uplink and state-dir "
+                    "change with a restart only: systemctl restart derpd");
 }
 
 /* All or nothing: what is read from files is checked before the first change. */

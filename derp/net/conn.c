@@ -195,6 +195,7 @@ static struct conn *conn_new(const struct conn_options *opt, int fd,
     c->owner = owner;
     c->scratch = opt->scratch;
     c->write_timeout_ms = opt->write_timeout_ms;
+    c->batch = BATCH_START;
     c->fd = fd;
     return c;
 }

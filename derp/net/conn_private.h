@@ -6,11 +6,14 @@
 #include "base/buf.h"
 #include "derp/net/conn.h"
 
-#define READ_MAX   65536                       /* ciphertext of one read */
-#define PLAIN_MAX  (READ_MAX + TLS_RECORD_MAX) /* plaintext of one turn */
-#define OUT_MAX    (65536 + TLS_OUT_ROOM)      /* ciphertext of one write */
-#define KEEP_START 512                         /* first allocation for an incomplete unit */
-#define REASON_MAX 160
+#define READ_MAX    65536                       /* ciphertext of one read */
+#define PLAIN_MAX   (READ_MAX + TLS_RECORD_MAX) /* plaintext of one turn */
+#define OUT_MAX     (65536 + TLS_OUT_ROOM)      /* ciphertext of one write */
+#define BATCH_MIN   4096 /* of plaintext for one write: on a slow line what is sealed already can */
+#define BATCH_START 16384
+#define BATCH_MAX   65536 /* neither be overtaken nor dropped any more */
+#define KEEP_START  512   /* first allocation for an incomplete unit */
+#define REASON_MAX  160
 
 struct conn_scratch {
     uint8_t in[READ_MAX];
@@ -37,11 +40,14 @@ struct conn {
     void *owner;
     struct conn_scratch *scratch;
     struct tls *tls;
-    struct buf keep;   /* plaintext of an incomplete unit, or an incomplete preface */
-    struct buf unsent; /* ciphertext that the kernel did not take */
-    size_t want;       /* plaintext needed before on_data is called again */
+    struct buf keep;    /* plaintext of an incomplete unit, or an incomplete preface */
+    struct buf unsent;  /* ciphertext that the kernel did not take */
+    size_t want;        /* plaintext needed before on_data is called again */
+    int64_t blocked_ms; /* since when the kernel has taken nothing */
+    uint32_t batch;     /* plaintext sealed for one write: grows while the kernel takes all */
     int fd;
     int write_timeout_ms;
+    bool is_slow;   /* the peer's line: the kernel is given less ahead */
     bool held;      /* the owner wants no data now */
     unsigned depth; /* calls of ours under way: nothing is freed before the last returns */
     enum conn_phase phase;

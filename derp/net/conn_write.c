@@ -1,10 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the owner to the kernel: fill, seal, send; what the kernel does not take waits here. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "derp/net/conn_private.h"
+
+#define SLOW_MS      10 /* to take half of what may wait in the kernel unsent */
+#define LOWAT        (64 * 1024)
+#define LOWAT_SLOW   (8 * 1024)
+#define BATCH_GROWTH 2
+
+/* How much the kernel may hold that is not on the line yet: it should stand in the owner's queue,
+ * where it can still be ordered and dropped, but on a fast line the kernel must not run dry. */
+static void set_lowat(struct conn *c, bool is_slow)
+{
+    int lowat = is_slow ? LOWAT_SLOW : LOWAT;
+
+    c->is_slow = is_slow;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+}
+
+/* The kernel takes more again: how long did that last? */
+static void judge_line(struct conn *c)
+{
+    int64_t took = loop_now_ms(c->io.loop) - c->blocked_ms;
+
+    if (!c->is_slow && took >= SLOW_MS)
+        set_lowat(c, true);
+    else if (c->is_slow && took <= 1)
+        set_lowat(c, false);
+}
+
+static void on_blocked(struct conn *c)
+{
+    c->batch = BATCH_MIN;
+    c->blocked_ms = loop_now_ms(c->io.loop);
+}
 
 void conn_want_events(struct conn *c)
 {
@@ -41,7 +74,10 @@ bool conn_send(struct conn *c, const uint8_t *p, size_t n)
     if ((size_t)sent < n) {
         buf_append(&c->unsent, p + sent, n - (size_t)sent);
         loop_timer_set(&c->stall, c->write_timeout_ms);
+        on_blocked(c);
         conn_want_events(c);
+    } else if (n >= c->batch && c->batch < BATCH_MAX) {
+        c->batch *= BATCH_GROWTH;
     }
     return true;
 }
@@ -65,6 +101,7 @@ bool conn_send_unsent(struct conn *c)
         return false;
     }
     buf_free(&c->unsent);
+    judge_line(c);
     loop_timer_stop(&c->stall);
     conn_want_events(c);
     return true;
@@ -82,7 +119,8 @@ static void pump(struct conn *c)
     struct tls_io io = conn_tls_io(c, NULL, 0);
 
     while (c->phase != PHASE_ENDED && c->unsent.len == 0) {
-        size_t n = c->events->on_fill(c->owner, c->scratch->fill, TLS_RECORD_MAX);
+        size_t room = c->batch < TLS_RECORD_MAX ? c->batch : TLS_RECORD_MAX;
+        size_t n = c->events->on_fill(c->owner, c->scratch->fill, room);
 
         if (c->phase == PHASE_ENDED)
             return;
@@ -94,7 +132,7 @@ static void pump(struct conn *c)
             conn_end(c, CONN_END_TLS, tls_reason(c->tls));
             return;
         }
-        if (n > 0 && io.out_len + TLS_OUT_ROOM <= io.out_cap)
+        if (n > 0 && io.out_len < c->batch && io.out_len + TLS_OUT_ROOM <= io.out_cap)
             continue; /* more records into the same write */
         conn_send(c, io.out, io.out_len);
         io.out_len = 0;

@@ -38,11 +38,15 @@ struct lane {
 struct backlog {
     struct lane small, bulk;
     int32_t bulk_credit; /* bytes that large packets may send before small ones */
+    bool keep_late;
 };
 
-struct backlog *backlog_new(void)
+struct backlog *backlog_new(bool keep_late)
 {
-    return mem_alloc(1, sizeof(struct backlog));
+    struct backlog *b = mem_alloc(1, sizeof *b);
+
+    b->keep_late = keep_late;
+    return b;
 }
 
 void backlog_free(struct backlog *b)
@@ -84,12 +88,11 @@ static struct packet *flow_take(struct lane *l, struct flow *f)
     return p;
 }
 
-void backlog_push(struct backlog *b, struct packet *p, int64_t now_ms)
+void backlog_push(struct backlog *b, struct packet *p)
 {
     struct lane *l = p->len <= BACKLOG_SMALL ? &b->small : &b->bulk;
     struct flow *f = flow_of(l, p);
 
-    p->since_ms = now_ms;
     p->mail.next = NULL;
     if (f->tail != NULL)
         f->tail->next = &p->mail;
@@ -199,14 +202,14 @@ static struct flow *lane_turn(struct lane *l)
     return NULL;
 }
 
-static struct packet *lane_pop(struct lane *l, int64_t now_ms, struct packet_pool *pool,
-                               packet_drop drop, void *arg)
+static struct packet *lane_pop(const struct backlog *b, struct lane *l, int64_t now_ms,
+                               struct packet_pool *pool, packet_drop drop, void *arg)
 {
     struct packet *p;
     struct flow *f;
 
     while ((f = lane_turn(l)) != NULL) {
-        bool is_late_one = is_drop_due(f, &f->codel, now_ms);
+        bool is_late_one = !b->keep_late && is_drop_due(f, &f->codel, now_ms);
 
         p = flow_take(l, f);
         if (!is_late_one) {
@@ -227,19 +230,19 @@ struct packet *backlog_pop(struct backlog *b, int64_t now_ms, bool urgent_only,
     struct packet *p = NULL;
 
     if (!bulk_first && b->small.bytes > 0) {
-        p = lane_pop(&b->small, now_ms, pool, drop, arg);
+        p = lane_pop(b, &b->small, now_ms, pool, drop, arg);
         if (p != NULL && b->bulk.bytes > 0)
             b->bulk_credit += (int32_t)p->len / (BULK_SHARE - 1);
     }
     if (p == NULL && !urgent_only) {
-        p = lane_pop(&b->bulk, now_ms, pool, drop, arg);
+        p = lane_pop(b, &b->bulk, now_ms, pool, drop, arg);
         if (p != NULL && bulk_first)
             b->bulk_credit -= (int32_t)p->len;
     }
     if (b->bulk.bytes == 0)
         b->bulk_credit = 0;
     if (p == NULL && b->small.bytes > 0) /* the large ones that were due have been dropped */
-        p = lane_pop(&b->small, now_ms, pool, drop, arg);
+        p = lane_pop(b, &b->small, now_ms, pool, drop, arg);
     return p;
 }
 

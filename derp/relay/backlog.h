@@ -32,12 +32,13 @@ enum packet_fate {
 /* Told of every packet that is dropped; must not free it. */
 typedef void (*packet_drop)(void *arg, const struct packet *p, enum packet_fate why);
 
-struct backlog *backlog_new(void);
+/* keep_late: CoDel drops nothing (for tests). */
+struct backlog *backlog_new(bool keep_late);
 /* What it still holds must have been taken out. NULL: no-op. */
 void backlog_free(struct backlog *b);
 
-/* Takes over p, a RecvPacket or ForwardPacket; now_ms: monotonic. */
-void backlog_push(struct backlog *b, struct packet *p, int64_t now_ms);
+/* Takes over p, a RecvPacket or ForwardPacket that has been waiting since p->since_ms. */
+void backlog_push(struct backlog *b, struct packet *p);
 
 /*
  * The packet to be sent next, NULL when there is none, or when urgent_only and none is small. It

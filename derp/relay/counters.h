@@ -88,6 +88,10 @@
       "packets dropped, by reason and kind")                                                       \
     X(DROP_HEAD_OTHER, "derp_packets_dropped_total", "reason=\"queue_head\",kind=\"other\"",       \
       "packets dropped, by reason and kind")                                                       \
+    X(DROP_LATE_DISCO, "derp_packets_dropped_total", "reason=\"queue_time\",kind=\"disco\"",       \
+      "packets dropped, by reason and kind")                                                       \
+    X(DROP_LATE_OTHER, "derp_packets_dropped_total", "reason=\"queue_time\",kind=\"other\"",       \
+      "packets dropped, by reason and kind")                                                       \
     X(DROP_TAIL_DISCO, "derp_packets_dropped_total", "reason=\"queue_tail\",kind=\"disco\"",       \
       "packets dropped, by reason and kind")                                                       \
     X(DROP_TAIL_OTHER, "derp_packets_dropped_total", "reason=\"queue_tail\",kind=\"other\"",       \

@@ -16,6 +16,7 @@
 #include "derp/relay/counters.h"
 #include "derp/relay/handle.h"
 #include "derp/relay/outbox.h"
+#include "derp/relay/pacing.h"
 #include "derp/relay/packet.h"
 #include "derp/relay/registry.h"
 #include "derp/relay/relay.h"
@@ -126,6 +127,7 @@ struct worker {
     struct session *prelogin; /* not logged in, oldest first */
     unsigned prelogin_count;
     size_t prelogin_bytes;   /* announced by long logins */
+    struct pacer pacer;      /* with uplink: when its sessions and links may send */
     struct mesh_link *links; /* to other relays */
     bool links_dirty;
     bool draining;
@@ -160,6 +162,7 @@ struct relay {
     struct worker *workers;
     unsigned worker_count;
     size_t max_connections;
+    bool ageless; /* see relay_options */
     atomic_bool ready;
     atomic_uint running;           /* workers whose thread has not ended */
     atomic_int_fast64_t patrol_ms; /* between two looks at a client by admission; 0: none */
@@ -199,6 +202,7 @@ struct session {
     enum relay_port port;
     struct endpoint peer; /* behind a load balancer: the client, as its header says */
     struct outbox outbox;
+    struct paced paced;
     struct registry_member member;    /* key and handle, once logged in */
     struct tunnel *tunnel;            /* NULL: DERP without WebSocket */
     int64_t since_ms;                 /* when it logged in, on the loop's clock */
@@ -243,6 +247,8 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
 void session_mark_dirty(struct session *s);
 void session_turn_end(struct session *s); /* may end it */
 void session_push(struct session *s, struct packet *p);
+/* For calls of its outbox. */
+struct outbox_tools session_tools(struct session *s);
 void session_push_bytes(struct session *s, const void *bytes, size_t n);
 void session_protocol_error(struct session *s, const char *what);
 void session_finish(struct session *s);
@@ -276,7 +282,8 @@ void tunnel_free(struct tunnel *t);
 /* Takes bytes from the peer; what they hold goes on to take() as if it had come plainly. */
 size_t tunnel_take(struct session *s, const uint8_t *data, size_t n,
                    size_t (*take)(struct session *s, const uint8_t *data, size_t n, size_t *want));
-size_t tunnel_fill(struct session *s, uint8_t *out, size_t room);
+size_t tunnel_fill(struct session *s, uint8_t *out, size_t room, size_t goal,
+                   enum outbox_class class);
 
 /* exchange.c: frames of logged-in sessions */
 size_t exchange_data(struct session *s, const uint8_t *data, size_t n, size_t *want);

@@ -38,6 +38,7 @@ struct mesh_link {
     struct tls_context *tls;
     struct derp_client *client; /* NULL: waits for an address or for the next try */
     struct outbox outbox;
+    struct paced paced;
     struct remote_key *keys; /* clients of the node, as it told */
     struct loop_timer timer; /* up: the next ping; without a client: the next try */
     struct endpoint list[NAMES_MAX];
@@ -162,17 +163,57 @@ static void on_peer_gone(void *owner, const struct node_key *peer, uint8_t reaso
     set_keys(l);
 }
 
-/* --- Life ----------------------------------------------------------------------------------- */
-
-static void count_drop_of(void *arg, const struct packet *p)
+static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
 {
+    static const enum counter_id counter[] = {[PACKET_NO_ROOM] = COUNTER_DROP_HEAD_DISCO,
+                                              [PACKET_LATE] = COUNTER_DROP_LATE_DISCO,
+                                              [PACKET_LEFT] = COUNTER_DROP_GONE_DISCO};
     struct mesh_link *l = arg;
 
-    count_drop(l->worker, l->is_up ? COUNTER_DROP_HEAD_DISCO : COUNTER_DROP_GONE_DISCO, p);
+    count_drop(l->worker, counter[why], p);
 }
+
+static struct outbox_tools tools_of(struct mesh_link *l)
+{
+    return (struct outbox_tools){.pool = l->worker->pool,
+                                 .now_ms = loop_now_ms(l->worker->loop),
+                                 .keep_late = l->worker->relay->ageless,
+                                 .drop = on_drop,
+                                 .arg = l};
+}
+
+/* --- Turns under an uplink ------------------------------------------------------------------ */
+
+static struct mesh_link *of_paced(struct paced *p)
+{
+    return (struct mesh_link *)(void *)((char *)p - offsetof(struct mesh_link, paced));
+}
+
+static struct outbox *paced_outbox(struct paced *p)
+{
+    return &of_paced(p)->outbox;
+}
+
+static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class)
+{
+    struct mesh_link *l = of_paced(p);
+
+    p->budget = budget;
+    p->class = class;
+    p->sent = 0;
+    if (l->client != NULL)
+        derp_client_flush(l->client);
+    p->budget = 0;
+    return p->sent;
+}
+
+static const struct paced_calls paced_calls = {.outbox = paced_outbox, .send = paced_send};
+
+/* --- Life ----------------------------------------------------------------------------------- */
 
 static void link_free(struct mesh_link *l)
 {
+    pacer_remove(&l->worker->pacer, &l->paced);
     DL_DELETE2(l->worker->links, l, prev_link, next_link);
     worker_free_slot(l->worker, l->handle);
     tls_context_free(l->tls);
@@ -255,14 +296,25 @@ static void on_ready(void *owner)
 static size_t on_fill(void *owner, uint8_t *out, size_t room)
 {
     struct mesh_link *l = owner;
+    struct outbox_tools tools = tools_of(l);
+    struct paced *p = &l->paced;
+    size_t n;
 
-    return outbox_fill(&l->outbox, l->worker->pool, out, room);
+    if (!pacer_is_on(&l->worker->pacer))
+        return outbox_fill(&l->outbox, out, room, room, OUTBOX_ALL, &tools);
+    if (p->budget == 0)
+        return 0;
+    n = outbox_fill(&l->outbox, out, room, p->budget, p->class, &tools);
+    p->budget -= n < p->budget ? n : p->budget;
+    p->sent += n;
+    return n;
 }
 
 static void on_closed(void *owner, const char *reason)
 {
     struct mesh_link *l = owner;
     bool was_refused = l->is_up && !l->was_told;
+    struct outbox_tools tools = tools_of(l);
     char text[256];
 
     l->client = NULL;
@@ -270,7 +322,7 @@ static void on_closed(void *owner, const char *reason)
     if (l->is_up && loop_now_ms(l->worker->loop) - l->up_ms >= STEADY_MS)
         l->retry_ms = 0;
     l->is_up = false;
-    outbox_clear(&l->outbox, l->worker->pool, count_drop_of, l);
+    outbox_clear(&l->outbox, &tools);
     drop_keys(l);
     if (l->is_stopping) {
         link_free(l);
@@ -354,6 +406,7 @@ static void start(struct worker *w, struct mesh_node *node, struct tls_context *
     l->node = node;
     l->tls = tls;
     l->outbox.limits = &outbox_mesh_limits;
+    l->paced.calls = &paced_calls;
     l->handle = worker_take_slot(w, NULL, l);
     loop_timer_init(&l->timer, w->loop, on_timer, l);
     DL_APPEND2(w->links, l, prev_link, next_link);
@@ -408,6 +461,7 @@ void mesh_link_stop_all(struct worker *w)
 void mesh_link_deliver(struct mesh_link *l, struct packet *p)
 {
     struct worker *w = l->worker;
+    struct outbox_tools tools = tools_of(l);
 
     if (!l->is_up) {
         count_drop(w, COUNTER_DROP_GONE_DISCO, p);
@@ -415,10 +469,18 @@ void mesh_link_deliver(struct mesh_link *l, struct packet *p)
         return;
     }
     count(&w->counters, COUNTER_FORWARDED_OUT, 1);
-    outbox_push(&l->outbox, w->pool, p, count_drop_of, l);
+    outbox_push(&l->outbox, p, &tools);
     l->is_dirty = true;
     w->links_dirty = true;
-    if (outbox_bytes(&l->outbox) >= FLUSH_EARLY)
+    if (outbox_bytes(&l->outbox) >= FLUSH_EARLY && !pacer_is_on(&w->pacer))
+        derp_client_flush(l->client);
+}
+
+static void flush(struct mesh_link *l)
+{
+    if (pacer_is_on(&l->worker->pacer))
+        pacer_add(&l->worker->pacer, &l->paced);
+    else
         derp_client_flush(l->client);
 }
 
@@ -433,6 +495,6 @@ void mesh_link_turn_end(struct worker *w)
 
         l->is_dirty = false;
         if (was_dirty && l->client != NULL)
-            derp_client_flush(l->client);
+            flush(l);
     }
 }

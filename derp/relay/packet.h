@@ -40,7 +40,7 @@ enum packet_kind {
 
 struct packet {
     struct mail mail;
-    int64_t since_ms; /* when it began to wait in a backlog */
+    int64_t since_ms; /* when it came, by the monotonic clock; of PACKET_OTHER */
     uint32_t len;     /* of data */
     uint32_t cap;
     enum packet_kind kind;

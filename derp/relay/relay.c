@@ -103,6 +103,7 @@ struct relay *relay_new(const struct relay_options *opt, struct fault *f)
     atomic_init(&r->patrol_ms, (int64_t)opt->config->recheck * 1000);
     r->domain = mem_strdup(opt->domain);
     r->max_connections = opt->max_connections;
+    r->ageless = opt->ageless;
     relay_set_proxies(r, &opt->config->proxy_from);
     r->worker_count = opt->workers;
     r->workers = mem_alloc(opt->workers, sizeof *r->workers);

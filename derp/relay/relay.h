@@ -35,6 +35,7 @@ struct relay_options {
     struct loop *loop;           /* of the main thread, for timers */
     const struct config *config; /* for admission, proxies and pages; read during the call only */
     size_t max_connections;      /* of all workers; the newest is refused beyond it */
+    bool ageless; /* for tests: no packet is dropped because it has waited for too long */
 };
 
 /* Binds the STUN sockets and starts the threads. NULL with a reason otherwise. */

@@ -21,15 +21,18 @@ void session_mark_dirty(struct session *s)
     DL_APPEND2(s->worker->dirty, s, dirty_prev, dirty_next);
 }
 
-static void count_head_drop(void *arg, const struct packet *p)
+static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
 {
+    static const enum counter_id counter[] = {[PACKET_NO_ROOM] = COUNTER_DROP_HEAD_DISCO,
+                                              [PACKET_LATE] = COUNTER_DROP_LATE_DISCO,
+                                              [PACKET_LEFT] = COUNTER_DROP_GONE_DISCO};
     struct session *s = arg;
 
-    if (p->kind != PACKET_CONTROL) {
+    if (p->kind != PACKET_CONTROL && why != PACKET_LEFT) {
         s->bytes_out -= p->len - FRAME_HEADER_LEN - KEY_LEN;
         s->dropped++;
     }
-    count_drop(s->worker, COUNTER_DROP_HEAD_DISCO, p);
+    count_drop(s->worker, counter[why], p);
 }
 
 void session_close(struct session *s, enum conn_end why, const char *reason)
@@ -49,26 +52,81 @@ static void session_doom(struct session *s)
     s->is_dirty = true;
 }
 
+struct outbox_tools session_tools(struct session *s)
+{
+    return (struct outbox_tools){.pool = s->worker->pool,
+                                 .now_ms = loop_now_ms(s->worker->loop),
+                                 .keep_late = s->worker->relay->ageless,
+                                 .drop = on_drop,
+                                 .arg = s};
+}
+
+/* Logins and pages are not held back: without them there is nothing to pace. */
+static bool session_is_paced(const struct session *s)
+{
+    return s->state == SESSION_DERP && pacer_is_on(&s->worker->pacer);
+}
+
+static void flush(struct session *s)
+{
+    if (session_is_paced(s)) {
+        pacer_add(&s->worker->pacer, &s->paced);
+        return;
+    }
+    conn_flush(s->conn);
+}
+
 void session_turn_end(struct session *s)
 {
     if (s->is_doomed)
         conn_close(s->conn, CONN_END_STALLED, "too many control frames wait");
     else
-        conn_flush(s->conn);
+        flush(s);
 }
+
+/* --- Turns under an uplink ------------------------------------------------------------------ */
+
+static struct session *of_paced(struct paced *p)
+{
+    return (struct session *)(void *)((char *)p - offsetof(struct session, paced));
+}
+
+static struct outbox *paced_outbox(struct paced *p)
+{
+    return &of_paced(p)->outbox;
+}
+
+static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class)
+{
+    struct session *s = of_paced(p);
+    size_t sent;
+
+    p->budget = budget;
+    p->class = class;
+    p->sent = 0;
+    conn_pin(s->conn);
+    conn_flush(s->conn);
+    p->budget = 0;
+    sent = p->sent;
+    conn_unpin(s->conn);
+    return sent;
+}
+
+static const struct paced_calls paced_calls = {.outbox = paced_outbox, .send = paced_send};
 
 void session_push(struct session *s, struct packet *p)
 {
     bool is_control = p->kind == PACKET_CONTROL;
+    struct outbox_tools tools = session_tools(s);
 
-    if (!outbox_push(&s->outbox, s->worker->pool, p, count_head_drop, s)) {
+    if (!outbox_push(&s->outbox, p, &tools)) {
         session_doom(s);
         return;
     }
     session_mark_dirty(s);
     /* Many senders may fill a queue within one turn: write early rather than drop. */
     if (!is_control && outbox_bytes(&s->outbox) >= FLUSH_EARLY && !conn_is_blocked(s->conn))
-        conn_flush(s->conn);
+        flush(s);
 }
 
 void session_push_bytes(struct session *s, const void *bytes, size_t n)
@@ -82,20 +140,42 @@ void session_push_bytes(struct session *s, const void *bytes, size_t n)
     session_push(s, p);
 }
 
+/* Fills by class until at least goal bytes are there. */
+static size_t fill(struct session *s, uint8_t *out, size_t room, size_t goal,
+                   enum outbox_class class)
+{
+    struct outbox_tools tools = session_tools(s);
+
+    return s->tunnel != NULL ? tunnel_fill(s, out, room, goal, class)
+                             : outbox_fill(&s->outbox, out, room, goal, class, &tools);
+}
+
 static size_t on_fill(void *owner, uint8_t *out, size_t room)
 {
     struct session *s = owner;
+    struct paced *p = &s->paced;
+    size_t n;
 
-    if (s->tunnel != NULL)
-        return tunnel_fill(s, out, room);
-    return outbox_fill(&s->outbox, s->worker->pool, out, room);
+    if (!session_is_paced(s)) {
+        n = fill(s, out, room, room, OUTBOX_ALL);
+        pacer_note(&s->worker->pacer, n);
+        return n;
+    }
+    if (p->budget == 0)
+        return 0;
+    n = fill(s, out, room, p->budget, p->class);
+    p->budget -= n < p->budget ? n : p->budget;
+    p->sent += n;
+    return n;
 }
 
 static void on_drained(void *owner)
 {
     struct session *s = owner;
 
-    s->pong_waits = false;
+    s->pong_waits = s->outbox.lanes[PACKET_CONTROL].head != NULL;
+    if (!outbox_empty(&s->outbox) && session_is_paced(s))
+        session_mark_dirty(s);
     if (s->is_held) {
         s->is_held = false;
         conn_hold(s->conn, false);
@@ -169,6 +249,7 @@ static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
 {
     struct session *s = owner;
 
+    pacer_note_received(&s->worker->pacer, n);
     if (s->tunnel != NULL)
         return tunnel_take(s, data, n, session_take);
     return session_take(s, data, n, want);
@@ -213,17 +294,11 @@ static void count_end(struct session *s, enum conn_end end)
         count(c, COUNTER_STALLED, 1);
 }
 
-static void count_gone_drop(void *arg, const struct packet *p)
-{
-    struct session *s = arg;
-
-    count_drop(s->worker, COUNTER_DROP_GONE_DISCO, p);
-}
-
 static void on_end(void *owner, enum conn_end end, const char *reason)
 {
     struct session *s = owner;
     struct worker *w = s->worker;
+    struct outbox_tools tools = session_tools(s);
     char peer[ENDPOINT_TEXT];
 
     if (log_shows(LOG_LEVEL_DEBUG))
@@ -231,6 +306,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
                   conn_end_name(end), reason[0] == '\0' ? "" : ": ", reason);
     count_end(s, end);
     prelogin_remove(s);
+    pacer_remove(&w->pacer, &s->paced);
     if (s->is_dirty)
         DL_DELETE2(w->dirty, s, dirty_prev, dirty_next);
     worker_free_slot(w, s->handle);
@@ -238,7 +314,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
         exchange_left(s);
         session_gauges(s, false);
     }
-    outbox_clear(&s->outbox, w->pool, count_gone_drop, s);
+    outbox_clear(&s->outbox, &tools);
     atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
     tunnel_free(s->tunnel);
     free(s->destinations);
@@ -278,6 +354,7 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
     }
     s = mem_alloc(1, sizeof *s);
     s->worker = w;
+    s->paced.calls = &paced_calls;
     s->port = port;
     s->peer = *peer;
     s->state = begin[port];
@@ -290,13 +367,14 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
 
 void session_restarting(struct session *s, int64_t bound_ms)
 {
+    struct outbox_tools tools = session_tools(s);
     struct packet *p;
 
     if (s->state == SESSION_DERP) {
         /* Come back at once: a restarted relay listens again within a second. */
         p = packet_new(s->worker->pool, FRAME_RESTARTING_LEN, PACKET_CONTROL);
         frame_write_restarting(p->data, 0, 10000);
-        outbox_push(&s->outbox, s->worker->pool, p, NULL, NULL);
+        outbox_push(&s->outbox, p, &tools);
     }
     s->state = SESSION_FINISHING;
     conn_finish(s->conn, bound_ms);

@@ -58,9 +58,11 @@ size_t tunnel_take(struct session *s, const uint8_t *data, size_t n,
 }
 
 /* One message per call: control frames go between messages. */
-size_t tunnel_fill(struct session *s, uint8_t *out, size_t room)
+size_t tunnel_fill(struct session *s, uint8_t *out, size_t room, size_t goal,
+                   enum outbox_class class)
 {
     struct buf *control = &s->tunnel->control;
+    struct outbox_tools tools = session_tools(s);
     size_t n, head;
 
     if (control->len > 0) {
@@ -69,8 +71,8 @@ size_t tunnel_fill(struct session *s, uint8_t *out, size_t room)
         buf_consume(control, n);
         return n;
     }
-    n = outbox_fill(&s->outbox, s->worker->pool, out + WEBSOCKET_OVERHEAD,
-                    room - WEBSOCKET_OVERHEAD);
+    n = outbox_fill(&s->outbox, out + WEBSOCKET_OVERHEAD, room - WEBSOCKET_OVERHEAD, goal, class,
+                    &tools);
     if (n == 0)
         return 0;
     head = websocket_wrap(out + WEBSOCKET_OVERHEAD, n);

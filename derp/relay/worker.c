@@ -363,6 +363,8 @@ static void on_turn_end(void *arg)
     }
     if (w->links_dirty)
         mesh_link_turn_end(w);
+    if (pacer_is_on(&w->pacer))
+        pacer_run(&w->pacer);
     send_outgoing(w);
     count_turn(w);
     end_if_drained(w);
@@ -440,6 +442,7 @@ bool worker_init(struct worker *w, struct relay *r, unsigned index, const struct
     pthread_mutex_init(&w->mail_lock, NULL);
     loop_wake_init(&w->wake, w->loop, on_wake, w);
     loop_on_turn_end(w->loop, on_turn_end, w);
+    pacer_init(&w->pacer, w->loop, opt->config->uplink);
     loop_timer_init(&w->patrol, w->loop, on_patrol, w);
     worker_set_patrol(w, NULL);
     for (size_t i = 0; i < opt->stun_count; i++) {

@@ -36,7 +36,7 @@ def test_any_two_clients_on_any_two_nodes(region):
     try:
         for a, b in itertools.permutations(clients, 2):
             reach(a, b)
-            packets = [b"%d from a" % i + b"x" * (i * 137 % 2000) for i in range(200)]
+            packets = [b"%d from a" % i + b"x" * (300 + i * 137 % 2000) for i in range(200)]
             for i in range(0, len(packets), BATCH):
                 batch = packets[i:i + BATCH]
                 for p in batch:

@@ -88,7 +88,7 @@ def test_talk(pool, programs, server):
     relay = pool.get(server)
     done = subprocess.run([programs("derptalk"), *relay.flags(), "--map", relay.derp_map(),
                            "--clients", "5", "--rate", "200", "--duration", "2s",
-                           "--sizes", "21,100,1280,9000"], capture_output=True, text=True, timeout=60)
+                           "--sizes", "300,900,1280,9000"], capture_output=True, text=True, timeout=60)
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["ok"], done.stdout + done.stderr
     assert report["sent"] > 500

@@ -115,8 +115,8 @@ void model_joined(struct model *m, unsigned slot, unsigned node, unsigned key, i
                                          .since_ms = since_ms};
     for (unsigned k = 0; k < KEYS; k++)
         m->heard[k][slot] = HEARD_NO;
-    for (int class = 0; class < MODEL_CLASSES; class ++)
-        memset(m->last[class][slot], 0, sizeof m->last[class][slot]);
+    for (int order = 0; order < MODEL_ORDERS; order++)
+        memset(m->last[order][slot], 0, sizeof m->last[order][slot]);
     model_count(m, node, COUNTER_LOGIN_OK, 1);
 }
 

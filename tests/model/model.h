@@ -22,6 +22,9 @@
 
 enum model_class { MODEL_DISCO, MODEL_OTHER, MODEL_CLASSES };
 
+/* What keeps its order: on a full line small packets pass large ones. */
+enum model_order { MODEL_ORDER_DISCO, MODEL_ORDER_SMALL, MODEL_ORDER_LARGE, MODEL_ORDERS };
+
 enum model_ending {
     MODEL_STAYS,
     MODEL_LEAVES, /* ends within this window; what it has sent counts */
@@ -111,7 +114,7 @@ struct model {
     } turns[NODES_MAX][KEYS];
     struct {
         uint32_t serial, seq;
-    } last[MODEL_CLASSES][SLOTS][SLOTS]; /* received: by receiver and sender */
+    } last[MODEL_ORDERS][SLOTS][SLOTS]; /* received: by receiver and sender */
     struct model_packet *packets;
     size_t packet_count, packet_room;
     struct model_gone *gones;

@@ -2,6 +2,7 @@
 /* What clients may receive, and what they must have received when all is quiet. */
 #include <string.h>
 
+#include "derp/relay/backlog.h"
 #include "derp/wire/frame.h"
 #include "tests/model/model_private.h"
 #include "tests/model/payload.h"
@@ -63,17 +64,24 @@ static struct model_packet *by_content(struct model *m, unsigned slot, unsigned 
     return found;
 }
 
+static enum model_order order_of(const struct model_packet *p)
+{
+    if (p->class == MODEL_DISCO)
+        return MODEL_ORDER_DISCO;
+    return frame_len(p) <= BACKLOG_SMALL ? MODEL_ORDER_SMALL : MODEL_ORDER_LARGE;
+}
+
 static bool in_order(struct model *m, unsigned slot, const struct model_packet *p, struct fault *f)
 {
-    uint32_t serial = m->last[p->class][slot][p->from].serial;
-    uint32_t seq = m->last[p->class][slot][p->from].seq;
+    uint32_t serial = m->last[order_of(p)][slot][p->from].serial;
+    uint32_t seq = m->last[order_of(p)][slot][p->from].seq;
 
     if (serial == p->from_serial && p->seq < seq)
         return fault_set(f, "slot %u got packet %u of slot %u behind packet %u", slot, p->seq,
                          p->from, seq);
     if (serial <= p->from_serial) {
-        m->last[p->class][slot][p->from].serial = p->from_serial;
-        m->last[p->class][slot][p->from].seq = p->seq;
+        m->last[order_of(p)][slot][p->from].serial = p->from_serial;
+        m->last[order_of(p)][slot][p->from].seq = p->seq;
     }
     return true;
 }

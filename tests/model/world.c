@@ -94,7 +94,7 @@ static void make_keypair(struct keypair *pair, uint8_t kind, unsigned number)
 
 static void start_node(struct world *w, struct node *n)
 {
-    struct relay_options opt = {.workers = WORLD_WORKERS, .max_connections = 1000};
+    struct relay_options opt = {.workers = WORLD_WORKERS, .max_connections = 1000, .ageless = true};
     struct config c;
     struct fault f;
 

@@ -41,7 +41,8 @@ static void push(struct backlog *b, struct packet_pool *pool, uint8_t src, size_
     memset(p->data, 0, len);
     p->data[FRAME_HEADER_LEN] = src;
     p->data[len - 1] = mark;
-    backlog_push(b, p, now);
+    p->since_ms = now;
+    backlog_push(b, p);
 }
 
 /* Source and mark of the next packet, as src * 256 + mark; -1: none. */
@@ -67,7 +68,7 @@ static void empty(struct backlog *b, struct packet_pool *pool)
 
 static void test_small_before_bulk_of_the_same_source(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
 
     for (uint8_t i = 0; i < 20; i++)
         push(b, *state, 1, BULK, i, 0);
@@ -85,7 +86,7 @@ static void test_small_before_bulk_of_the_same_source(void **state)
 /* A flood of small packets leaves bulk its share. */
 static void test_bulk_stays_alive(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
     size_t small = 0, bulk = 0;
 
     for (int i = 0; i < 400; i++)
@@ -103,7 +104,7 @@ static void test_bulk_stays_alive(void **state)
 
 static void test_sources_take_turns_by_bytes(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
     size_t bytes[3] = {0};
 
     /* One with many packets, one with large ones, one with few. */
@@ -127,7 +128,7 @@ static void test_sources_take_turns_by_bytes(void **state)
 
 static void test_urgent_only(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
     struct packet *p;
 
     push(b, *state, 1, BULK, 1, 0);
@@ -144,7 +145,7 @@ static void test_urgent_only(void **state)
 /* More comes than leaves, for ever. */
 static void test_codel_bounds_the_wait(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
     int64_t waited = 0, worst = 0;
     unsigned sent = 0;
 
@@ -174,7 +175,7 @@ static void test_codel_bounds_the_wait(void **state)
 /* A short burst is no standing queue. */
 static void test_codel_lets_bursts_pass(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
 
     for (int round = 0; round < 10; round++) {
         int64_t begin = round * 1000;
@@ -188,9 +189,21 @@ static void test_codel_lets_bursts_pass(void **state)
     backlog_free(b);
 }
 
+static void test_late_ones_can_be_kept(void **state)
+{
+    struct backlog *b = backlog_new(true);
+
+    for (int i = 0; i < 10; i++)
+        push(b, *state, 1, BULK, 0, 0);
+    for (int i = 0; i < 10; i++)
+        assert_true(pop(b, *state, 100000 * i) >= 0);
+    assert_int_equal(dropped, 0);
+    backlog_free(b);
+}
+
 static void test_shed_takes_from_the_fattest(void **state)
 {
-    struct backlog *b = backlog_new();
+    struct backlog *b = backlog_new(false);
     struct packet *p;
 
     push(b, *state, 1, SMALL, 0, 0);
@@ -221,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_urgent_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_bounds_the_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_lets_bursts_pass, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_late_ones_can_be_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shed_takes_from_the_fattest, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,9 +36,17 @@ func TestPacketToSelf(t *testing.T) {
 	c.expectPacket(c.SelfPublicKey(), []byte("note to self"))
 }
 
-// numbered is a packet that says its number and has a size of its own.
+// numbered is a large packet that says its number and has a size of its own. Small ones may pass
+// large ones when a line is full.
 func numbered(i int) []byte {
-	b := pattern(i, 8+i*37%1300)
+	b := pattern(i, 300+i*37%1100)
+	binary.BigEndian.PutUint64(b, uint64(i))
+	return b
+}
+
+// small is one that is small.
+func small(i int) []byte {
+	b := pattern(i, 8+i*37%250)
 	binary.BigEndian.PutUint64(b, uint64(i))
 	return b
 }
@@ -70,6 +78,10 @@ func stream(t *testing.T, a, b *client, n, window int, packet func(int) []byte) 
 
 func TestPacketOrder(t *testing.T) {
 	stream(t, newClient(t, &target), newClient(t, &target), 10000, 16, numbered)
+}
+
+func TestPacketOrderSmall(t *testing.T) {
+	stream(t, newClient(t, &target), newClient(t, &target), 10000, 16, small)
 }
 
 func TestPacketOrderDisco(t *testing.T) {

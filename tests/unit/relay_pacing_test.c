@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "derp/relay/pacing.c"
+
+#include <string.h>
+
+#include "tests/unit/unit.h"
+
+#define RATE            (4 * 1000 * 1000)
+#define SMALL           137
+#define BULK            1349
+#define DEPTH_FOR_TESTS 3200
+
+struct receiver {
+    struct paced paced; /* first: of_paced is a cast */
+    struct outbox outbox;
+    struct outbox_tools tools;
+    size_t bytes;
+    size_t small; /* packets */
+    bool is_blocked;
+};
+
+static struct outbox *outbox_of(struct paced *p)
+{
+    return &((struct receiver *)p)->outbox;
+}
+
+static size_t send_to(struct paced *p, size_t budget, enum outbox_class class)
+{
+    struct receiver *r = (struct receiver *)p;
+    uint8_t out[16384];
+    size_t n;
+
+    if (r->is_blocked)
+        return 0;
+    n = outbox_fill(&r->outbox, out, sizeof out, budget, class, &r->tools);
+    r->bytes += n;
+    r->small += class == OUTBOX_URGENT && n > 0 ? n / SMALL : 0;
+    return n;
+}
+
+static const struct paced_calls calls = {.outbox = outbox_of, .send = send_to};
+
+static struct loop *loop;
+static struct packet_pool *pool;
+
+static struct receiver receiver(void)
+{
+    return (struct receiver){.paced = {.calls = &calls}, .tools = {.pool = pool}};
+}
+
+static void give(struct pacer *pacer, struct receiver *r, size_t len, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct packet *p = packet_new(pool, len, PACKET_OTHER);
+
+        memset(p->data, 0, len);
+        outbox_push(&r->outbox, p, &r->tools);
+        r->tools.now_ms += 1; /* some time passes, so that it is congested soon */
+    }
+    pacer_add(pacer, &r->paced);
+}
+
+static void forget(struct pacer *pacer, struct receiver *r)
+{
+    pacer_remove(pacer, &r->paced);
+    outbox_clear(&r->outbox, &r->tools);
+}
+
+/* Time goes on by hand: so many bytes may be sent now. */
+static void grant(struct pacer *pacer, int64_t bytes)
+{
+    pacer->shaper.depth = bytes > DEPTH_FOR_TESTS ? bytes : DEPTH_FOR_TESTS;
+    pacer->shaper.tokens = bytes;
+    pacer->shaper.then_ms = INT64_MAX; /* nothing is added by the clock */
+    pacer_run(pacer);
+}
+
+static struct pacer pacer_at(uint64_t rate)
+{
+    struct pacer p;
+
+    pacer_init(&p, loop, rate);
+    return p;
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    struct pacer pacer = pacer_at(0);
+
+    assert_false(pacer_is_on(&pacer));
+    pacer_run(&pacer); /* nobody waits */
+}
+
+static void test_receivers_share_by_bytes(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver(), b = receiver(), c = receiver();
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, BULK, 200);
+    give(&pacer, &b, BULK, 200);
+    give(&pacer, &c, 16000, 20);
+    grant(&pacer, 200000);
+    assert_in_range(a.bytes + b.bytes + c.bytes, 150000, 210000);
+    assert_in_range(a.bytes, b.bytes - 2 * QUANTUM, b.bytes + 2 * QUANTUM);
+    assert_in_range(c.bytes, a.bytes - 16384 - QUANTUM, a.bytes + 16384 + QUANTUM);
+    assert_true(loop_timer_armed(&pacer.timer));
+    forget(&pacer, &a);
+    forget(&pacer, &b);
+    forget(&pacer, &c);
+    loop_timer_stop(&pacer.timer);
+}
+
+static void test_no_more_than_granted(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver();
+    size_t before;
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, BULK, 50);
+    grant(&pacer, 5000);
+    assert_in_range(a.bytes, 3 * BULK, 4 * BULK);
+    before = a.bytes;
+    grant(&pacer, 0);
+    assert_int_equal(a.bytes, before);
+    forget(&pacer, &a);
+    loop_timer_stop(&pacer.timer);
+}
+
+/* A keystroke for another receiver, and one for the same, pass everything that waits. */
+static void test_urgent_first_and_bulk_alive(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver(), b = receiver();
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, BULK, 100);
+    give(&pacer, &b, BULK, 100);
+    grant(&pacer, 3000);
+    give(&pacer, &a, SMALL, 1);
+    give(&pacer, &b, SMALL, 1);
+    grant(&pacer, 1000);
+    assert_int_equal(a.small, 1);
+    assert_int_equal(b.small, 1);
+    /* A flood of them leaves bulk a quarter. */
+    give(&pacer, &a, SMALL, 1000);
+    a.bytes = b.bytes = 0;
+    grant(&pacer, 40000);
+    assert_true(b.bytes > 3000);
+    assert_true(a.small > 100);
+    forget(&pacer, &a);
+    forget(&pacer, &b);
+    loop_timer_stop(&pacer.timer);
+}
+
+static void test_a_blocked_receiver_costs_nothing(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver(), b = receiver();
+
+    pacer = pacer_at(RATE);
+    a.is_blocked = true;
+    give(&pacer, &a, BULK, 10);
+    give(&pacer, &b, BULK, 100);
+    grant(&pacer, 20000);
+    assert_int_equal(a.bytes, 0);
+    assert_false(a.paced.is_queued); /* until it takes more */
+    assert_in_range(b.bytes, 16000, 21000);
+    forget(&pacer, &a);
+    forget(&pacer, &b);
+    loop_timer_stop(&pacer.timer);
+}
+
+static void test_the_idle_are_left_alone(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver();
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, BULK, 2);
+    pacer_add(&pacer, &a.paced); /* again: no-op */
+    grant(&pacer, 100000);
+    assert_int_equal(a.bytes, 2 * BULK);
+    assert_null(pacer.ring);
+    assert_false(loop_timer_armed(&pacer.timer));
+    pacer_remove(&pacer, &a.paced);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    pool = packet_pool_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    packet_pool_free(pool);
+    loop_free(loop);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_receivers_share_by_bytes),
+        cmocka_unit_test(test_no_more_than_granted),
+        cmocka_unit_test(test_urgent_first_and_bulk_alive),
+        cmocka_unit_test(test_a_blocked_receiver_costs_nothing),
+        cmocka_unit_test(test_the_idle_are_left_alone),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
