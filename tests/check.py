@@ -349,7 +349,8 @@ def stage_model(result, deadline):
 
     def one(flavour, first):
         seeds = f"{first}-{first + MODEL_GROUP - 1}"
-        command = [ROOT / "build" / flavour / "model/model", "--seeds", seeds, "--steps", MODEL_STEPS]
+        command = [ROOT / "build" / flavour / "model/model", "--seeds", seeds,
+                   "--steps", MODEL_STEPS, "--shrink", 60]
         status, output = programs.run(command, deadline, SANITIZERS)
         return f"model {flavour}, seeds {seeds}", status, output
 

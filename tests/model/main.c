@@ -46,7 +46,7 @@ static bool parse(int argc, char **argv, struct options *o)
                           .first = 1,
                           .last = 1,
                           .steps = 10000,
-                          .shrink_s = 120,
+                          .shrink_s = 240,
                           .trial = {.show = true, .patience_ms = PATIENCE_MS}};
     o->trial.limit_s = LIMIT_S;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {

@@ -361,8 +361,7 @@ bool model_may_be_told(const struct model *m, const struct model_packet *p)
 {
     const struct model_conn *from = &m->conns[p->from];
 
-    return p->class == MODEL_DISCO && p->may_be_lost && from->up &&
-           from->serial == p->from_serial && p->seq > from->told_of;
+    return p->class == MODEL_DISCO && p->may_be_lost && from->up && from->serial == p->from_serial;
 }
 
 static bool still_on_its_way(const struct model *m, const struct model_packet *p, uint32_t quiet)

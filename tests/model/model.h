@@ -55,7 +55,6 @@ struct model_conn {
     /* PeerGone, not here */
     unsigned asked;   /* how often that may have been the answer */
     unsigned told;    /* how often it was */
-    uint32_t told_of; /* the packet that it answered */
     int64_t since_ms; /* when it began to connect */
 };
 

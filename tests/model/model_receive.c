@@ -115,6 +115,39 @@ static void heard(struct model *m, unsigned slot, const struct model_packet *p)
     other->is_told = false;
 }
 
+/* A disco packet of this connection, not answered yet, for a key that is or may be missing; one
+ * whose answer is due before one whose is not. */
+static struct model_packet *asked(struct model *m, unsigned slot, unsigned key)
+{
+    const struct model_conn *c = &m->conns[slot];
+    struct model_packet *found = NULL;
+
+    for (size_t i = 0; i < m->packet_count; i++) {
+        struct model_packet *p = &m->packets[i];
+        bool may_be_lost = p->is_closed ? p->may_be_lost : !model_route(m, p->node, p->dst).is_sure;
+
+        if (p->from == slot && p->from_serial == c->serial && p->dst == key &&
+            p->class == MODEL_DISCO && !p->is_received && !p->is_answered && may_be_lost &&
+            (found == NULL || (p->must_be_told && !found->must_be_told)))
+            found = p;
+    }
+    return found;
+}
+
+/* It came, so the answer "not here" that was taken for its own was another packet's. */
+static bool other_was_answered(struct model *m, struct model_packet *p)
+{
+    struct model_packet *other;
+
+    p->is_answered = false;
+    if (m->conns[p->from].serial != p->from_serial)
+        return true;
+    other = asked(m, p->from, p->dst);
+    if (other != NULL)
+        other->is_answered = true;
+    return other != NULL;
+}
+
 bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *payload, size_t n,
                   struct fault *f)
 {
@@ -140,10 +173,10 @@ bool model_packet(struct model *m, unsigned slot, unsigned src, const uint8_t *p
         return fault_set(f,
                          "slot %u (key %u) got packet %u, which is for key %u's active connection",
                          slot, m->conns[slot].key, p->seq, p->dst);
-    if (p->is_answered)
+    p->is_received = true;
+    if (p->is_answered && !other_was_answered(m, p))
         return fault_set(f, "slot %u got packet %u, whose sender was told that nobody is here",
                          slot, p->seq);
-    p->is_received = true;
     heard(m, slot, p);
     return !has_seq || in_order(m, slot, p, f);
 }
@@ -184,22 +217,6 @@ bool model_peer_gone(struct model *m, unsigned slot, unsigned key, struct fault 
     return true;
 }
 
-/* A disco packet of this connection, not answered yet, for a key that is or may be missing. */
-static struct model_packet *asked(struct model *m, unsigned slot, unsigned key)
-{
-    const struct model_conn *c = &m->conns[slot];
-
-    for (size_t i = 0; i < m->packet_count; i++) {
-        struct model_packet *p = &m->packets[i];
-        bool may_be_lost = p->is_closed ? p->may_be_lost : !model_route(m, p->node, p->dst).is_sure;
-
-        if (p->from == slot && p->from_serial == c->serial && p->dst == key &&
-            p->class == MODEL_DISCO && p->seq > c->told_of && !p->is_received && may_be_lost)
-            return p;
-    }
-    return NULL;
-}
-
 bool model_not_here(struct model *m, unsigned slot, unsigned key, int64_t now_ms, struct fault *f)
 {
     struct model_conn *c = &m->conns[slot];
@@ -209,7 +226,6 @@ bool model_not_here(struct model *m, unsigned slot, unsigned key, int64_t now_ms
         return fault_set(f, "slot %u was told that key %u is not here, and had not asked", slot,
                          key);
     p->is_answered = true;
-    c->told_of = p->seq;
     c->told++;
     if (c->told > 3 + (now_ms - c->since_ms) / 1000)
         return fault_set(f, "slot %u was told %u times that keys are not here, within %d ms", slot,
