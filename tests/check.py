@@ -9,6 +9,7 @@ Each stage stands under a heading, shows failing tests in full and tells how lon
 that passes its deadline, or Ctrl-C, ends everything that the stage started.
 """
 import concurrent.futures
+import contextlib
 import os
 import re
 import shutil
@@ -280,6 +281,15 @@ def pytest_command(report, *args):
             f"--junitxml={report}", *args]
 
 
+@contextlib.contextmanager
+def folder_of_its_own(env=None):
+    """The environment of a pytest: it closes the folder of its temporary files to other users when
+    it starts, and so would close that of another one that is running."""
+    with tempfile.TemporaryDirectory(prefix="check-", ignore_cleanup_errors=True) as root:
+        os.chmod(root, 0o755)
+        yield {**(env or {}), "PYTEST_DEBUG_TEMPROOT": root}
+
+
 def judge_pytest(result, name, status, report):
     """Counts a run by its report; a run that ended without one is a failure."""
     counted = read_junit(result, report) if report.exists() else 0
@@ -293,7 +303,8 @@ def pytest(result, name, deadline, folder):
     """One run over a folder whose tests share costly fixtures; shows pytest's output as it comes."""
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    status, _ = programs.run(pytest_command(report, folder), deadline, show=True)
+    with folder_of_its_own() as own:
+        status, _ = programs.run(pytest_command(report, folder), deadline, own, show=True)
     judge_pytest(result, name, status, report)
 
 
@@ -303,7 +314,8 @@ def pytest_files(result, name, deadline, folder, *args, env=None):
         report = LOGS / f"{name}-{path.stem}.xml"
         report.unlink(missing_ok=True)
         start = time.monotonic()
-        status, output = programs.run(pytest_command(report, path, *args), deadline, env)
+        with folder_of_its_own(env) as own:
+            status, output = programs.run(pytest_command(report, path, *args), deadline, own)
         return path, report, status, output, time.monotonic() - start
 
     # The longest first, so that none is left to run alone at the end; size is a fair guess.

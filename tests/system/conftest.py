@@ -31,6 +31,16 @@ def derpd_binary():
 class Relay(relays.Derpd):
     """derpd with what the tests of this folder ask of it."""
 
+    running = []
+
+    def __enter__(self):
+        self.running.append(self)
+        return super().__enter__()
+
+    def __exit__(self, *exc):
+        self.running.remove(self)
+        return super().__exit__(*exc)
+
     def client(self, **options):
         return derp.Client(("127.0.0.1", self.port), relays.HOST, str(self.folder / "ca.pem"),
                            **options)
@@ -44,3 +54,12 @@ class Relay(relays.Derpd):
 def relay(derpd_binary, authority):
     with Relay(derpd_binary, authority) as r:
         yield r
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What relays logged is shown with a failure."""
+    report = (yield).get_result()
+    if report.failed and call.when == "call":
+        for relay in Relay.running:
+            report.sections.append(("log of derpd", relay.text()[-6000:]))

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import socketserver
+import tempfile
 import threading
 import time
 
@@ -179,11 +180,11 @@ def write_keys(path, *keys):
 
 
 @pytest.fixture
-def open_path(tmp_path):
-    """A folder that the relay's user may enter."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+def open_path():
+    """A folder that the relay's user may enter. Not one of pytest's, which another pytest closes."""
+    with tempfile.TemporaryDirectory(prefix="admission-") as folder:
         os.chmod(folder, 0o755)
-    return tmp_path
+        yield pathlib.Path(folder)
 
 
 @pytest.mark.tsan
