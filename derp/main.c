@@ -428,13 +428,13 @@ static bool start(struct daemon *d, struct fault *f)
         certificate_watch_new(d->config, d->relay, &d->server_key.public_key, d->loop, f);
     if (d->certificate == NULL)
         return false;
-    if (!relay_set_mesh(d->relay, d->config, f) ||
-        !listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
+    if (!listen_on(d, &d->config->listen, "DERP", accepted_tls, f) ||
         !listen_on(d, &d->config->listen_proxy, "DERP from load balancers", accepted_proxied, f))
         return false;
     d->derp_listeners = d->listener_count;
     limit_accepts(d);
-    if (!listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f))
+    if (!listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f) ||
+        !relay_set_mesh(d->relay, d->config, f)) /* last: it may find itself among the others */
         return false;
     notify_watchdog(d->loop, is_alive, d);
     memory_watch(d->loop, ended_connections, d);

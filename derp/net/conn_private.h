@@ -47,9 +47,10 @@ struct conn {
     uint32_t batch;     /* plaintext sealed for one write: grows while the kernel takes all */
     int fd;
     int write_timeout_ms;
-    bool is_slow;   /* the peer's line: the kernel is given less ahead */
-    bool held;      /* the owner wants no data now */
-    unsigned depth; /* calls of ours under way: nothing is freed before the last returns */
+    int held_before; /* bytes the kernel held when the stall timer asked; < 0: it has not */
+    bool is_slow;    /* the peer's line: the kernel is given less ahead */
+    bool held;       /* the owner wants no data now */
+    unsigned depth;  /* calls of ours under way: nothing is freed before the last returns */
     enum conn_phase phase;
     enum conn_end end;
     char *reason;

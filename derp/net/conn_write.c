@@ -33,6 +33,13 @@ static void judge_line(struct conn *c)
         set_lowat(c, false);
 }
 
+/* The kernel has taken something just now. */
+static void watch_stall(struct conn *c)
+{
+    c->held_before = -1;
+    loop_timer_set(&c->stall, c->write_timeout_ms / 2);
+}
+
 static void on_blocked(struct conn *c)
 {
     c->batch = BATCH_MIN;
@@ -73,7 +80,7 @@ bool conn_send(struct conn *c, const uint8_t *p, size_t n)
     }
     if ((size_t)sent < n) {
         buf_append(&c->unsent, p + sent, n - (size_t)sent);
-        loop_timer_set(&c->stall, c->write_timeout_ms);
+        watch_stall(c);
         on_blocked(c);
         conn_want_events(c);
     } else if (n >= c->batch && c->batch < BATCH_MAX) {
@@ -97,7 +104,7 @@ bool conn_send_unsent(struct conn *c)
     }
     if ((size_t)sent < c->unsent.len) {
         buf_consume(&c->unsent, (size_t)sent);
-        loop_timer_set(&c->stall, c->write_timeout_ms);
+        watch_stall(c);
         return false;
     }
     buf_free(&c->unsent);
@@ -165,7 +172,7 @@ void conn_write(struct conn *c)
         return;
     if (c->events->on_drained != NULL)
         c->events->on_drained(c->owner);
-    if (c->phase == PHASE_FINISHING)
+    if (c->phase == PHASE_FINISHING && c->unsent.len == 0) /* the owner may have written again */
         linger(c);
 }
 

@@ -3,15 +3,28 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 struct loop {
     struct ev_loop *ev;
+    ev_check turn_begin;
+    int64_t now_ms;
     ev_prepare turn_end;
     void (*on_turn_end)(void *arg);
     void *turn_end_arg;
 };
+
+/* libev's own time is the wall clock's, which may be set. Runs before all other callbacks. */
+static void turn_began(struct ev_loop *ev, ev_check *w, int revents)
+{
+    struct loop *l = w->data;
+
+    (void)ev;
+    (void)revents;
+    l->now_ms = clock_mono_ms();
+}
 
 struct loop *loop_new(void)
 {
@@ -22,6 +35,12 @@ struct loop *loop_new(void)
         log_errno("cannot create an event loop");
         abort();
     }
+    l->now_ms = clock_mono_ms();
+    ev_check_init(&l->turn_begin, turn_began);
+    l->turn_begin.data = l;
+    ev_set_priority(&l->turn_begin, EV_MAXPRI);
+    ev_check_start(l->ev, &l->turn_begin);
+    ev_unref(l->ev); /* does not keep the loop running by itself */
     return l;
 }
 
@@ -45,7 +64,7 @@ void loop_stop(struct loop *l)
 
 int64_t loop_now_ms(struct loop *l)
 {
-    return (int64_t)(ev_now(l->ev) * 1e3);
+    return l->now_ms;
 }
 
 static void turn_ended(struct ev_loop *ev, ev_prepare *w, int revents)

@@ -14,8 +14,9 @@
 struct names;
 
 /*
- * Called on the lookup thread; count addresses with the port that was given, in the system's order
- * of preference (RFC 6724). None: problem says why, in words; "" otherwise.
+ * Called on the lookup thread, or, for an address, within names_ask; count addresses with the port
+ * that was given, in the system's order of preference (RFC 6724). None: problem says why, in words;
+ * "" otherwise.
  */
 typedef void (*names_done)(void *arg, const struct endpoint *list, size_t count,
                            const char *problem);

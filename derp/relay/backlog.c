@@ -151,12 +151,12 @@ static bool is_drop_due(const struct flow *f, struct codel *c, int64_t now_ms)
 {
     const struct packet *p = (const struct packet *)f->head;
 
+    if (p != NULL && now_ms - p->since_ms > BACKLOG_MAX_MS)
+        return true;
     if (!is_late(f, c, now_ms)) {
         c->is_dropping = false;
         return false;
     }
-    if (now_ms - p->since_ms > BACKLOG_MAX_MS)
-        return true;
     if (!c->is_dropping) {
         begin_dropping(c, now_ms);
         return true;

@@ -120,6 +120,19 @@ static void stop_link(struct mesh *m, struct mesh_node *n)
 
 /* --- The config ----------------------------------------------------------------------------- */
 
+/* Who logged in with a key that is no longer the region's has no more rights. Other relays come
+ * back within a second, with the new one. */
+static void close_peers(struct worker *w, void *unused)
+{
+    (void)unused;
+    for (uint32_t i = 0; i < w->slots_made; i++) {
+        struct session *s = worker_session(w, i);
+
+        if (s != NULL && s->is_mesh)
+            session_close(s, CONN_END_LOCAL, "the mesh key has changed");
+    }
+}
+
 /* What a config asks for, read before anything is changed. */
 struct wanted {
     bool has_key;
@@ -180,16 +193,18 @@ bool mesh_configure(struct mesh *m, const struct config *c, struct fault *f)
     struct mesh_node *old[CONFIG_MAX_MESH];
     size_t old_count = m->count;
     struct wanted w;
-    bool stays;
+    bool same_key, stays;
 
     if (!read_wanted(c, &w, f))
         return false;
-    stays = w.has_key == m->has_key && sodium_memcmp(w.key, m->key, KEY_LEN) == 0 &&
-            same_text(m->ca_file, c->mesh_ca_file);
+    same_key = w.has_key == m->has_key && sodium_memcmp(w.key, m->key, KEY_LEN) == 0;
+    stays = same_key && same_text(m->ca_file, c->mesh_ca_file);
     pthread_mutex_lock(&m->lock);
     m->has_key = w.has_key;
     memcpy(m->key, w.key, KEY_LEN);
     pthread_mutex_unlock(&m->lock);
+    for (unsigned i = 0; !same_key && i < m->relay->worker_count; i++)
+        worker_call(&m->relay->workers[i], close_peers, NULL);
     free(m->ca_file);
     m->ca_file = mem_strdup(c->mesh_ca_file);
     memcpy(old, m->nodes, sizeof old);

@@ -39,11 +39,12 @@ struct mesh_link {
     struct derp_client *client; /* NULL: waits for an address or for the next try */
     struct outbox outbox;
     struct paced paced;
-    struct remote_key *keys; /* clients of the node, as it told */
-    struct loop_timer timer; /* up: the next ping; without a client: the next try */
-    struct endpoint list[NAMES_MAX];
+    struct remote_key *keys;         /* clients of the node, as it told */
+    struct loop_timer timer;         /* up: the next ping; without a client: the next try */
+    struct endpoint list[NAMES_MAX]; /* the node's addresses, as they were last found */
     size_t count;
     size_t next;
+    bool is_asking; /* for them */
     int64_t retry_ms;
     int64_t up_ms; /* since when, by the loop's clock */
     int64_t logged_since_ms;
@@ -142,7 +143,11 @@ static void on_peer_present(void *owner, const struct peer_present *peer)
 {
     struct mesh_link *l = owner;
 
-    l->was_told = true;
+    if (!l->was_told) {
+        l->was_told = true;
+        set_status(l, MESH_UP, "");
+        log_info("mesh: linked to %s", l->node->host);
+    }
     /* This link itself is a client there, under our own key. */
     if (node_key_equal(&peer->key, &l->worker->relay->server_key.public_key))
         return;
@@ -194,7 +199,8 @@ static struct outbox *paced_outbox(struct paced *p)
     return &of_paced(p)->outbox;
 }
 
-static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class)
+/* A link outlives its connection. */
+static bool paced_send(struct paced *p, size_t budget, enum outbox_class class, size_t *n)
 {
     struct mesh_link *l = of_paced(p);
 
@@ -204,7 +210,8 @@ static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class
     if (l->client != NULL)
         derp_client_flush(l->client);
     p->budget = 0;
-    return p->sent;
+    *n = p->sent;
+    return true;
 }
 
 static const struct paced_calls paced_calls = {.outbox = paced_outbox, .send = paced_send};
@@ -266,8 +273,12 @@ static void on_names(void *arg, const struct endpoint *list, size_t count, const
 static void look_up(struct mesh_link *l)
 {
     const char *name = l->node->dial != NULL ? l->node->dial : l->node->host;
-    struct ask *a = mem_alloc(1, sizeof *a);
+    struct ask *a;
 
+    if (l->is_asking)
+        return;
+    l->is_asking = true;
+    a = mem_alloc(1, sizeof *a);
     a->relay = l->worker->relay;
     a->link = l->handle;
     names_ask(mesh_names(a->relay->mesh), name, l->node->port, on_names, a);
@@ -287,10 +298,8 @@ static void on_ready(void *owner)
     l->is_up = true;
     l->was_told = false;
     l->up_ms = loop_now_ms(l->worker->loop);
-    derp_client_watch(l->client);
-    set_status(l, MESH_UP, "");
+    derp_client_watch(l->client); /* answered by whoever has our mesh key */
     loop_timer_set(&l->timer, PING_MS);
-    log_info("mesh: linked to %s", l->node->host);
 }
 
 static size_t on_fill(void *owner, uint8_t *out, size_t room)
@@ -302,8 +311,11 @@ static size_t on_fill(void *owner, uint8_t *out, size_t room)
 
     if (!pacer_is_on(&l->worker->pacer))
         return outbox_fill(&l->outbox, out, room, room, OUTBOX_ALL, &tools);
-    if (p->budget == 0)
+    if (p->budget == 0) {
+        if (!outbox_empty(&l->outbox)) /* it was blocked, and takes more again */
+            pacer_add(&l->worker->pacer, p);
         return 0;
+    }
     n = outbox_fill(&l->outbox, out, room, p->budget, p->class, &tools);
     p->budget -= n < p->budget ? n : p->budget;
     p->sent += n;
@@ -370,18 +382,32 @@ static void connect_to(struct mesh_link *l, const struct endpoint *to)
         try_again(l, f.text);
 }
 
+/* With the addresses that are known; those that are asked for meanwhile are for the next try. */
+static void try_now(struct mesh_link *l)
+{
+    look_up(l);
+    if (l->count > 0)
+        connect_to(l, &l->list[l->next++ % l->count]);
+}
+
 void mesh_link_addresses(struct mesh_link *l, const struct mail_addresses *m)
 {
+    bool is_waiting = l->client == NULL && !l->is_self && !loop_timer_armed(&l->timer);
     char text[256];
 
-    if (l->client != NULL || l->is_self)
+    l->is_asking = false;
+    if (m->count > 0) {
+        l->count = m->count;
+        memcpy(l->list, m->list, m->count * sizeof *m->list);
+    }
+    if (!is_waiting)
         return;
-    if (m->count == 0) {
-        snprintf(text, sizeof text, "its name cannot be looked up: %s", m->problem);
-        try_again(l, text);
+    if (l->count > 0) {
+        connect_to(l, &l->list[l->next++ % l->count]);
         return;
     }
-    connect_to(l, &m->list[l->next++ % m->count]);
+    snprintf(text, sizeof text, "its name cannot be looked up: %s", m->problem);
+    try_again(l, text);
 }
 
 static void on_timer(void *arg)
@@ -390,7 +416,7 @@ static void on_timer(void *arg)
     uint8_t data[8];
 
     if (!l->is_up) {
-        look_up(l);
+        try_now(l);
         return;
     }
     loop_timer_set(&l->timer, PING_MS);

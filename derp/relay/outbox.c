@@ -123,6 +123,14 @@ static struct packet *next_in_backlog(struct outbox *o, enum outbox_class class,
     return p;
 }
 
+/* Not congested: is the packet that is next a small one? */
+static bool begins_small(const struct outbox *o)
+{
+    const struct packet *p = o->lanes[PACKET_OTHER].head;
+
+    return p != NULL && p->len <= BACKLOG_SMALL;
+}
+
 static struct packet *next_packet(struct outbox *o, size_t room, bool may_cut,
                                   enum outbox_class class, const struct outbox_tools *t)
 {
@@ -133,7 +141,9 @@ static struct packet *next_packet(struct outbox *o, size_t room, bool may_cut,
             return next_in_lane(&o->lanes[first[i]], room, may_cut);
     if (o->backlog != NULL)
         return next_in_backlog(o, class, t);
-    return class == OUTBOX_URGENT ? NULL : next_in_lane(&o->lanes[PACKET_OTHER], room, may_cut);
+    if (class == OUTBOX_URGENT && !begins_small(o))
+        return NULL;
+    return next_in_lane(&o->lanes[PACKET_OTHER], room, may_cut);
 }
 
 size_t outbox_fill(struct outbox *o, uint8_t *out, size_t room, size_t goal,
@@ -181,7 +191,7 @@ bool outbox_has_urgent(const struct outbox *o)
 {
     return o->current != NULL || o->lanes[PACKET_CONTROL].head != NULL ||
            o->lanes[PACKET_DISCO].head != NULL ||
-           (o->backlog != NULL && backlog_small_bytes(o->backlog) > 0);
+           (o->backlog != NULL ? backlog_small_bytes(o->backlog) > 0 : begins_small(o));
 }
 
 void outbox_clear(struct outbox *o, const struct outbox_tools *t)

@@ -5,8 +5,9 @@
 
 #define QUANTUM     3000 /* bytes of a receiver's turn */
 #define RECORD      4096 /* what one turn seals at most */
-#define URGENT_TURN 2048
-#define URGENT_PART 4 /* so many parts less one are for what is urgent */
+#define URGENT_TURN 600  /* bytes of a receiver's turn with what is urgent */
+#define REST_PART   4    /* the rest gets one byte in so many while something urgent waits, too */
+#define CREDIT_MAX  16384
 
 static void on_timer(void *arg)
 {
@@ -31,6 +32,7 @@ void pacer_add(struct pacer *pacer, struct paced *p)
         return;
     p->is_queued = true;
     p->deficit = QUANTUM;
+    p->urgent = 0;
     DL_APPEND(pacer->ring, p);
 }
 
@@ -49,7 +51,7 @@ void pacer_note(struct pacer *pacer, size_t n)
 
 void pacer_note_received(struct pacer *pacer, size_t n)
 {
-    shaper_spend(&pacer->shaper, shaper_ack_bytes(n));
+    shaper_note_received(&pacer->shaper, n);
 }
 
 static size_t least(size_t a, size_t b)
@@ -57,71 +59,83 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Returns what it was on the wire, 0 for nothing. */
+/* Lets p send. Returns what it was on the wire, 0 when it cannot send and is out of the ring.
+ * *has_ended: p is no more. */
 static size_t send_some(struct pacer *pacer, struct paced *p, size_t budget,
-                        enum outbox_class class)
+                        enum outbox_class class, bool *has_ended)
 {
-    size_t n = p->calls->send(p, budget, class);
-    size_t wire = n > 0 ? shaper_wire_bytes(n, RECORD) : 0;
+    size_t n = 0, wire;
 
+    *has_ended = !p->calls->send(p, budget, class, &n);
+    wire = n > 0 ? shaper_wire_bytes(n, RECORD) : 0;
     shaper_spend(&pacer->shaper, wire);
+    if (*has_ended)
+        return wire;
+    p->deficit -= (int32_t)wire;
+    if (n == 0)
+        pacer_remove(pacer, p);
     return wire;
 }
 
-/* A round over all who have something urgent. Sending may end a receiver: it takes itself out. */
-static size_t urgent_round(struct pacer *pacer, size_t allowance)
+static void to_the_end(struct pacer *pacer, struct paced *p)
 {
-    struct paced *p, *next;
-    size_t sent = 0;
-
-    DL_FOREACH_SAFE(pacer->ring, p, next)
-    {
-        if (sent >= allowance)
-            break;
-        if (outbox_has_urgent(p->calls->outbox(p)))
-            sent += send_some(pacer, p, least(allowance - sent, URGENT_TURN), OUTBOX_URGENT);
-    }
-    return sent;
-}
-
-static void send_urgent(struct pacer *pacer)
-{
-    size_t allowance = shaper_allowance(&pacer->shaper, loop_now_ms(pacer->loop));
-    size_t limit = allowance - allowance / URGENT_PART;
-    size_t sent = 0, step;
-
-    while (sent < limit && (step = urgent_round(pacer, limit - sent)) > 0)
-        sent += step;
-}
-
-/* Who has had his turn goes to the end. */
-static void rotate(struct pacer *pacer, struct paced *p)
-{
-    p->deficit += QUANTUM;
     DL_DELETE(pacer->ring, p);
     DL_APPEND(pacer->ring, p);
 }
 
-static void send_rest(struct pacer *pacer)
+/* The next who has something urgent. Who has had enough of it goes to the end. */
+static size_t urgent_turn(struct pacer *pacer, size_t allowance)
+{
+    struct paced *p = pacer->ring;
+    bool has_ended;
+    size_t wire;
+
+    while (p != NULL && !outbox_has_urgent(p->calls->outbox(p)))
+        p = p->next;
+    if (p == NULL)
+        return 0;
+    wire = send_some(pacer, p, least(allowance, URGENT_TURN), OUTBOX_URGENT, &has_ended);
+    if (has_ended || !p->is_queued)
+        return wire;
+    p->urgent += (uint32_t)wire;
+    if (p->urgent >= URGENT_TURN) {
+        p->urgent = 0;
+        to_the_end(pacer, p);
+    }
+    return wire;
+}
+
+/* The next whose turn it is by bytes, those of urgent turns counted. */
+static size_t rest_turn(struct pacer *pacer, size_t allowance)
 {
     struct paced *p;
-    size_t allowance;
+    bool has_ended;
 
-    while ((p = pacer->ring) != NULL &&
+    while ((p = pacer->ring)->deficit <= 0) {
+        p->deficit += QUANTUM;
+        to_the_end(pacer, p);
+    }
+    return send_some(pacer, p, least(allowance, RECORD), OUTBOX_ALL, &has_ended);
+}
+
+/* What is urgent goes first, but the rest gets its part. */
+static void take_turns(struct pacer *pacer)
+{
+    size_t allowance, wire;
+
+    while (pacer->ring != NULL &&
            (allowance = shaper_allowance(&pacer->shaper, loop_now_ms(pacer->loop))) > 0) {
-        size_t wire;
+        bool is_rest_due = pacer->rest_credit >= QUANTUM;
 
-        if (p->deficit <= 0) {
-            rotate(pacer, p);
-            continue;
+        wire = is_rest_due ? 0 : urgent_turn(pacer, allowance);
+        if (wire > 0) {
+            pacer->rest_credit += (int32_t)wire / (REST_PART - 1);
+            if (pacer->rest_credit > CREDIT_MAX)
+                pacer->rest_credit = CREDIT_MAX;
+        } else if (pacer->ring != NULL) {
+            wire = rest_turn(pacer, allowance);
+            pacer->rest_credit -= is_rest_due ? (int32_t)wire : 0;
         }
-        wire = send_some(pacer, p, least(allowance, RECORD), OUTBOX_ALL);
-        if (pacer->ring != p)
-            continue; /* it has ended */
-        if (wire == 0)
-            pacer_remove(pacer, p);
-        else
-            p->deficit -= (int32_t)wire;
     }
 }
 
@@ -131,8 +145,7 @@ void pacer_run(struct pacer *pacer)
 
     if (pacer->ring == NULL)
         return;
-    send_urgent(pacer);
-    send_rest(pacer);
+    take_turns(pacer);
     if (pacer->ring == NULL)
         return;
     wait = shaper_wait_ms(&pacer->shaper);

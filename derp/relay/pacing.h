@@ -21,8 +21,9 @@ struct paced;
 struct paced_calls {
     struct outbox *(*outbox)(struct paced *p);
     /* Writes frames of the class until at least budget bytes have been written, and not a frame
-     * more. Returns the bytes; 0: nothing waits, or the receiver's own line takes nothing. */
-    size_t (*send)(struct paced *p, size_t budget, enum outbox_class class);
+     * more. *n: the bytes; 0: nothing waits, or the receiver's own line takes nothing. False when
+     * the receiver has ended, and is no more. */
+    bool (*send)(struct paced *p, size_t budget, enum outbox_class class, size_t *n);
 };
 
 /* A receiver, embedded in its session or link. */
@@ -30,6 +31,7 @@ struct paced {
     const struct paced_calls *calls;
     struct paced *prev, *next;
     int32_t deficit;
+    uint32_t urgent; /* bytes of this turn with what is urgent */
     bool is_queued;
     size_t budget; /* the owner's, while it sends */
     size_t sent;
@@ -40,7 +42,8 @@ struct pacer {
     struct shaper shaper;
     struct loop *loop;
     struct loop_timer timer;
-    struct paced *ring; /* whose turn is next */
+    struct paced *ring;  /* whose turn is next */
+    int32_t rest_credit; /* bytes that the rest may send before what is urgent */
 };
 
 /* uplink: bits per second; 0: off, nothing below is needed. */

@@ -96,10 +96,11 @@ static struct outbox *paced_outbox(struct paced *p)
     return &of_paced(p)->outbox;
 }
 
-static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class)
+static bool paced_send(struct paced *p, size_t budget, enum outbox_class class, size_t *n)
 {
     struct session *s = of_paced(p);
-    size_t sent;
+    struct worker *w = s->worker;
+    handle_t handle = s->handle;
 
     p->budget = budget;
     p->class = class;
@@ -107,9 +108,9 @@ static size_t paced_send(struct paced *p, size_t budget, enum outbox_class class
     conn_pin(s->conn);
     conn_flush(s->conn);
     p->budget = 0;
-    sent = p->sent;
-    conn_unpin(s->conn);
-    return sent;
+    *n = p->sent;
+    conn_unpin(s->conn); /* writing may have ended it */
+    return worker_find(w, handle) != NULL;
 }
 
 static const struct paced_calls paced_calls = {.outbox = paced_outbox, .send = paced_send};
@@ -150,9 +151,9 @@ static size_t fill(struct session *s, uint8_t *out, size_t room, size_t goal,
                              : outbox_fill(&s->outbox, out, room, goal, class, &tools);
 }
 
-static size_t on_fill(void *owner, uint8_t *out, size_t room)
+/* Under an uplink no more than its turn allows. */
+static size_t fill_in_turn(struct session *s, uint8_t *out, size_t room)
 {
-    struct session *s = owner;
     struct paced *p = &s->paced;
     size_t n;
 
@@ -169,13 +170,27 @@ static size_t on_fill(void *owner, uint8_t *out, size_t room)
     return n;
 }
 
+static size_t on_fill(void *owner, uint8_t *out, size_t room)
+{
+    struct session *s = owner;
+    size_t n = fill_in_turn(s, out, room);
+
+    if (s->outbox.lanes[PACKET_CONTROL].head == NULL)
+        s->pong_waits = false;
+    return n;
+}
+
+static bool has_something(const struct session *s)
+{
+    return !outbox_empty(&s->outbox) || (s->tunnel != NULL && s->tunnel->control.len > 0);
+}
+
 static void on_drained(void *owner)
 {
     struct session *s = owner;
 
-    s->pong_waits = s->outbox.lanes[PACKET_CONTROL].head != NULL;
-    if (!outbox_empty(&s->outbox) && session_is_paced(s))
-        session_mark_dirty(s);
+    if (session_is_paced(s) && !s->paced.is_queued && has_something(s))
+        session_mark_dirty(s); /* its turn will come */
     if (s->is_held) {
         s->is_held = false;
         conn_hold(s->conn, false);

@@ -6,6 +6,9 @@
 #define SEGMENT          1448 /* of a 1500-byte MTU */
 #define SEGMENT_OVERHEAD 66   /* Ethernet 14, IPv4 20, TCP 32 */
 #define DEPTH_MS         8
+#define REFILL_MAX_MS    60000
+#define ACK_PART         4
+#define DEBT_PART        4    /* of a second */
 #define DEPTH_MIN        3200 /* two full segments: below it every send would be cut */
 
 void shaper_init(struct shaper *s, uint64_t uplink, int64_t now_ms)
@@ -17,28 +20,46 @@ void shaper_init(struct shaper *s, uint64_t uplink, int64_t now_ms)
     s->tokens = s->depth;
 }
 
-size_t shaper_allowance(struct shaper *s, int64_t now_ms)
+static void refill(struct shaper *s, int64_t passed_ms)
 {
-    int64_t passed = now_ms - s->then_ms;
+    /* After a long rest the bucket is full anyhow; more would overflow. */
+    int64_t gained =
+        (int64_t)s->rate * (passed_ms > REFILL_MAX_MS ? REFILL_MAX_MS : passed_ms) + s->rest;
+    int64_t acks = (int64_t)s->acks;
 
-    if (s->rate == 0)
-        return SIZE_MAX;
-    if (passed > 0) {
-        /* After a long rest the bucket is full anyhow; more would overflow. */
-        int64_t gained = (int64_t)s->rate * (passed > 60000 ? 60000 : passed) + s->rest;
-        s->tokens += gained / 1000;
-        s->rest = gained % 1000;
-        s->then_ms = now_ms;
-    }
+    s->rest = gained % 1000;
+    gained /= 1000;
+    s->tokens += gained - (acks < gained / ACK_PART ? acks : gained / ACK_PART);
+    s->acks = 0;
     if (s->tokens > s->depth)
         s->tokens = s->depth;
+}
+
+size_t shaper_allowance(struct shaper *s, int64_t now_ms)
+{
+    if (s->rate == 0)
+        return SIZE_MAX;
+    if (now_ms > s->then_ms)
+        refill(s, now_ms - s->then_ms);
+    s->then_ms = now_ms;
     return s->tokens > 0 ? (size_t)s->tokens : 0;
 }
 
 void shaper_spend(struct shaper *s, size_t wire_bytes)
 {
+    int64_t least = -(s->depth + (int64_t)s->rate / DEBT_PART);
+
+    if (s->rate == 0)
+        return;
+    s->tokens -= (int64_t)wire_bytes;
+    if (s->tokens < least)
+        s->tokens = least;
+}
+
+void shaper_note_received(struct shaper *s, size_t n)
+{
     if (s->rate > 0)
-        s->tokens -= (int64_t)wire_bytes;
+        s->acks += n * SEGMENT_OVERHEAD / (2 * SEGMENT); /* one for two segments */
 }
 
 int64_t shaper_wait_ms(const struct shaper *s)
@@ -56,9 +77,4 @@ size_t shaper_wire_bytes(size_t n, size_t record)
     size_t stream = n + records * RECORD_OVERHEAD;
 
     return stream + (stream + SEGMENT - 1) / SEGMENT * SEGMENT_OVERHEAD;
-}
-
-size_t shaper_ack_bytes(size_t n)
-{
-    return n * SEGMENT_OVERHEAD / (2 * SEGMENT);
 }

@@ -88,6 +88,11 @@ struct session *worker_find(struct worker *w, handle_t h)
     return slot == NULL ? NULL : slot->session;
 }
 
+struct session *worker_session(struct worker *w, uint32_t slot)
+{
+    return slot_at(w, slot)->session;
+}
+
 static struct mesh_link *find_link(struct worker *w, handle_t h)
 {
     const struct slot *slot = find_slot(w, h);
@@ -365,6 +370,8 @@ static void on_turn_end(void *arg)
         mesh_link_turn_end(w);
     if (pacer_is_on(&w->pacer))
         pacer_run(&w->pacer);
+    if (w->dirty != NULL) /* a write failed, and others hear of that end */
+        loop_wake_send(&w->wake);
     send_outgoing(w);
     count_turn(w);
     end_if_drained(w);

@@ -162,5 +162,5 @@ def test_status_shows_the_links(make_relay):
             if other["state"] == "connecting" and "refused" in other["problem"]:
                 break
         assert "refused" in other["problem"] and other["clients"] == 0
-        assert a.text().count("no link to") <= 3
+        assert a.text().count("no link to") <= 2 * 3  # three of each in a minute
         region.nodes[1].start()

@@ -147,7 +147,7 @@ def test_the_end_comes_in_time(slow):
 def test_order_on_a_line_that_the_receiver_blocks(relay):
     """Without an uplink: what a receiver does not take waits in the same order of urgency."""
     with relay.client() as a, relay.client(login=False) as r:
-        r.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        r.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         r.upgrade("h")
         r.login()
         read = 0

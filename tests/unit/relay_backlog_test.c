@@ -189,6 +189,24 @@ static void test_codel_lets_bursts_pass(void **state)
     backlog_free(b);
 }
 
+/* Nothing that is older is sent, also when a line wakes up after a while. */
+static void test_too_old_is_never_sent(void **state)
+{
+    struct backlog *b = backlog_new(false);
+    struct packet *p;
+
+    for (int64_t now = 0; now < 300; now++)
+        push(b, *state, 1, BULK, 0, now);
+    push(b, *state, 1, BULK, 0, 1900);
+    for (int64_t now = 2000; (p = backlog_pop(b, now, false, *state, note_drop, NULL)) != NULL;
+         now++) {
+        assert_true(now - p->since_ms <= BACKLOG_MAX_MS);
+        packet_free(*state, p);
+    }
+    assert_int_equal(dropped, 300);
+    backlog_free(b);
+}
+
 static void test_late_ones_can_be_kept(void **state)
 {
     struct backlog *b = backlog_new(true);
@@ -234,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_urgent_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_bounds_the_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_lets_bursts_pass, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_old_is_never_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_late_ones_can_be_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shed_takes_from_the_fattest, set_up, tear_down),
     };

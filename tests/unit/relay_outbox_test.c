@@ -159,6 +159,23 @@ static void test_order_while_the_line_takes_all(void **state)
     assert_int_equal(out[1349 + 137], 'c');
 }
 
+/* Alone, or in front, a small packet is urgent also on a line that is not behind. */
+static void test_urgent_before_it_is_congested(void **state)
+{
+    struct outbox o = {0};
+    struct outbox_tools tools = {.pool = *state};
+    uint8_t out[4000];
+
+    outbox_push(&o, from(*state, 1, 137, 'a'), &tools);
+    outbox_push(&o, from(*state, 1, 1349, 'b'), &tools);
+    outbox_push(&o, from(*state, 1, 137, 'c'), &tools);
+    assert_true(outbox_has_urgent(&o));
+    assert_int_equal(outbox_fill(&o, out, sizeof out, sizeof out, OUTBOX_URGENT, &tools), 137);
+    assert_int_equal(out[0], 'a');
+    assert_false(outbox_has_urgent(&o)); /* what is behind a large one keeps its place */
+    assert_int_equal(outbox_fill(&o, out, sizeof out, sizeof out, OUTBOX_ALL, &tools), 1349 + 137);
+}
+
 static void test_order_when_it_does_not(void **state)
 {
     struct outbox o = {0};
@@ -227,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_oldest_go_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_control_is_never_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order_while_the_line_takes_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_urgent_before_it_is_congested, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order_when_it_does_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_goal, set_up, tear_down),
     };

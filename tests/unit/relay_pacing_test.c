@@ -16,7 +16,9 @@ struct receiver {
     struct outbox_tools tools;
     size_t bytes;
     size_t small; /* packets */
+    size_t turns;
     bool is_blocked;
+    bool ends; /* when it has been written to */
 };
 
 static struct outbox *outbox_of(struct paced *p)
@@ -24,18 +26,21 @@ static struct outbox *outbox_of(struct paced *p)
     return &((struct receiver *)p)->outbox;
 }
 
-static size_t send_to(struct paced *p, size_t budget, enum outbox_class class)
+static bool send_to(struct paced *p, size_t budget, enum outbox_class class, size_t *sent)
 {
     struct receiver *r = (struct receiver *)p;
     uint8_t out[16384];
     size_t n;
 
+    *sent = 0;
     if (r->is_blocked)
-        return 0;
+        return true;
     n = outbox_fill(&r->outbox, out, sizeof out, budget, class, &r->tools);
     r->bytes += n;
     r->small += class == OUTBOX_URGENT && n > 0 ? n / SMALL : 0;
-    return n;
+    *sent = n;
+    r->turns += n > 0;
+    return !r->ends;
 }
 
 static const struct paced_calls calls = {.outbox = outbox_of, .send = send_to};
@@ -158,6 +163,71 @@ static void test_urgent_first_and_bulk_alive(void **state)
     loop_timer_stop(&pacer.timer);
 }
 
+/* Milliseconds of a line of so many bytes each, one receiver flooded with small packets, one with
+ * bulk, and one that gets a keystroke now and then. */
+static void test_a_flood_of_small_packets(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    static const int64_t line[] = {64, 475, 2400}; /* 0.5, 4 and 20 Mbit/s */
+
+    for (size_t i = 0; i < sizeof line / sizeof line[0]; i++) {
+        struct receiver flooded = receiver(), bulk = receiver(), typist = receiver();
+        size_t waits = 0, worst = 0, all = 0;
+
+        pacer = pacer_at(RATE);
+        pacer.shaper.then_ms = INT64_MAX;
+        pacer.shaper.tokens = 0;
+        pacer.shaper.depth = 3200;
+        give(&pacer, &bulk, BULK, 300);
+        for (size_t ms = 0; ms < 3000; ms++) {
+            if (outbox_bytes(&flooded.outbox) < 20000)
+                give(&pacer, &flooded, SMALL, 20);
+            if (outbox_bytes(&bulk.outbox) < 100000)
+                give(&pacer, &bulk, BULK, 20);
+            if (ms % 20 == 0 && outbox_empty(&typist.outbox)) {
+                give(&pacer, &typist, SMALL, 1);
+                waits = 0;
+            }
+            waits += !outbox_empty(&typist.outbox);
+            worst = waits > worst ? waits : worst;
+            pacer.shaper.tokens += line[i];
+            if (pacer.shaper.tokens > pacer.shaper.depth)
+                pacer.shaper.tokens = pacer.shaper.depth;
+            pacer_run(&pacer);
+        }
+        all = flooded.bytes + bulk.bytes + typist.bytes;
+        assert_true(bulk.bytes > all / 8);
+        assert_true(flooded.bytes > all / 8);
+        /* two turns of others and a large packet, at most */
+        assert_true(worst <= 2 + (size_t)(4 * BULK / line[i]));
+        assert_true(typist.turns > 20);
+        forget(&pacer, &flooded);
+        forget(&pacer, &bulk);
+        forget(&pacer, &typist);
+        loop_timer_stop(&pacer.timer);
+    }
+}
+
+/* As when writing to it fails: its owner takes it out, and it is not touched again. */
+static void test_a_receiver_that_ends(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver(), b = receiver();
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, BULK, 3);
+    give(&pacer, &b, BULK, 3);
+    a.ends = true;
+    pacer_remove(&pacer, &a.paced); /* what its end does */
+    pacer_add(&pacer, &a.paced);
+    grant(&pacer, 1);
+    forget(&pacer, &a);
+    forget(&pacer, &b);
+    loop_timer_stop(&pacer.timer);
+}
+
 static void test_a_blocked_receiver_costs_nothing(void **state)
 {
     (void)state;
@@ -216,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_receivers_share_by_bytes),
         cmocka_unit_test(test_no_more_than_granted),
         cmocka_unit_test(test_urgent_first_and_bulk_alive),
+        cmocka_unit_test(test_a_flood_of_small_packets),
+        cmocka_unit_test(test_a_receiver_that_ends),
         cmocka_unit_test(test_a_blocked_receiver_costs_nothing),
         cmocka_unit_test(test_the_idle_are_left_alone),
     };

@@ -81,21 +81,57 @@ static void test_wire_bytes(void **state)
     assert_int_equal(shaper_wire_bytes(8192, 4096), 8192 + 2 * 22 + 6 * 66);
 }
 
-static void test_ack_bytes(void **state)
+/* What comes in costs a little, and never more than a quarter, whatever comes in. */
+static void test_acknowledgements(void **state)
 {
     (void)state;
+    struct shaper s;
 
-    assert_int_equal(shaper_ack_bytes(0), 0);
-    assert_int_equal(shaper_ack_bytes(2 * 1448), 66);
-    assert_int_equal(shaper_ack_bytes(1000000), 22790);
+    shaper_init(&s, 4 * MBIT, 0);
+    shaper_spend(&s, 3800);
+    shaper_note_received(&s, 2 * 1448);
+    assert_int_equal(shaper_allowance(&s, 4), 4 * 475 - 66);
+    shaper_spend(&s, 4 * 475 - 66);
+    shaper_note_received(&s, 1000 * 1000 * 1000);
+    assert_int_equal(shaper_allowance(&s, 8), 4 * 475 - 475);
+    shaper_spend(&s, 4 * 475 - 475);
+    assert_int_equal(shaper_allowance(&s, 12), 4 * 475); /* nothing is left over */
+}
+
+static void test_debt_is_bounded(void **state)
+{
+    (void)state;
+    struct shaper s;
+
+    shaper_init(&s, 4 * MBIT, 0);
+    for (int i = 0; i < 1000; i++)
+        shaper_spend(&s, 1000000);
+    assert_in_range(shaper_wait_ms(&s), 250, 270);
+    assert_true(shaper_allowance(&s, 300) > 0);
+}
+
+static void test_a_clock_that_goes_back(void **state)
+{
+    (void)state;
+    struct shaper s;
+
+    shaper_init(&s, 4 * MBIT, 3600000);
+    shaper_spend(&s, 3800);
+    assert_int_equal(shaper_allowance(&s, 0), 0);
+    assert_int_equal(shaper_allowance(&s, 4), 4 * 475);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_off),        cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_wait),       cmocka_unit_test(test_a_rest_is_not_saved_up),
-        cmocka_unit_test(test_wire_bytes), cmocka_unit_test(test_ack_bytes),
+        cmocka_unit_test(test_off),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_a_rest_is_not_saved_up),
+        cmocka_unit_test(test_wire_bytes),
+        cmocka_unit_test(test_acknowledgements),
+        cmocka_unit_test(test_debt_is_bounded),
+        cmocka_unit_test(test_a_clock_that_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
