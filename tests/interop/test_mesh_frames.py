@@ -224,6 +224,26 @@ def test_link_with_another_key(make_relay):
             wait_for(lambda: b.status()["mesh"][0]["clients"] == 0)
 
 
+def test_a_changed_key_ends_its_rights(make_relay):
+    """Who has the old one is closed, whatever he is doing; clients without it are left alone."""
+    with make_relay("derpd", mesh=True) as r, client(r) as bystander:
+        with peer(r) as m:
+            watch(m, 2)
+            r.process.send_signal(signal.SIGHUP)  # nothing has changed
+            wait_for(lambda: "config reloaded" in r.text())
+            m.ping()
+            r.mesh_file.write_text("77" * 32)
+            r.process.send_signal(signal.SIGHUP)
+            with pytest.raises((EOFError, OSError)):
+                while True:
+                    m.read()
+        bystander.ping()
+        with peer(r) as stranger:  # a client like others, until it sends a mesh frame
+            stranger.socket.sendall(derp.frame(derp.WATCH_CONNS))
+            with pytest.raises((EOFError, OSError)):
+                stranger.read()
+
+
 def test_reload_changes_the_links(make_relay):
     with make_relay("derpd", mesh=True) as a, make_relay("derpd", mesh=True) as b:
         config = b.folder / "derp.conf"

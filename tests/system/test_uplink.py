@@ -77,6 +77,16 @@ def test_control_passes_bulk(slow):
         assert before < 75
 
 
+def test_pings_are_answered_while_bulk_stands(slow):
+    """Each of them, not the first one alone: a client that gets no pong gives its connection up."""
+    with slow.client() as a, slow.client() as r:
+        fill_up(slow, a, r)
+        for _ in range(5):
+            r.ping()
+        a.send(r.key, b"end" + bytes(SMALL))
+        until(r, b"end" + bytes(SMALL))
+
+
 def test_no_more_than_the_uplink(slow):
     """Whatever comes for it. (How much of the line is used is for the benchmark to say.)"""
     with slow.client() as a, slow.client() as r:
