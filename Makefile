@@ -68,7 +68,7 @@ main-derp-setup     := installer/main.c
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
-.PHONY: all check coverage demo deb install lint format fuzz bench help deps clean unit test-programs
+.PHONY: all check coverage demo deb install lint format fuzz help deps clean unit test-programs
 .PHONY: model
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -185,8 +185,6 @@ demo: ## The whole appliance on a private network, from package to renewal (root
 	$(Q)$(PYTHON) tests/appliance/demo.py
 deb: ## Build the Debian package into build/
 	$(Q)sh packaging/build-deb.sh
-bench: all ## Measure against derper
-	$(Q)$(PYTHON) tests/bench/bench.py
 
 DESTDIR ?=
 PREFIX  ?= /usr

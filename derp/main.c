@@ -339,6 +339,11 @@ static bool same_endpoints(const struct config_endpoints *a, const struct config
     return a->count == b->count && memcmp(a->list, b->list, a->count * sizeof a->list[0]) == 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 /* What cannot change while connections live is said, not silently ignored. */
 static void warn_about_restart(const struct config *was, const struct config *now)
 {
@@ -346,9 +351,10 @@ static void warn_about_restart(const struct config *was, const struct config *no
         !same_endpoints(&was->listen_proxy, &now->listen_proxy) ||
         !same_endpoints(&was->stun, &now->stun) || !same_endpoints(&was->http, &now->http) ||
         !same_endpoints(&was->metrics, &now->metrics) || was->workers != now->workers ||
-        was->uplink != now->uplink || strcmp(was->state_dir, now->state_dir) != 0)
-        log_warning("listen, listen-proxy, stun, http, metrics, workers, uplink and state-dir "
-                    "change with a restart only: systemctl restart derpd");
+        was->uplink != now->uplink || !same_text(was->domain, now->domain) ||
+        strcmp(was->state_dir, now->state_dir) != 0)
+        log_warning("domain, listen, listen-proxy, stun, http, metrics, workers, uplink and "
+                    "state-dir change wholly with a restart only: systemctl restart derpd");
 }
 
 /* All or nothing: what is read from files is checked before the first change. */

@@ -29,12 +29,12 @@ static json_t *certificate(const struct report *r)
 static json_t *packets(const struct report *r)
 {
     const uint64_t *n = r->counters;
-    uint64_t dropped_disco = n[COUNTER_DROP_UNKNOWN_DISCO] + n[COUNTER_DROP_GONE_DISCO] +
-                             n[COUNTER_DROP_HEAD_DISCO] + n[COUNTER_DROP_LATE_DISCO] +
-                             n[COUNTER_DROP_TAIL_DISCO];
-    uint64_t dropped_other = n[COUNTER_DROP_UNKNOWN_OTHER] + n[COUNTER_DROP_GONE_OTHER] +
-                             n[COUNTER_DROP_HEAD_OTHER] + n[COUNTER_DROP_LATE_OTHER] +
-                             n[COUNTER_DROP_TAIL_OTHER];
+    uint64_t dropped_disco = n[COUNTER_DROP_UNKNOWN_DISCO] + n[COUNTER_DROP_UNKNOWN_FWD_DISCO] +
+                             n[COUNTER_DROP_GONE_DISCO] + n[COUNTER_DROP_HEAD_DISCO] +
+                             n[COUNTER_DROP_LATE_DISCO] + n[COUNTER_DROP_TAIL_DISCO];
+    uint64_t dropped_other = n[COUNTER_DROP_UNKNOWN_OTHER] + n[COUNTER_DROP_UNKNOWN_FWD_OTHER] +
+                             n[COUNTER_DROP_GONE_OTHER] + n[COUNTER_DROP_HEAD_OTHER] +
+                             n[COUNTER_DROP_LATE_OTHER] + n[COUNTER_DROP_TAIL_OTHER];
 
     /* disco is the broker's work (helping clients find a direct path), other is relayed traffic */
     return json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o}}", "disco", "received",

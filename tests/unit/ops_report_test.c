@@ -117,9 +117,9 @@ static void test_status(void **state)
     assert_int_equal(whole(packets, "other", "received"), 1000 + COUNTER_IN_OTHER);
     /* dropped is the sum over the reasons */
     assert_int_equal(whole(packets, "disco", "dropped"),
-                     5000 + COUNTER_DROP_UNKNOWN_DISCO + COUNTER_DROP_GONE_DISCO +
-                         COUNTER_DROP_HEAD_DISCO + COUNTER_DROP_LATE_DISCO +
-                         COUNTER_DROP_TAIL_DISCO);
+                     6000 + COUNTER_DROP_UNKNOWN_DISCO + COUNTER_DROP_UNKNOWN_FWD_DISCO +
+                         COUNTER_DROP_GONE_DISCO + COUNTER_DROP_HEAD_DISCO +
+                         COUNTER_DROP_LATE_DISCO + COUNTER_DROP_TAIL_DISCO);
     json_t *mesh = json_object_get(root, "mesh");
     assert_int_equal(json_array_size(mesh), 3);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(mesh, 0), "clients")), 21);
