@@ -12,13 +12,16 @@
 #define LOWAT_SLOW   (8 * 1024)
 #define BATCH_GROWTH 2
 
-/* How much the kernel may hold that is not on the line yet: it should stand in the owner's queue,
- * where it can still be ordered and dropped, but on a fast line the kernel must not run dry. */
+/* How much the kernel may hold that is not on the line yet, and how much is sealed at once: it
+ * should stand in the owner's queue, where it can still be ordered and dropped, but on a fast line
+ * the kernel must not run dry. */
 static void set_lowat(struct conn *c, bool is_slow)
 {
     int lowat = is_slow ? LOWAT_SLOW : LOWAT;
 
     c->is_slow = is_slow;
+    if (is_slow)
+        c->batch = BATCH_MIN;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
 }
 
@@ -42,7 +45,6 @@ static void watch_stall(struct conn *c)
 
 static void on_blocked(struct conn *c)
 {
-    c->batch = BATCH_MIN;
     c->blocked_ms = loop_now_ms(c->io.loop);
 }
 
@@ -83,7 +85,7 @@ bool conn_send(struct conn *c, const uint8_t *p, size_t n)
         watch_stall(c);
         on_blocked(c);
         conn_want_events(c);
-    } else if (n >= c->batch && c->batch < BATCH_MAX) {
+    } else if (!c->is_slow && n >= c->batch && c->batch < BATCH_MAX) {
         c->batch *= BATCH_GROWTH;
     }
     return true;

@@ -235,8 +235,6 @@ void worker_send(struct worker *from, handle_t to, struct packet *p);
 /* The same from any thread, at once and in order: for what must not be overtaken. */
 void worker_send_now(struct relay *r, handle_t to, struct packet *p);
 struct session *worker_find(struct worker *w, handle_t h);
-/* The session of a slot below slots_made; NULL: none. */
-struct session *worker_session(struct worker *w, uint32_t slot);
 bool worker_handle_alive(void *relay, handle_t h);
 /* One of both is given. */
 handle_t worker_take_slot(struct worker *w, struct session *s, struct mesh_link *l);

@@ -126,7 +126,7 @@ static void close_peers(struct worker *w, void *unused)
 {
     (void)unused;
     for (uint32_t i = 0; i < w->slots_made; i++) {
-        struct session *s = worker_session(w, i);
+        struct session *s = worker_session_at(w, i);
 
         if (s != NULL && s->is_mesh)
             session_close(s, CONN_END_LOCAL, "the mesh key has changed");

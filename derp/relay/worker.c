@@ -88,11 +88,6 @@ struct session *worker_find(struct worker *w, handle_t h)
     return slot == NULL ? NULL : slot->session;
 }
 
-struct session *worker_session(struct worker *w, uint32_t slot)
-{
-    return slot_at(w, slot)->session;
-}
-
 static struct mesh_link *find_link(struct worker *w, handle_t h)
 {
     const struct slot *slot = find_slot(w, h);

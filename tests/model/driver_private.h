@@ -43,9 +43,11 @@ struct driver {
     struct client *abandoned;
     bool abandoned_is_open;
     uint64_t pings;
-    uint64_t stalled_seen[NODES_MAX]; /* of the relay's counter */
-    bool stalled_unclear[NODES_MAX];  /* it may or may not rise by one */
-    unsigned turns[NODES_MAX];        /* of all workers, since it was asked for */
+    uint64_t stalled_seen[NODES_MAX];    /* of the relay's counter */
+    bool stalled_unclear[NODES_MAX];     /* it may or may not rise by one */
+    unsigned turns[NODES_MAX];           /* of all workers, since it was asked for */
+    struct relay_roll *rolls[NODES_MAX]; /* being called */
+    uint32_t flushed, flushed_nodes;     /* whose queues are to be empty; where they may not be */
     unsigned window_steps;
     size_t window_bytes;
     int64_t window_ms; /* when it began */

@@ -137,22 +137,65 @@ static bool workers_have_turned(struct driver *d, struct fault *why)
     return true;
 }
 
-/* First every worker passes on and takes in what is for others. Then two answers in a row: between
- * them everything that waited was written. */
-static void flush_twice(struct driver *d, uint32_t slots)
+static int port_of(const struct client *c)
+{
+    struct endpoint at;
+    socklen_t n = sizeof at;
+
+    return getsockname(conn_fd(c->conn), &at.any, &n) == 0 ? endpoint_port(&at) : -1;
+}
+
+static bool is_one_of(const struct driver *d, uint32_t slots, const struct relay_client *c)
+{
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (slots & 1u << s && d->places[s].client != NULL &&
+            port_of(d->places[s].client) == endpoint_port(&c->peer))
+            return true;
+    return false;
+}
+
+/* Asks a node, again and again, until nothing waits for these clients. */
+static bool node_has_written(struct driver *d, unsigned node)
+{
+    const struct relay_client *c;
+    uint64_t waiting = 0;
+
+    if (d->rolls[node] == NULL)
+        d->rolls[node] = relay_call_roll(d->world.nodes[node].relay, NULL, NULL);
+    if (!relay_roll_is_done(d->rolls[node]))
+        return false;
+    for (size_t i = 0; (c = relay_roll_get(d->rolls[node], i)) != NULL; i++)
+        waiting += is_one_of(d, d->flushed, c) ? c->waiting : 0;
+    relay_roll_free(d->rolls[node]);
+    d->rolls[node] = NULL;
+    return waiting == 0;
+}
+
+static bool queues_are_empty(struct driver *d, struct fault *why)
+{
+    for (unsigned node = 0; node < d->world.count; node++)
+        if (d->flushed_nodes & 1u << node && node_has_written(d, node))
+            d->flushed_nodes &= ~(1u << node);
+    return d->flushed_nodes == 0 || fault_set(why, "packets wait for clients that read");
+}
+
+/* First every worker passes on and takes in what is for others, then all of it leaves the queues;
+ * what is answered then comes behind it. */
+static void flush_queues(struct driver *d, uint32_t slots)
 {
     memset(d->turns, 0, sizeof d->turns);
     for (unsigned node = 0; node < d->world.count; node++)
         relay_is_alive(d->world.nodes[node].relay);
     driver_until(d, workers_have_turned);
-    for (int round = 0; round < 2; round++) {
-        for (unsigned s = 0; s < SLOTS; s++)
-            if (slots & 1u << s && d->places[s].client != NULL) {
-                send_barrier(d, s);
-                model_count(&d->model, d->model.conns[s].node, COUNTER_PING, 1);
-            }
-        driver_until(d, barriers_are_answered);
-    }
+    d->flushed = slots;
+    d->flushed_nodes = (1u << d->world.count) - 1;
+    driver_until(d, queues_are_empty);
+    for (unsigned s = 0; s < SLOTS; s++)
+        if (slots & 1u << s && d->places[s].client != NULL) {
+            send_barrier(d, s);
+            model_count(&d->model, d->model.conns[s].node, COUNTER_PING, 1);
+        }
+    driver_until(d, barriers_are_answered);
 }
 
 /* --- Numbers -------------------------------------------------------------------------------- */
@@ -400,7 +443,7 @@ void driver_quiet(struct driver *d)
     unsure = model_uncertain(&d->model);
     flushed = unsure & pingable(d);
     if (flushed != 0) {
-        flush_twice(d, flushed);
+        flush_queues(d, flushed);
         driver_until(d, all_is_quiet);
     }
     take_numbers(d);
