@@ -347,9 +347,15 @@ static void notice_starved(struct driver *d)
         relay_counters(d->world.nodes[node].relay, totals);
         if (totals[COUNTER_STALLED] == d->stalled_seen[node])
             continue;
-        if (clock_mono_ms() - d->places[slot].stalled_ms < WRITE_WAIT_MS)
+        if (clock_mono_ms() - d->places[slot].stalled_ms < WRITE_WAIT_MS) {
+            /* One that has just been ended may have lost the relay's patience before. */
+            if (d->stalled_unclear[node]) {
+                d->stalled_seen[node] = totals[COUNTER_STALLED];
+                continue;
+            }
             driver_fail(d, "slot %d was closed for not reading after %d ms only", slot,
                         (int)(clock_mono_ms() - d->places[slot].stalled_ms));
+        }
         d->stalled_seen[node]++;
         model_ends(&d->model, (unsigned)slot, MODEL_BREAKS);
         d->places[slot].is_lost = false;
