@@ -249,26 +249,16 @@ static void logged_in(struct session *s)
 
 /* --- Admission ------------------------------------------------------------------------------ */
 
-static void refuse_admission(struct session *s, const char *reason)
+static void turn_away(struct session *s, bool was_here, const char *reason)
 {
-    static struct log_kind kind;
+    static struct log_kind kinds[2];
     char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
 
-    count(&s->worker->counters, COUNTER_LOGIN_REFUSED, 1);
-    log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay: %s",
-                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), reason);
-    session_close(s, CONN_END_LOCAL, "not admitted");
-}
-
-static void revoke_admission(struct session *s, const char *reason)
-{
-    static struct log_kind kind;
-    char key[NODE_KEY_SHORT], peer[ENDPOINT_TEXT];
-
-    count(&s->worker->counters, COUNTER_REVOKED, 1);
-    log_limited(&kind, LOG_LEVEL_NOTICE, "%s from %s may not use this relay any more: %s",
-                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer), reason);
-    session_close(s, CONN_END_LOCAL, "no longer admitted");
+    count(&s->worker->counters, was_here ? COUNTER_REVOKED : COUNTER_LOGIN_REFUSED, 1);
+    log_limited(&kinds[was_here], LOG_LEVEL_NOTICE, "%s from %s may not use this relay%s: %s",
+                node_key_short(&s->member.key, key), endpoint_print_ip(&s->peer, peer),
+                was_here ? " any more" : "", reason);
+    session_close(s, CONN_END_LOCAL, was_here ? "no longer admitted" : "not admitted");
 }
 
 static bool app_is_refused(struct session *s, char reason[static ADMISSION_REASON])
@@ -288,7 +278,7 @@ static void ask_admission(struct session *s)
     char reason[ADMISSION_REASON];
 
     if (!s->is_mesh && app_is_refused(s, reason)) {
-        refuse_admission(s, reason);
+        turn_away(s, false, reason);
         return;
     }
     if (s->is_mesh || admission_is_open(a)) {
@@ -309,7 +299,7 @@ void session_recheck(struct session *s, enum admission_why why)
     if (s->state != SESSION_DERP || s->is_mesh)
         return;
     if (app_is_refused(s, reason)) {
-        revoke_admission(s, reason);
+        turn_away(s, true, reason);
         return;
     }
     if (*asks || s->asks_changed || admission_is_open(s->worker->relay->admission))
@@ -325,11 +315,11 @@ static void login_verdict(struct session *s, const struct admission_answer *a)
     if (s->state != SESSION_ADMISSION)
         return;
     if (!a->is_admitted) {
-        refuse_admission(s, a->reason);
+        turn_away(s, false, a->reason);
         return;
     }
     if (app_is_refused(s, reason)) { /* since it was asked about */
-        refuse_admission(s, reason);
+        turn_away(s, false, reason);
         return;
     }
     logged_in(s);
@@ -355,7 +345,7 @@ void session_verdict(struct session *s, const struct admission_answer *a)
     }
     *(a->why == ADMISSION_PATROL ? &s->asks_patrol : &s->asks_changed) = false;
     if (s->state == SESSION_DERP && !a->is_admitted)
-        revoke_admission(s, a->reason);
+        turn_away(s, true, a->reason);
 }
 
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """derpd told to end: its clients are told first, and nobody holds it up for longer than its bound."""
-import http.server
 import signal
 import socket
 import struct
@@ -15,6 +14,7 @@ import hostile
 import relays
 from fronts import FrontedRelay
 from test_derpd import PATIENCE, ask_stun, eventually, metric, status
+from verifier import Source
 
 BOUND = 3    # seconds that derpd gives its clients
 SLACK = 2.5  # and a busy machine takes
@@ -140,33 +140,17 @@ def test_asked_twice_it_ends_at_once(relay, second):
 
 def test_admission_under_way_does_not_hold_it_up(derpd_binary, authority):
     """A source that does not answer, and a client that waits for it."""
-    asked, answer = threading.Event(), threading.Event()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked.set()
-            answer.wait(30)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as service:
-        thread = threading.Thread(target=service.serve_forever, args=(0.02,))
-        thread.start()
+    with Source() as source:
+        source.delay.clear()
         relay = FrontedRelay(derpd_binary, authority)
-        relay.more = "[admission]\nallow = url:http://127.0.0.1:%d/\n" % service.server_address[1]
-        try:
-            with relay as r, r.client(login=False) as c:
-                c.upgrade(relays.HOST)
-                waits = threading.Thread(target=lambda: pytest.raises((OSError, EOFError), c.login))
-                waits.start()
-                assert asked.wait(PATIENCE)
-                assert terminate(r) < BOUND + SLACK
-                waits.join()
-        finally:
-            answer.set()
-            service.shutdown()
-            thread.join()
+        relay.more = "[admission]\nallow = %s\n" % source.where
+        with relay as r, r.client(login=False) as c:
+            c.upgrade(relays.HOST)
+            waits = threading.Thread(target=lambda: pytest.raises((OSError, EOFError), c.login))
+            waits.start()
+            eventually(lambda: source.asked, "the source is asked")
+            assert terminate(r) < BOUND + SLACK
+            waits.join()
 
 
 def test_a_hundred_clients_come_back(relay):

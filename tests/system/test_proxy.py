@@ -2,8 +2,6 @@
 """derpd behind something else: TCP passed through by nginx and HAProxy, with and without the PROXY
 protocol, and nginx as an HTTP proxy, which DERP does not survive."""
 import hashlib
-import http.server
-import json
 import re
 import signal
 import socket
@@ -19,6 +17,7 @@ import relays
 from fronts import FrontedRelay, header_v1, header_v2
 from test_derpd import AcmeRelay, eventually, leaf_hash, metric, run, status
 from test_who import connections, short
+from verifier import Source
 
 WATCH_CONNS, PEER_PRESENT = 0x10, 0x09
 HELLO = b"\x16\x03\x01\x02\x00"  # a TLS client begins so
@@ -194,35 +193,18 @@ def test_listen_proxy_needs_proxy_from(front, derpd_binary, tmp_path):
 # --- Where the address goes -------------------------------------------------------------------------------
 
 def test_admission_is_asked_about_the_client(derpd_binary, authority):
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Source"])
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"Allow":%s}' % (b"false" if asked[-1] == "203.0.113.66" else b"true"))
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as service:
-        thread = threading.Thread(target=service.serve_forever, args=(0.02,))
-        thread.start()
+    with Source() as source:
+        source.anyone, source.strangers = True, {"203.0.113.66"}
         relay = FrontedRelay(derpd_binary, authority)
-        relay.more = "[admission]\nallow = url:http://127.0.0.1:%d/\n" % service.server_address[1]
-        try:
-            with relay as r:
-                for source in ("203.0.113.7", "2001:db8::7"):
-                    with r.behind(header_v2(source, 1)) as a:
-                        a.ping()
-                with pytest.raises((OSError, EOFError)):
-                    r.behind(header_v2("203.0.113.66", 1))
-                assert asked == ["203.0.113.7", "2001:db8::7", "203.0.113.66"]
-                eventually(lambda: "from 203.0.113.66 may not use this relay" in r.text(), "it is said")
-        finally:
-            service.shutdown()
-            thread.join()
+        relay.more = "[admission]\nallow = %s\n" % source.where
+        with relay as r:
+            for address in ("203.0.113.7", "2001:db8::7"):
+                with r.behind(header_v2(address, 1)) as a:
+                    a.ping()
+            with pytest.raises((OSError, EOFError)):
+                r.behind(header_v2("203.0.113.66", 1))
+            assert source.addresses == ["203.0.113.7", "2001:db8::7", "203.0.113.66"]
+            eventually(lambda: "from 203.0.113.66 may not use this relay" in r.text(), "it is said")
 
 
 def test_the_list_and_mesh_peers_name_the_client(derpd_binary, authority):
