@@ -231,7 +231,7 @@ struct packet *backlog_pop(struct backlog *b, int64_t now_ms, bool urgent_only,
 
     if (!bulk_first && b->small.bytes > 0) {
         p = lane_pop(b, &b->small, now_ms, pool, drop, arg);
-        if (p != NULL && b->bulk.bytes > 0)
+        if (p != NULL && b->bulk.bytes > 0 && !urgent_only)
             b->bulk_credit += (int32_t)p->len / (BULK_SHARE - 1);
     }
     if (p == NULL && !urgent_only) {

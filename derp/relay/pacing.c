@@ -3,6 +3,8 @@
 
 #include <utlist.h>
 
+/* Urgent turns may run into debt without end; so much of it is remembered, in bytes. */
+#define DEBT_MAX    (1 << 20)
 #define QUANTUM     3000 /* bytes of a receiver's turn */
 #define RECORD      4096 /* what one turn seals at most */
 #define URGENT_TURN 600  /* bytes of a receiver's turn with what is urgent */
@@ -67,11 +69,13 @@ static size_t send_some(struct pacer *pacer, struct paced *p, size_t budget,
     size_t n = 0, wire;
 
     *has_ended = !p->calls->send(p, budget, class, &n);
-    wire = n > 0 ? shaper_wire_bytes(n, RECORD) : 0;
+    wire = shaper_wire_bytes(n, RECORD);
     shaper_spend(&pacer->shaper, wire);
     if (*has_ended)
         return wire;
     p->deficit -= (int32_t)wire;
+    if (p->deficit < -DEBT_MAX)
+        p->deficit = -DEBT_MAX;
     if (n == 0)
         pacer_remove(pacer, p);
     return wire;
