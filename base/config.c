@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/settings.h"
-#include "base/text.h"
 
 /* --- The table ---------------------------------------------------------------------------------
  */

@@ -48,4 +48,7 @@ void text_printable(const void *s, size_t n, char *out, size_t cap);
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
 
+/* True when both are NULL, or the same text. */
+bool text_same(const char *a, const char *b);
+
 #endif

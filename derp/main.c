@@ -14,6 +14,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "derp/net/listener.h"
 #include "derp/net/loop.h"
 #include "derp/ops/admin.h"
@@ -150,10 +151,8 @@ static int who(const struct options *o)
 {
     struct config c;
     struct fault f;
-    bool ok;
+    bool ok = load_config(o->config_path, &c, &f) && who_print(&c, o->json, stdout, &f);
 
-    config_init(&c);
-    ok = config_load(o->config_path, &c, &f) && who_print(&c, o->json, stdout, &f);
     if (!ok)
         fprintf(stderr, "derpd: %s\n", f.text);
     config_free(&c);
@@ -339,11 +338,6 @@ static bool same_endpoints(const struct config_endpoints *a, const struct config
     return a->count == b->count && memcmp(a->list, b->list, a->count * sizeof a->list[0]) == 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 /* What cannot change while connections live is said, not silently ignored. */
 static void warn_about_restart(const struct config *was, const struct config *now)
 {
@@ -351,7 +345,7 @@ static void warn_about_restart(const struct config *was, const struct config *no
         !same_endpoints(&was->listen_proxy, &now->listen_proxy) ||
         !same_endpoints(&was->stun, &now->stun) || !same_endpoints(&was->http, &now->http) ||
         !same_endpoints(&was->metrics, &now->metrics) || was->workers != now->workers ||
-        was->uplink != now->uplink || !same_text(was->domain, now->domain) ||
+        was->uplink != now->uplink || !text_same(was->domain, now->domain) ||
         strcmp(was->state_dir, now->state_dir) != 0)
         log_warning("domain, listen, listen-proxy, stun, http, metrics, workers, uplink and "
                     "state-dir change wholly with a restart only: systemctl restart derpd");

@@ -148,11 +148,12 @@ static size_t on_data(void *owner, const uint8_t *data, size_t n, size_t *want)
     struct http_request r;
     struct buf none;
     size_t used = 0;
-    enum http_result result = http_read_request((const char *)data, n, &r, &used);
+    enum http_result result;
 
     (void)want;
     if (c->roll != NULL)
         return n; /* after the request nothing is expected */
+    result = http_read_request((const char *)data, n, &r, &used);
     if (result == HTTP_INCOMPLETE)
         return 0;
     buf_init(&none, 1);

@@ -54,7 +54,7 @@ struct admission {
     struct admission_events events;
     pthread_t thread;
     struct web *web;
-    atomic_bool is_open;
+    atomic_bool is_open, fail_open;
     atomic_size_t later_count; /* later.count, for others */
 
     pthread_mutex_t lock; /* guards what follows */
@@ -463,6 +463,7 @@ struct admission *admission_new(const struct config *c, const struct admission_e
     a->cache = admission_cache_new();
     a->web = web_new();
     atomic_init(&a->is_open, admission_list_is_open(s));
+    atomic_init(&a->fail_open, s->fail_open);
     pthread_mutex_init(&a->lock, NULL);
     if (pthread_create(&a->thread, NULL, run_admission, a) != 0)
         abort();
@@ -480,6 +481,7 @@ bool admission_configure(struct admission *a, const struct config *c, struct fau
     apps = mem_strdup(c->refuse_apps);
     /* First: whoever is let in by the old value is seen by the recheck that follows. */
     atomic_store(&a->is_open, admission_list_is_open(s));
+    atomic_store(&a->fail_open, s->fail_open);
     pthread_mutex_lock(&a->lock);
     admission_list_unref(a->fresh);
     a->fresh = s;
@@ -525,7 +527,7 @@ void admission_ask(struct admission *a, handle_t who, const struct node_key *key
         admission_queue_push(why == ADMISSION_LOGIN ? &a->logins : &a->patrols, q);
     pthread_mutex_unlock(&a->lock);
     if (full)
-        tell(a, q, ADMISSION_UNSURE, "too many ask", false);
+        tell(a, q, ADMISSION_UNSURE, "too many ask", atomic_load(&a->fail_open));
     web_wake(a->web);
 }
 

@@ -39,7 +39,7 @@ struct admission_answer {
 
 struct admission_events {
     /* The answer to a question. Those who are logged in are asked about until it is yes or no. On
-     * the admission thread. */
+     * the admission thread, or within admission_ask when too many logins wait already. */
     void (*on_answer)(void *arg, handle_t who, const struct admission_answer *a);
     /* Is the connection still there? Nobody else is asked about. On the admission thread. */
     bool (*is_alive)(void *arg, handle_t who);

@@ -115,12 +115,12 @@ void backlog_push(struct backlog *b, struct packet *p)
 
 /* --- CoDel ---------------------------------------------------------------------------------- */
 
-/* Has the flow's head been too old for long enough? */
+/* Has the flow's head been too old for long enough? There is one. */
 static bool is_late(const struct flow *f, struct codel *c, int64_t now_ms)
 {
     const struct packet *p = (const struct packet *)f->head;
 
-    if (p == NULL || now_ms - p->since_ms < BACKLOG_TARGET_MS || f->bytes <= QUANTUM) {
+    if (now_ms - p->since_ms < BACKLOG_TARGET_MS || f->bytes <= QUANTUM) {
         c->above_since = 0;
         return false;
     }
@@ -151,7 +151,7 @@ static bool is_drop_due(const struct flow *f, struct codel *c, int64_t now_ms)
 {
     const struct packet *p = (const struct packet *)f->head;
 
-    if (p != NULL && now_ms - p->since_ms > BACKLOG_MAX_MS)
+    if (now_ms - p->since_ms > BACKLOG_MAX_MS)
         return true;
     if (!is_late(f, c, now_ms)) {
         c->is_dropping = false;

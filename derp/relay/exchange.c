@@ -28,6 +28,15 @@ void count_drop(struct worker *w, enum counter_id disco_reason, const struct pac
         count(&w->counters, exchange_by_kind(disco_reason, p->kind), 1);
 }
 
+void count_fate(struct worker *w, enum packet_fate why, const struct packet *p)
+{
+    static const enum counter_id counter[] = {[PACKET_NO_ROOM] = COUNTER_DROP_HEAD_DISCO,
+                                              [PACKET_LATE] = COUNTER_DROP_LATE_DISCO,
+                                              [PACKET_LEFT] = COUNTER_DROP_GONE_DISCO};
+
+    count_drop(w, counter[why], p);
+}
+
 /* --- Packets -------------------------------------------------------------------------------- */
 
 static struct destination *destination_of(struct session *s, const struct node_key *dst)

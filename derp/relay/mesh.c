@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "derp/relay/mesh_link.h"
 
 #define KEY_FILE_MAX 4096
@@ -84,14 +85,9 @@ static struct mesh_node *node_new(struct relay *r, const struct config_mesh_node
     return n;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool node_is(const struct mesh_node *n, const struct config_mesh_node *c)
 {
-    return same_text(n->host, c->host) && same_text(n->dial, c->dial) && n->port == c->port;
+    return text_same(n->host, c->host) && text_same(n->dial, c->dial) && n->port == c->port;
 }
 
 static void post(struct mesh *m, struct mesh_node *n, struct tls_context *tls)
@@ -198,7 +194,7 @@ bool mesh_configure(struct mesh *m, const struct config *c, struct fault *f)
     if (!read_wanted(c, &w, f))
         return false;
     same_key = w.has_key == m->has_key && sodium_memcmp(w.key, m->key, KEY_LEN) == 0;
-    stays = same_key && same_text(m->ca_file, c->mesh_ca_file);
+    stays = same_key && text_same(m->ca_file, c->mesh_ca_file);
     pthread_mutex_lock(&m->lock);
     m->has_key = w.has_key;
     memcpy(m->key, w.key, KEY_LEN);

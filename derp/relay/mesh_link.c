@@ -170,12 +170,9 @@ static void on_peer_gone(void *owner, const struct node_key *peer, uint8_t reaso
 
 static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
 {
-    static const enum counter_id counter[] = {[PACKET_NO_ROOM] = COUNTER_DROP_HEAD_DISCO,
-                                              [PACKET_LATE] = COUNTER_DROP_LATE_DISCO,
-                                              [PACKET_LEFT] = COUNTER_DROP_GONE_DISCO};
     struct mesh_link *l = arg;
 
-    count_drop(l->worker, counter[why], p);
+    count_fate(l->worker, why, p);
 }
 
 static struct outbox_tools tools_of(struct mesh_link *l)

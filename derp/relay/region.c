@@ -3,7 +3,6 @@
  * told. Our own links to them are mesh.c's. */
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"

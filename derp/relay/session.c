@@ -23,16 +23,13 @@ void session_mark_dirty(struct session *s)
 
 static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
 {
-    static const enum counter_id counter[] = {[PACKET_NO_ROOM] = COUNTER_DROP_HEAD_DISCO,
-                                              [PACKET_LATE] = COUNTER_DROP_LATE_DISCO,
-                                              [PACKET_LEFT] = COUNTER_DROP_GONE_DISCO};
     struct session *s = arg;
 
     if (p->kind != PACKET_CONTROL && why != PACKET_LEFT) {
         s->bytes_out -= p->len - FRAME_HEADER_LEN - KEY_LEN;
         s->dropped++;
     }
-    count_drop(s->worker, counter[why], p);
+    count_fate(s->worker, why, p);
 }
 
 void session_close(struct session *s, enum conn_end why, const char *reason)

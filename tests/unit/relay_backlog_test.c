@@ -143,6 +143,23 @@ static void test_urgent_only(void **state)
 }
 
 /* More comes than leaves, for ever. */
+/* Large packets get their share of ordinary turns only; those for what is urgent are the pacer's
+ * to balance. */
+static void test_urgent_turns_give_no_credit(void **state)
+{
+    struct backlog *b = backlog_new(false);
+
+    for (uint8_t i = 0; i < 4; i++)
+        push(b, *state, 1, BULK, i, 0);
+    for (int i = 0; i < 1000; i++) {
+        push(b, *state, 1, SMALL, 100, 0);
+        packet_free(*state, backlog_pop(b, 0, true, *state, note_drop, NULL));
+    }
+    push(b, *state, 1, SMALL, 101, 0);
+    assert_int_equal(pop(b, *state, 0), 1 * 256 + 101);
+    empty(b, *state);
+}
+
 static void test_codel_bounds_the_wait(void **state)
 {
     struct backlog *b = backlog_new(false);
@@ -250,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bulk_stays_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sources_take_turns_by_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_urgent_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_urgent_turns_give_no_credit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_bounds_the_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_codel_lets_bursts_pass, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_too_old_is_never_sent, set_up, tear_down),

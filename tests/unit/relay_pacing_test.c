@@ -209,6 +209,30 @@ static void test_a_flood_of_small_packets(void **state)
     }
 }
 
+/* Who gets much that is urgent runs into debt with the rest, but one day it is forgiven. */
+static void test_debts_are_bounded(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver flooded = receiver(), bulk = receiver();
+
+    pacer = pacer_at(RATE);
+    flooded.tools.keep_late = bulk.tools.keep_late = true;
+    for (size_t sent = 0; sent < 3 * DEBT_MAX; sent += 64000) {
+        while (outbox_bytes(&flooded.outbox) < 100000)
+            give(&pacer, &flooded, SMALL, 100);
+        while (outbox_bytes(&bulk.outbox) < 100000)
+            give(&pacer, &bulk, BULK, 10);
+        grant(&pacer, 64000);
+        assert_true(flooded.paced.deficit >= -DEBT_MAX);
+    }
+    assert_true(flooded.bytes > 2 * DEBT_MAX);
+    assert_true(flooded.paced.deficit < -DEBT_MAX / 2);
+    forget(&pacer, &flooded);
+    forget(&pacer, &bulk);
+    loop_timer_stop(&pacer.timer);
+}
+
 /* As when writing to it fails: its owner takes it out, and it is not touched again. */
 static void test_a_receiver_that_ends(void **state)
 {
@@ -287,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_no_more_than_granted),
         cmocka_unit_test(test_urgent_first_and_bulk_alive),
         cmocka_unit_test(test_a_flood_of_small_packets),
+        cmocka_unit_test(test_debts_are_bounded),
         cmocka_unit_test(test_a_receiver_that_ends),
         cmocka_unit_test(test_a_blocked_receiver_costs_nothing),
         cmocka_unit_test(test_the_idle_are_left_alone),

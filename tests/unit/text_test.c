@@ -235,6 +235,11 @@ static void prefixes_and_suffixes(void **state)
     assert_true(text_ends("abc", "bc"));
     assert_true(text_ends("abc", ""));
     assert_false(text_ends("c", "bc"));
+    assert_true(text_same(NULL, NULL));
+    assert_true(text_same("a", "a"));
+    assert_false(text_same(NULL, "a"));
+    assert_false(text_same("a", NULL));
+    assert_false(text_same("a", "b"));
 }
 
 int main(void)
