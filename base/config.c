@@ -33,6 +33,7 @@ static const struct setting table[] = {
     ROW("relay", "accept-limit", config_value_accept, accept_limit),
     ROW("relay", "accept-burst", config_value_accept, accept_burst),
     ROW("relay", "uplink", setting_rate, uplink),
+    ROW("relay", "congestion", config_value_congestion, congestion),
     ROW("relay", "home", config_value_home, home),
     ROW("relay", "bootstrap-dns", config_value_names, bootstrap_dns),
     ROW("relay", "state-dir", config_value_folder, state_dir),
@@ -85,7 +86,7 @@ void config_free(struct config *c)
         c->domain,           c->state_dir,   c->mesh_key_file, c->mesh_ca_file,
         c->cert_dir,         c->chain,       c->key,           c->acme_directory,
         c->acme_ca_file,     c->acme_email,  c->acme_profile,  c->dns_root_hints,
-        c->dns_trust_anchor, c->refuse_apps, c->home,
+        c->dns_trust_anchor, c->refuse_apps, c->home,          c->congestion,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);

@@ -66,6 +66,8 @@ struct config_mesh_node {
 };
 
 /* Strings are owned by the config; NULL means not set. */
+#define CONFIG_CONGESTION_MAX 16 /* the kernel's bound, with the terminator */
+
 struct config {
     /* [relay] */
     char *domain; /* lower case, no trailing dot */
@@ -79,6 +81,7 @@ struct config {
     unsigned accept_limit;           /* new connections a second for each of listen; 0: off */
     unsigned accept_burst;           /* how many may come at once; 0: as accept_limit */
     uint64_t uplink;                 /* bits per second, 0: off */
+    char *congestion;                /* TCP congestion control; NULL: the system's */
     char *home;                      /* "blank", a URL, a path; NULL: the default page */
     struct config_names bootstrap_dns;
     char *state_dir;

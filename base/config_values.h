@@ -19,6 +19,7 @@ bool config_value_accept(const char *value, void *target, struct fault *f);
 bool config_value_folder(const char *value, void *target, struct fault *f);
 bool config_value_source(const char *value, void *target, struct fault *f);
 bool config_value_challenge(const char *value, void *target, struct fault *f);
+bool config_value_congestion(const char *value, void *target, struct fault *f);
 bool config_value_home(const char *value, void *target, struct fault *f);
 bool config_value_names(const char *value, void *target, struct fault *f);
 bool config_value_directory(const char *value, void *target, struct fault *f);

@@ -262,6 +262,21 @@ static void limit_accepts(struct daemon *d)
                        c->accept_burst > 0 ? c->accept_burst : c->accept_limit);
 }
 
+/* The system's own is a better answer than no relay. */
+static void set_congestion(struct daemon *d)
+{
+    const char *name = d->config->congestion;
+    struct fault f, ignored;
+
+    for (size_t i = 0; i < d->derp_listeners; i++) {
+        if (listener_congestion(d->listeners[i], name, &f))
+            continue;
+        if (i == 0)
+            log_warning("%s. The system's is used instead.", f.text);
+        listener_congestion(d->listeners[i], NULL, &ignored);
+    }
+}
+
 static void collect(void *arg, struct report *r)
 {
     struct daemon *d = arg;
@@ -373,6 +388,7 @@ static void on_hangup(void *arg)
         relay_set_pages(d->relay, home, &fresh->bootstrap_dns);
         d->config = fresh;
         limit_accepts(d);
+        set_congestion(d);
         certificate_watch_config(d->certificate, fresh);
         relay_set_proxies(d->relay, &fresh->proxy_from);
         fresh = old;
@@ -433,6 +449,7 @@ static bool start(struct daemon *d, struct fault *f)
         return false;
     d->derp_listeners = d->listener_count;
     limit_accepts(d);
+    set_congestion(d);
     if (!listen_on(d, &d->config->http, "HTTP", accepted_http, f) || !start_admin(d, f) ||
         !relay_set_mesh(d->relay, d->config, f)) /* last: it may find itself among the others */
         return false;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #define USER_TIMEOUT_MS 15000 /* derper's -tcp-user-timeout */
 #define KEEPALIVE_S     600   /* derper's -tcp-keepalive-time */
 #define NOTSENT_LOWAT   (64 * 1024)
+#define CONGESTION_MAX  16
 
 struct listener {
     int fd;
@@ -28,6 +30,7 @@ struct listener {
     double tokens;
     int64_t filled_ms; /* when tokens was last added to */
     uint64_t refused;
+    char congestion[CONGESTION_MAX]; /* the system's */
     void (*on_accept)(void *arg, int fd, const struct endpoint *peer);
     void *arg;
 };
@@ -56,6 +59,8 @@ struct listener *listener_open(struct endpoint *at, struct fault *f)
     l = mem_alloc(1, sizeof *l);
     l->fd = fd;
     l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    n = sizeof l->congestion - 1;
+    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, l->congestion, &n);
     return l;
 }
 
@@ -96,6 +101,23 @@ void listener_limit(struct listener *l, unsigned per_second, unsigned burst)
         l->tokens = burst;
     l->per_second = per_second;
     l->burst = burst;
+}
+
+bool listener_congestion(struct listener *l, const char *name, struct fault *f)
+{
+    const char *wanted = name != NULL ? name : l->congestion;
+
+    if (setsockopt(l->fd, IPPROTO_TCP, TCP_CONGESTION, wanted, (socklen_t)strlen(wanted)) == 0)
+        return true;
+    if (errno == EPERM)
+        return fault_set(f,
+                         "congestion = %s is not allowed to derpd; as root: sysctl -w "
+                         "net.ipv4.tcp_allowed_congestion_control=\"reno cubic %s\"",
+                         wanted, wanted);
+    if (errno == ENOENT)
+        return fault_set(f, "this kernel has no congestion control %s; as root: modprobe tcp_%s",
+                         wanted, wanted);
+    return fault_errno(f, "congestion = %s", wanted);
 }
 
 uint64_t listener_refused(const struct listener *l)

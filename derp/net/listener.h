@@ -22,6 +22,9 @@ void listener_start(struct listener *l, struct loop *loop,
 /* From now on at most per_second connections, burst of them at once; others are closed as soon as
  * they come. 0: all. Before or after listener_start. */
 void listener_limit(struct listener *l, unsigned per_second, unsigned burst);
+/* The TCP congestion control of connections accepted from now on; NULL: the one it had first.
+ * False with a reason when the kernel does not have it, or not for us; nothing changes then. */
+bool listener_congestion(struct listener *l, const char *name, struct fault *f);
 /* How many were closed so. */
 uint64_t listener_refused(const struct listener *l);
 

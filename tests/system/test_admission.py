@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import re
-import signal
 import tempfile
 import threading
 import time
@@ -14,7 +13,7 @@ import pytest
 import conftest
 import derp
 import relays
-from test_derpd import eventually, metric, run
+from test_derpd import eventually, metric, reload, run
 from verifier import Source
 
 
@@ -38,9 +37,7 @@ class GuardedRelay(conftest.Relay):
         before = self.section()
         self.options = named(options)
         self.config.write_text(self.config.read_text().replace(before, self.section()))
-        done = metric(self, 'derp_config_reloads_total{outcome="ok"}') + 1
-        self.process.send_signal(signal.SIGHUP)
-        eventually(lambda: metric(self, 'derp_config_reloads_total{outcome="ok"}') == done, "reloaded")
+        assert reload(self)
 
 
 def named(options):

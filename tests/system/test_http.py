@@ -2,14 +2,13 @@
 """The home page and its file, /bootstrap-dns across a reload, requests that outrun their answers."""
 import json
 import os
-import signal
 import socket
 
 import pytest
 
 import derp
 import relays
-from test_derpd import eventually, metric, rss, run
+from test_derpd import eventually, reload, rss, run
 
 PAGE = "<!doctype html><style>p{color:red}</style><p>ours</p>\n"
 
@@ -38,16 +37,6 @@ def set_line(relay, line):
     config, key = relay.folder / "derp.conf", line.split(" =")[0]
     lines = [x for x in config.read_text().splitlines() if not x.startswith(key + " =")]
     config.write_text("\n".join([lines[0], line, *lines[1:]]) + "\n")
-
-
-def reload(relay):
-    """Whether the new config was taken."""
-    took = metric(relay, 'derp_config_reloads_total{outcome="ok"}')
-    refused = metric(relay, 'derp_config_reloads_total{outcome="failed"}')
-    relay.process.send_signal(signal.SIGHUP)
-    eventually(lambda: metric(relay, 'derp_config_reloads_total{outcome="ok"}') > took
-               or metric(relay, 'derp_config_reloads_total{outcome="failed"}') > refused, "a reload")
-    return metric(relay, 'derp_config_reloads_total{outcome="ok"}') > took
 
 
 @pytest.mark.tsan

@@ -2,13 +2,14 @@
 """derpd on several addresses and ports, of both families."""
 import re
 import socket
+import subprocess
 
 import pytest
 
 import conftest
 import derp
 import relays
-from test_derpd import ask_stun, run
+from test_derpd import ask_stun, reload, run
 
 needs_ipv6 = pytest.mark.skipif(not relays.has_ipv6(), reason="no IPv6")
 
@@ -101,3 +102,24 @@ def test_one_address_that_cannot_be_had_is_an_error(derpd_binary, relay, tmp_pat
         assert "cannot listen on %s/tcp: %s" % (there, words) in r.stderr, r.stderr
     with socket.socket() as s:  # the first one was given back
         s.bind(("127.0.0.1", free))
+
+
+def congestion(relay):
+    """What the kernel says of the connections that the relay has accepted."""
+    told = subprocess.run(["ss", "-Htin", "state", "established", "sport = :%d" % relay.port], text=True,
+                          capture_output=True, check=True).stdout
+    return set(re.findall(r"\t ([a-z]\w*)", told))
+
+
+def test_congestion_control(relay):
+    """Towards clients, from the next connection on; what the kernel does not have is said."""
+    system = open("/proc/sys/net/ipv4/tcp_congestion_control", encoding="ascii").read().strip()
+    text = relay.config.read_text()
+    for option, used in (("", system), ("congestion = reno", "reno"), ("congestion = no-such", system),
+                         ("congestion = reno", "reno"), ("congestion = system", system)):
+        relay.config.write_text(text.replace("[relay]", "[relay]\n" + option))
+        assert reload(relay)
+        with relay.client() as a:
+            a.ping()
+            assert congestion(relay) == {used}
+    assert "this kernel has no congestion control no-such; as root: modprobe tcp_no-such" in relay.text()

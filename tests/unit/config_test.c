@@ -58,6 +58,7 @@ static void defaults(void **state)
     assert_int_equal(c.accept_burst, 0);
     assert_int_equal(c.uplink, 0);
     assert_string_equal(c.state_dir, "/var/lib/derp");
+    assert_null(c.congestion);
     assert_null(c.home);
     assert_int_equal(c.bootstrap_dns.count, 0);
     assert_null(c.mesh_key_file);
@@ -95,6 +96,7 @@ static const char all_keys[] =
     "accept-limit = 100\n"
     "accept-burst = 500\n"
     "uplink = 4mbit                   ; e.g. 4mbit\n"
+    "congestion = bbr\n"
     "home = /srv/derp/page.html\n"
     "bootstrap-dns = login.Example.com. controlplane.example.com\n"
     "state-dir = ./state\n"
@@ -138,6 +140,7 @@ static void every_relay_and_certificate_key(void **state)
     assert_int_equal(c.accept_limit, 100);
     assert_int_equal(c.accept_burst, 500);
     assert_int_equal(c.uplink, 4000000);
+    assert_string_equal(c.congestion, "bbr");
     assert_string_equal(c.home, "/srv/derp/page.html");
     assert_int_equal(c.bootstrap_dns.count, 2);
     assert_string_equal(c.bootstrap_dns.list[0], "login.example.com");
@@ -309,6 +312,9 @@ static void workers(void **state)
     refuses(RELAY "accept-limit = 1/s\n", "found \"1/s\"");
     refuses(RELAY "accept-burst = 5\n", "accept-burst needs accept-limit");
     refuses(RELAY "uplink = 4\n", "derp.conf:3: uplink: expected a rate");
+    refuses(RELAY "congestion = BBR\n", "expected system, or the name");
+    refuses(RELAY "congestion = \n", "expected system, or the name");
+    refuses(RELAY "congestion = abcdefghijklmnop\n", "expected system, or the name");
 }
 
 static void home_pages(void **state)
