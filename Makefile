@@ -69,7 +69,7 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .PHONY: all check coverage demo deb install lint format fuzz help deps clean unit test-programs
-.PHONY: model
+.PHONY: model bench bench-quick
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -131,6 +131,30 @@ $(B)/model/model: $(call obj,$(wildcard tests/model/*.c)) $(B)/libderp.a $(B)/li
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(libs-derpd) $(libs-base)
 model: $(B)/model/model ## Random clients against a model of the rules: MODEL_SEEDS=1-10, MODEL_STEPS
 	$(Q)$< --seeds $(MODEL_SEEDS) --steps $(MODEL_STEPS)
+
+# --- Benchmarks: tests/bench/README.md ----------------------------------------------------------
+$(B)/bench/derp-load: $(call obj,$(wildcard tests/bench/load/*.c)) $(B)/libderp.a $(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(libs-derpd) $(libs-base)
+$(B)/bench/stun-load: $(call obj,$(addprefix tests/bench/,stun.c load/histogram.c load/usage.c)) \
+		$(B)/libderp.a $(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lz $(libs-base)
+$(B)/bench/limit: $(call obj,tests/bench/limit.c)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(ssl)
+BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit)
+bench: ## derpd beside derper, all scenarios: about two hours (root)
+	$(Q)BENCH=1 $(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	$(Q)$(PYTHON) tests/bench/bench.py
+bench-quick: ## The most telling ones, once: three minutes (root)
+	$(Q)$(MAKE) --no-print-directory deps
+	$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	$(Q)$(PYTHON) tests/bench/bench.py --quick
 
 # --- Fuzzing: one libFuzzer target per parser; tests/fuzz/corpus/NAME holds its seeds -------------
 FUZZERS   := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))

@@ -18,6 +18,9 @@ SERVICES='nsd nginx haproxy'
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
 APPLIANCE='mmdebstrap debian-archive-keyring systemd-container'
 
+# Plots, with BENCH=1 only (make bench).
+PLOTS=python3-matplotlib
+
 # Go builds the programs with Tailscale's own client; any of 1.16 or newer, which then fetches the
 # toolchain it needs. One that is here already does.
 have_go() {
@@ -41,6 +44,7 @@ clang_version() {
 all_wanted() {
     version=$(clang_version)
     echo $BUILD $PACKAGE $TESTS $APPLIANCE ${version:+libclang-rt-$version-dev llvm-$version}
+    [ -z "${BENCH:-}" ] || echo "$PLOTS"
     have_go || echo golang-go
     if dpkg-query -W "$BROWSER" >/dev/null 2>&1 ||
         apt-cache show --no-all-versions "$BROWSER" >/dev/null 2>&1; then
