@@ -31,15 +31,15 @@ def zipf(count):
     return [[2 * i, 2 * i + 1, 1.0 / (i + 1)] for i in range(count)]
 
 
-def group(name, size, rate, who, pack=1, **more):
-    return {"name": name, "size": size, "rate": float(rate), "pairs": who, "pack": pack, **more}
+def group(name, size, rate, who, **more):
+    return {"name": name, "size": size, "rate": float(rate), "pairs": who, **more}
 
 
 def make_plan(contender, groups, seconds, clients=None, **more):
     most = max((max(p[:2]) for g in groups for p in g["pairs"]), default=0)
     plan = {"to": "%s:%d" % (contender.network.address, contenders.PORT), "name": contenders.HOST,
             "ca": str(contender.folder / "ca.pem"), "server": contender.process.pid,
-            "clients": clients or most + 1, "seconds": float(seconds), "groups": groups}
+            "clients": clients or most + 1, "spin": True, "seconds": float(seconds), "groups": groups}
     plan.update({k: float(v) if k in ("settle", "warm_up", "drain") else v for k, v in more.items()})
     return plan
 
@@ -89,9 +89,9 @@ def cpu_per_packet(report):
     return 1e6 * report["window"]["server_cpu"] / arrived if arrived else None
 
 
-def busy(report, whose):
-    """Share of one core: whose is server or own."""
-    return report["window"][whose + "_cpu"] / report["window"]["seconds"]
+def server_busy(report):
+    """Share of one core."""
+    return report["window"]["server_cpu"] / report["window"]["seconds"]
 
 
 def jain(values):

@@ -112,31 +112,38 @@ class ThinFairness(Scenario):
 class Shape:
     """What packets look like, and between whom."""
 
-    def __init__(self, name, title, size, pack, pairs, rate):
-        self.name, self.title, self.size, self.pack, self.pairs, self.rate = \
-            name, title, size, pack, pairs, rate
+    def __init__(self, name, title, size, pairs, rate, **more):
+        self.name, self.title, self.size, self.pairs, self.rate, self.more = \
+            name, title, size, pairs, rate, more
 
     def run(self, contender, rate, seconds, **more):
-        return loads.run(contender, [loads.group("load", self.size, rate, self.pairs, self.pack)], seconds,
-                         **more)
+        return loads.run(contender, [loads.group("load", self.size, rate, self.pairs, **self.more)],
+                         seconds, **more)
 
 
 PAIRS = loads.pairs(10)
-SINGLE = Shape("1312", "1312 bytes, one packet per record, 10 pairs", 1312, 1, PAIRS, 30000)
-PACKED = Shape("1312-packed", "1312 bytes, 8 packets per record, 10 pairs", 1312, 8, PAIRS, 40000)
-SMALL = Shape("64", "64 bytes, one packet per record, 10 pairs", 64, 1, PAIRS, 30000)
+BURST, PACK = {"burst": 8}, {"burst": 8, "pack": True}
+SINGLE = Shape("1312", "1312 bytes, evenly spaced, 10 pairs", 1312, PAIRS, 30000)
+BURSTS = Shape("1312-bursts", "1312 bytes, 8 at a time, each in its own record, 10 pairs", 1312, PAIRS, 40000,
+               **BURST)
+PACKED = Shape("1312-packed", "1312 bytes, 8 packets per record, 10 pairs", 1312, PAIRS, 60000, **PACK)
+SMALL = Shape("64-bursts", "64 bytes, 8 at a time, each in its own record, 10 pairs", 64, PAIRS, 40000, **BURST)
 SHAPES = [
-    SINGLE, PACKED, SMALL,
-    Shape("200", "200 bytes, one packet per record, 10 pairs", 200, 1, PAIRS, 30000),
-    Shape("1400-packed", "1400 bytes, 8 packets per record, 10 pairs", 1400, 8, PAIRS, 40000),
-    Shape("8192", "8192 bytes, one packet per record, 10 pairs", 8192, 1, PAIRS, 8000),
-    Shape("65536", "65,536 bytes, 10 pairs", 65536, 1, PAIRS, 1000),
-    Shape("one-pair", "1312 bytes, 1 pair", 1312, 1, loads.pairs(1), 20000),
-    Shape("fan-in", "1312 bytes, 50 senders to one", 1312, 1, loads.fan_in(50), 15000),
-    Shape("fan-out", "1312 bytes, one sender to 50", 1312, 1, loads.fan_out(50), 15000),
-    Shape("zipf", "1312 bytes, 50 pairs, a few of which have most", 1312, 1, loads.zipf(50), 30000),
-    Shape("1000", "1312 bytes, 100 pairs among 1,000 clients", 1312, 1, loads.pairs(100), 30000),
-    Shape("10000", "1312 bytes, 10 pairs among 10,000 clients", 1312, 1, loads.pairs(10), 30000),
+    SINGLE, BURSTS, PACKED, SMALL,
+    Shape("64", "64 bytes, evenly spaced, 10 pairs", 64, PAIRS, 30000),
+    Shape("200-bursts", "200 bytes, 8 at a time, 10 pairs", 200, PAIRS, 40000, **BURST),
+    Shape("1400-packed", "1400 bytes, 8 packets per record, 10 pairs", 1400, PAIRS, 60000, **PACK),
+    Shape("8192", "8192 bytes, evenly spaced, 10 pairs", 8192, PAIRS, 8000),
+    Shape("65536", "65,536 bytes, evenly spaced, 10 pairs", 65536, PAIRS, 1000),
+    Shape("one-pair", "1312 bytes, 8 at a time, 1 pair", 1312, loads.pairs(1), 20000, **BURST),
+    Shape("fan-in", "1312 bytes, 50 senders to one", 1312, loads.fan_in(50), 20000, **BURST),
+    Shape("fan-out", "1312 bytes, one sender to 50", 1312, loads.fan_out(50), 20000),
+    Shape("zipf", "1312 bytes, 8 at a time, 50 pairs, a few of which have most", 1312, loads.zipf(50), 30000,
+          **BURST),
+    Shape("1000", "1312 bytes, 8 at a time, 100 pairs among 1,000 clients", 1312, loads.pairs(100), 30000,
+          **BURST),
+    Shape("10000", "1312 bytes, 8 at a time, 10 pairs among 10,000 clients", 1312, loads.pairs(10), 30000,
+          **BURST),
 ]
 CLIENTS = {"1000": 1000, "10000": 10000}
 
@@ -159,8 +166,8 @@ class CpuPerPacket(Scenario):
         r = self.shape.run(c, self.rate, 2 if self.quick else 4, clients=clients, at_once=64)
         delay = r["groups"]["load"]["delay_ms"]
         return {"cpu": loads.cpu_per_packet(r), "p50": delay["p50"], "p99": delay["p99"],
-                "lost": 100 * loads.loss(r, "load"), "server": 100 * loads.busy(r, "server"),
-                "load": 100 * loads.busy(r, "own")}
+                "lost": 100 * loads.loss(r, "load"), "server": 100 * loads.server_busy(r),
+                "load": 100 * r["busy"]}
 
 
 def is_sustained(report):
@@ -176,7 +183,7 @@ def find_knee(contender, shape, seconds):
         if is_sustained(r):
             good = rate
         else:
-            bad, limited = rate, loads.busy(r, "own") > LOAD_LIMIT > loads.busy(r, "server")
+            bad, limited = rate, r["busy"] > LOAD_LIMIT > loads.server_busy(r)
         rate = good * 1.5 if bad is None else (good + bad) / 2
         if bad is not None and bad - good < 0.06 * bad:
             break
@@ -210,14 +217,14 @@ class Overload(Scenario):
             ("disco_p99", "disco: p99", "ms", True), ("server", "server's core busy", "%", True)]
 
     def measure(self, c):
-        groups = [loads.group("load", 1400, 0, PAIRS, 8),
+        groups = [loads.group("load", 1400, 0, PAIRS, **PACK),
                   loads.group("disco", 100, 100, [[20, 21]], disco=True)]
         r = loads.run(c, groups, 3 if self.quick else 6)
         load, disco = r["groups"]["load"], r["groups"]["disco"]
         return {"mbit": load["arrived_bytes"] * 8 / r["window"]["seconds"] / 1e6,
                 "lost": 100 * (1 - load["received"] / load["sent"]) if load["sent"] else None,
                 "jain": loads.jain(load["pair_bytes"]), "disco_lost": 100 * loads.loss(r, "disco"),
-                "disco_p99": disco["delay_ms"]["p99"], "server": 100 * loads.busy(r, "server")}
+                "disco_p99": disco["delay_ms"]["p99"], "server": 100 * loads.server_busy(r)}
 
 
 # --- Others are not disturbed ----------------------------------------------------------------------------
@@ -231,7 +238,8 @@ class Disturbed(Scenario):
 
     def load(self, c, seconds):
         groups = [loads.group("load", 1312, self.RATE, PAIRS)]
-        return loads.start(c, loads.make_plan(c, groups, seconds, warm_up=0.5, drain=1), name="others")
+        return loads.start(c, loads.make_plan(c, groups, seconds, warm_up=0.5, drain=1, spin=False),
+                           name="others")
 
     def disturb(self, c):
         raise NotImplementedError
@@ -253,13 +261,15 @@ class StuckReceiver(Disturbed):
     title = "One receiver does not read while 2,000 packets/s come for it; 10 other pairs, 5,000 packets/s"
 
     def disturb(self, c):
-        stuck = loads.start(c, loads.make_plan(c, [], 1, clients=1, first=100, wait_for="go"), name="stuck")
+        stuck = loads.start(c, loads.make_plan(c, [], 1, clients=1, first=100, wait_for="go",
+                                               spin=False), name="stuck")
         sender = None
         try:
             assert stuck.stdout.readline() == "ready\n"
             stuck.send_signal(signal.SIGSTOP)
             group = loads.group("stuck", 1312, 2000, [[101, 100]])
-            sender = loads.start(c, loads.make_plan(c, [group], 3, clients=1, first=101, warm_up=0.1, drain=0.1),
+            sender = loads.start(c, loads.make_plan(c, [group], 3, clients=1, first=101, warm_up=0.1, drain=0.1,
+                                                    spin=False),
                                  name="sender")
             sender.communicate(timeout=60)
         finally:
@@ -277,7 +287,7 @@ class Storm(Disturbed):
     def disturb(self, c):
         time.sleep(1)  # they are under way; nothing depends on it
         storm = loads.start(c, loads.make_plan(c, [], 0.1, clients=1000, first=1000, at_once=64, settle=0.1,
-                                               warm_up=0.1, drain=0.1), name="storm")
+                                               warm_up=0.1, drain=0.1, spin=False), name="storm")
         loads.finish(storm, c, 60)
 
 
@@ -344,7 +354,8 @@ class Stun(Scenario):
         load = None
         if self.relaying:
             groups = [loads.group("load", 1312, 10000, PAIRS)]
-            load = loads.start(c, loads.make_plan(c, groups, seconds + 3, warm_up=0.5, drain=0.5), name="load")
+            load = loads.start(c, loads.make_plan(c, groups, seconds + 3, warm_up=0.5, drain=0.5,
+                                                  spin=False), name="load")
             time.sleep(1)  # under way; nothing depends on it
         command = [*c.network.clients, "taskset", "-c", "1", str(loads.PROGRAM.with_name("stun-load")),
                    "%s:%d" % (c.network.address, contenders.STUN_PORT), str(self.rate), str(seconds),
@@ -385,10 +396,10 @@ def all_scenarios(quick):
         thin += [ThinLine(quick, congestion="bbr"), ThinLine(quick, queue="500ms"), ThinLine(quick, rate="1mbit"),
                  ThinFairness(quick, "bbr")]
     thin += [ThinFairness(quick)]
-    shapes = [SINGLE, PACKED, SMALL] if quick else SHAPES
+    shapes = [SINGLE, BURSTS, PACKED, SMALL] if quick else SHAPES
     fat = [CpuPerPacket(quick, s) for s in shapes]
     fat += [CpuPerPacket(quick, SINGLE, rate, "cpu-1312-at-%d" % rate) for rate in (10000, 1000)]
-    knees = [Knee(quick, s) for s in (SINGLE, PACKED, SMALL)] if not quick else []
+    knees = [Knee(quick, s) for s in (SINGLE, BURSTS, PACKED, SMALL)] if not quick else []
     rest = [Overload(quick), StuckReceiver(quick), Storm(quick), Logins(quick), Memory(quick, 1000)]
     if not quick:
         rest += [Memory(quick, 10000)]

@@ -94,10 +94,10 @@ static void on_timer(void *arg)
         enter(l, WINDOW, l->plan.seconds);
         return;
     case WINDOW:
-        traffic_stop(l->traffic);
         enter(l, DRAIN, l->plan.drain);
         return;
     default:
+        traffic_stop(l->traffic);
         enter(l, OVER, -1);
         loop_stop(l->loop);
     }
@@ -160,6 +160,16 @@ static json_t *report_span(const struct load *l, enum phase from, enum phase to)
                      (double)(b->own_ns - a->own_ns) / 1e9);
 }
 
+/* How much of our core the packets took. */
+static double own_share(const struct load *l)
+{
+    int64_t window_ns = l->marks[DRAIN].at_ns - l->marks[WINDOW].at_ns;
+
+    return (double)(l->plan.spins ? traffic_busy_ns(l->traffic)
+                                  : l->marks[DRAIN].own_ns - l->marks[WINDOW].own_ns) /
+           (double)window_ns;
+}
+
 static void report(const struct load *l)
 {
     const struct crowd_counts *n = crowd_counts(l->crowd);
@@ -167,12 +177,13 @@ static void report(const struct load *l)
 
     for (size_t i = 0; i < l->plan.group_count; i++)
         json_object_set_new(groups, l->plan.groups[i].name, report_group(l, i));
-    all = json_pack("{s:{s:i, s:i, s:i, s:s}, s:o, s:o, s:[I, I, I], s:I, s:o}", "connections",
+    all = json_pack("{s:{s:i, s:i, s:i, s:s}, s:o, s:o, s:f, s:[I, I, I], s:I, s:o}", "connections",
                     "logins", n->logins, "failed", n->failed, "closed", n->closed, "reason",
                     n->reason, "logins", report_span(l, LOGINS, SETTLE), "window",
-                    report_span(l, WINDOW, DRAIN), "pss_kib", (json_int_t)l->marks[LOGINS].pss_kib,
-                    (json_int_t)l->marks[WARM_UP].pss_kib, (json_int_t)l->marks[OVER].pss_kib,
-                    "corrupt", (json_int_t)traffic_corrupt(l->traffic), "groups", groups);
+                    report_span(l, WINDOW, DRAIN), "busy", own_share(l), "pss_kib",
+                    (json_int_t)l->marks[LOGINS].pss_kib, (json_int_t)l->marks[WARM_UP].pss_kib,
+                    (json_int_t)l->marks[OVER].pss_kib, "corrupt",
+                    (json_int_t)traffic_corrupt(l->traffic), "groups", groups);
     json_dumpf(all, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(all);

@@ -38,17 +38,18 @@ static bool read_group(json_t *from, const struct plan *p, struct plan_group *g,
     const char *name;
     json_t *pairs;
     json_error_t e;
-    int size, pack = 1, poisson = 0, disco = 0;
+    int size, burst = 1, pack = 0, poisson = 0, disco = 0;
 
-    if (json_unpack_ex(from, &e, 0, "{s:s, s:i, s?i, s:F, s?b, s?b, s:o}", "name", &name, "size",
-                       &size, "pack", &pack, "rate", &g->rate, "poisson", &poisson, "disco", &disco,
-                       "pairs", &pairs) != 0)
+    if (json_unpack_ex(from, &e, 0, "{s:s, s:i, s?i, s?b, s:F, s?b, s?b, s:o}", "name", &name,
+                       "size", &size, "burst", &burst, "pack", &pack, "rate", &g->rate, "poisson",
+                       &poisson, "disco", &disco, "pairs", &pairs) != 0)
         return fault_set(f, "a group: %s", e.text);
     g->name = mem_strdup(name);
-    if (size < (disco ? 62 : STAMP_LEN) || size > FRAME_PACKET_MAX || pack < 1 || g->rate < 0)
-        return fault_set(f, "group %s: size, pack or rate out of range", name);
+    if (size < (disco ? 62 : STAMP_LEN) || size > FRAME_PACKET_MAX || burst < 1 || g->rate < 0)
+        return fault_set(f, "group %s: size, burst or rate out of range", name);
     g->size = (unsigned)size;
-    g->pack = (unsigned)pack;
+    g->burst = (unsigned)burst;
+    g->is_packed = pack;
     g->is_poisson = poisson;
     g->is_disco = disco;
     return read_pairs(pairs, p, g, f);
@@ -57,16 +58,17 @@ static bool read_group(json_t *from, const struct plan *p, struct plan_group *g,
 static bool read_all(json_t *from, struct plan *p, struct fault *f)
 {
     const char *to, *name, *ca, *wait_for = NULL;
-    int server = 0, first = 0, clients, at_once = 32;
+    int server = 0, first = 0, clients, at_once = 32, spins = 0;
     json_t *groups, *one;
     json_error_t e;
     size_t i;
 
-    if (json_unpack_ex(
-            from, &e, 0, "{s:s, s:s, s:s, s?i, s?i, s:i, s?i, s?F, s?F, s:F, s?F, s?s, s:o}", "to",
-            &to, "name", &name, "ca", &ca, "server", &server, "first", &first, "clients", &clients,
-            "at_once", &at_once, "settle", &p->settle, "warm_up", &p->warm_up, "seconds",
-            &p->seconds, "drain", &p->drain, "wait_for", &wait_for, "groups", &groups) != 0)
+    if (json_unpack_ex(from, &e, 0,
+                       "{s:s, s:s, s:s, s?i, s?i, s:i, s?i, s?F, s?F, s:F, s?F, s?b, s?s, s:o}",
+                       "to", &to, "name", &name, "ca", &ca, "server", &server, "first", &first,
+                       "clients", &clients, "at_once", &at_once, "settle", &p->settle, "warm_up",
+                       &p->warm_up, "seconds", &p->seconds, "drain", &p->drain, "spin", &spins,
+                       "wait_for", &wait_for, "groups", &groups) != 0)
         return fault_set(f, "%s", e.text);
     if (first < 0 || clients < 1 || at_once < 1 || !endpoint_parse(to, 443, &p->to))
         return fault_set(f, "to, first, clients or at_once make no sense");
@@ -76,6 +78,7 @@ static bool read_all(json_t *from, struct plan *p, struct fault *f)
     p->first = (unsigned)first;
     p->clients = (unsigned)clients;
     p->at_once = (unsigned)at_once;
+    p->spins = spins;
     p->waits = wait_for != NULL;
     p->group_count = json_array_size(groups);
     p->groups = mem_alloc(p->group_count + 1, sizeof *p->groups);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is to be done, read from a JSON file:
+ * What is to be done, read from a JSON file. Its members:
  *
- *   {"to": "127.0.0.1:443", "name": "relay.test", "ca": "ca.pem",  the relay and who vouches for it
- *    "server": 4711,          its process; CPU time and memory of it are told. 0: none
- *    "first": 0, "clients": 20,   the clients that are made here; their keys come from their
- * numbers "at_once": 32,           logins that are under way at a time "settle": 1, "warm_up": 2,
- * "seconds": 5, "drain": 2,   seconds of the phases "wait_for": "go",        after the logins a
- * line on standard input is waited for (may be left out) "groups": [{"name": "bulk", "size": 1312,
- * "pack": 8, "rate": 10000, "poisson": false, "disco": false, "pairs": [[0, 1], [2, 3, 0.5]]}]}
- *
- * A group's rate is packets a second, of all its pairs (from, to, weight: 1 unless given) together;
- * 0: as many as the connections take. pack packets are due at a time and share a TLS record.
+ *   to, name, ca       address and port of the relay, its name, and the file that vouches for it
+ *   server             its process, whose CPU time and memory are told; 0: none
+ *   first, clients     the clients that are made here; their keys come from their numbers
+ *   at_once            logins that are under way at a time
+ *   settle, warm_up, seconds, drain      seconds of the phases
+ *   spin               true: never sleep; ticker.h says why
+ *   wait_for           anything: after the logins a line on standard input is waited for
+ *   groups             a list of
+ *     name, size       bytes of a packet
+ *     rate             packets a second, of all pairs together; 0: as many as are taken
+ *     burst            packets that are due at a time
+ *     pack             true: those share a TLS record; else each has one, and a write, of its own
+ *     poisson, disco   true: at random times; looking like Tailscale's disco
+ *     pairs            a list of [from, to] or [from, to, weight]
  */
 #ifndef TESTS_BENCH_LOAD_PLAN_H
 #define TESTS_BENCH_LOAD_PLAN_H
@@ -32,9 +36,9 @@ struct plan_pair {
 struct plan_group {
     char *name;
     unsigned size; /* bytes of a packet */
-    unsigned pack;
+    unsigned burst;
     double rate;
-    bool is_poisson, is_disco;
+    bool is_packed, is_poisson, is_disco;
     struct plan_pair *pairs;
     size_t pair_count;
 };
@@ -45,6 +49,7 @@ struct plan {
     pid_t server;
     unsigned first, clients, at_once;
     double settle, warm_up, seconds, drain;
+    bool spins;
     bool waits; /* for a line on standard input */
     struct plan_group *groups;
     size_t group_count;

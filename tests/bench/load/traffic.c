@@ -40,6 +40,8 @@ struct traffic {
     int64_t begin_ns, end_ns;
     bool is_running;
     uint64_t corrupt;
+    uint64_t handled, handled_before; /* packets sent or taken, by the last turn */
+    int64_t turn_ns, busy_ns;
     unsigned short dice[3];
     uint8_t packet[FRAME_PACKET_MAX];
 };
@@ -57,7 +59,7 @@ static void next_due(struct traffic *t, struct stream *s)
     const struct plan_group *g = &t->plan->groups[s->group];
 
     if (in_window(t, s->due_ns))
-        t->results[s->group].due += g->pack;
+        t->results[s->group].due += g->burst;
     s->part = 0;
     s->due_ns += g->is_poisson ? -log(1 - erand48(t->dice)) * s->interval_ns : s->interval_ns;
 }
@@ -74,12 +76,13 @@ static bool send_one(struct traffic *t, struct stream *s, struct derp_client *cl
     if (!derp_client_send(client, &s->to, t->packet, g->size))
         return false;
     s->seq++;
+    t->handled++;
     if (in_window(t, s->due_ns))
         t->results[s->group].sent++;
     return true;
 }
 
-/* Sends what is due at s->due_ns. Returns when it is to be looked at again. */
+/* Sends what is due at s->due_ns. Returns when it is to be looked at again; INT64_MAX: never. */
 static int64_t send_due(struct traffic *t, struct stream *s, int64_t now_ns)
 {
     const struct plan_group *g = &t->plan->groups[s->group];
@@ -88,12 +91,14 @@ static int64_t send_due(struct traffic *t, struct stream *s, int64_t now_ns)
 
     if (s->interval_ns == 0 && s->part == 0)
         s->due_ns = (double)now_ns;
+    if (s->due_ns >= (double)t->end_ns)
+        return INT64_MAX;
     if (client == NULL) { /* closed: its packets are lost */
         next_due(t, s);
         return s->interval_ns == 0 ? now_ns + AGAIN_NS : (int64_t)s->due_ns;
     }
-    derp_client_cork(client, true);
-    while (s->part < g->pack && (is_taken = send_one(t, s, client)))
+    derp_client_cork(client, g->is_packed);
+    while (s->part < g->burst && (is_taken = send_one(t, s, client)))
         s->part++;
     derp_client_cork(client, false);
     if (!is_taken)
@@ -102,11 +107,21 @@ static int64_t send_due(struct traffic *t, struct stream *s, int64_t now_ns)
     return (int64_t)s->due_ns;
 }
 
+/* The last turn was work if packets were sent or came in it. */
+static void note_turn(struct traffic *t, int64_t now_ns)
+{
+    if (t->handled != t->handled_before && in_window(t, (double)now_ns))
+        t->busy_ns += now_ns - t->turn_ns;
+    t->handled_before = t->handled;
+    t->turn_ns = now_ns;
+}
+
 static void on_tick(void *arg)
 {
     struct traffic *t = arg;
     int64_t now_ns = clock_mono_ns(), next;
 
+    note_turn(t, now_ns);
     for (int i = 0; t->is_running && i < TURN && t->schedule.entries[0].at_ns <= now_ns; i++) {
         struct stream *s = &t->streams[t->schedule.entries[0].what];
         schedule_put_off(&t->schedule, send_due(t, s, now_ns));
@@ -114,6 +129,8 @@ static void on_tick(void *arg)
     if (!t->is_running)
         return;
     next = t->schedule.entries[0].at_ns;
+    if (next == INT64_MAX || t->ticker.spins)
+        return;
     ticker_at(&t->ticker, next < now_ns + TICK_NS ? now_ns + TICK_NS : next);
 }
 
@@ -126,6 +143,7 @@ void traffic_take(struct traffic *t, const uint8_t *data, size_t len)
     struct stamp stamp;
     struct stream *s;
 
+    t->handled++;
     if (!stamp_read(data, len, &stamp) || stamp.stream >= t->stream_count) {
         t->corrupt++;
         return;
@@ -171,7 +189,7 @@ static void add_group(struct traffic *t, uint32_t index)
         s->from = g->pairs[i].from;
         crowd_key(g->pairs[i].to, &s->to);
         if (g->rate > 0)
-            s->interval_ns = 1e9 * g->pack * weight / (g->rate * g->pairs[i].weight);
+            s->interval_ns = 1e9 * g->burst * weight / (g->rate * g->pairs[i].weight);
     }
 }
 
@@ -192,7 +210,7 @@ struct traffic *traffic_new(const struct plan *p, struct crowd *crowd, struct lo
     t->first = mem_alloc(p->group_count + 1, sizeof *t->first);
     for (size_t i = 0; i < p->group_count; i++)
         add_group(t, (uint32_t)i);
-    ticker_init(&t->ticker, loop, on_tick, t);
+    ticker_init(&t->ticker, loop, p->spins, on_tick, t);
     return t;
 }
 
@@ -225,6 +243,7 @@ void traffic_start(struct traffic *t, int64_t now_ns, int64_t begin_ns, int64_t 
     }
     if (t->is_running)
         ticker_at(&t->ticker, now_ns);
+    t->turn_ns = now_ns;
 }
 
 void traffic_stop(struct traffic *t)
@@ -248,6 +267,11 @@ const struct traffic_result *traffic_result(const struct traffic *t, size_t grou
 const uint64_t *traffic_pair_bytes(const struct traffic *t, size_t group)
 {
     return t->pair_bytes[group];
+}
+
+int64_t traffic_busy_ns(const struct traffic *t)
+{
+    return t->busy_ns;
 }
 
 uint64_t traffic_corrupt(const struct traffic *t)

@@ -30,7 +30,7 @@ void traffic_free(struct traffic *t);
 
 /* Begins; the window is from begin_ns to end_ns, after which nothing is due any more. */
 void traffic_start(struct traffic *t, int64_t now_ns, int64_t begin_ns, int64_t end_ns);
-/* Sends nothing more. */
+/* Sends nothing more; what was due in the window and has not been sent counts as lost. */
 void traffic_stop(struct traffic *t);
 
 /* A packet that has come. */
@@ -39,6 +39,9 @@ void traffic_take(struct traffic *t, const uint8_t *data, size_t len);
 const struct traffic_result *traffic_result(const struct traffic *t, size_t group);
 /* Bytes that each pair of the group got within the window: pair_count of them. */
 const uint64_t *traffic_pair_bytes(const struct traffic *t, size_t group);
+/* Time of the window in which packets were handled; the rest was spent in waiting. Known when the
+ * plan says spin only. */
+int64_t traffic_busy_ns(const struct traffic *t);
 /* Packets that were not what somebody here has sent. */
 uint64_t traffic_corrupt(const struct traffic *t);
 
