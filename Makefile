@@ -146,7 +146,11 @@ $(B)/bench/limit: $(call obj,tests/bench/limit.c)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(ssl)
-BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit)
+$(B)/bench/wan: $(call obj,tests/bench/wan.c)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit wan)
 bench: ## derpd beside derper, all scenarios: about two hours (root)
 	$(Q)BENCH=1 $(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)

@@ -88,6 +88,7 @@ PURE = [
     "derp/relay/admission_cache.c",
     "derp/relay/admission_queue.c",
     "derp/relay/handle.c",
+    "derp/net/line.c",
     "derp/relay/backlog.c",
     "derp/relay/outbox.c",
     "derp/relay/shaper.c",

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -135,24 +133,6 @@ static void on_deadline(void *arg)
     conn_leave(c);
 }
 
-/* The kernel asks for more only when a good part of what it holds is gone, for which a very slow
- * line needs longer than the write timeout: does the peer take anything at all? Asked twice, half
- * of the timeout apart. */
-static void on_stall(void *arg)
-{
-    struct conn *c = arg;
-    int held = 0;
-
-    conn_enter(c);
-    if (ioctl(c->fd, SIOCOUTQ, &held) == 0 && (c->held_before < 0 || held < c->held_before)) {
-        c->held_before = held;
-        loop_timer_set(&c->stall, c->write_timeout_ms / 2);
-    } else {
-        conn_end(c, CONN_END_STALLED, "the peer takes no data");
-    }
-    conn_leave(c);
-}
-
 void conn_pin(struct conn *c)
 {
     conn_enter(c);
@@ -199,7 +179,7 @@ static struct conn *conn_new(const struct conn_options *opt, int fd,
 
     loop_io_init(&c->io, opt->loop, fd, on_io, c);
     loop_timer_init(&c->deadline, opt->loop, on_deadline, c);
-    loop_timer_init(&c->stall, opt->loop, on_stall, c);
+    loop_timer_init(&c->stall, opt->loop, conn_line_on_timer, c);
     buf_init(&c->keep, opt->keep_max);
     buf_init(&c->unsent, 2 * OUT_MAX);
     c->events = events;

@@ -35,7 +35,7 @@ enum conn_phase {
 struct conn {
     struct loop_io io;
     struct loop_timer deadline; /* the owner's, and the bound of finishing */
-    struct loop_timer stall;    /* runs while the peer takes nothing */
+    struct loop_timer stall;    /* runs while the kernel or the line takes nothing */
     const struct conn_events *events;
     void *owner;
     struct conn_scratch *scratch;
@@ -43,12 +43,14 @@ struct conn {
     struct buf keep;    /* plaintext of an incomplete unit, or an incomplete preface */
     struct buf unsent;  /* ciphertext that the kernel did not take */
     size_t want;        /* plaintext needed before on_data is called again */
-    int64_t blocked_ms; /* since when the kernel has taken nothing */
+    int64_t blocked_ms; /* since when kernel or line have taken nothing; or when it was looked at */
+    uint32_t sent;      /* bytes, since then */
     uint32_t batch;     /* plaintext sealed for one write: grows while the kernel takes all */
     int fd;
     int write_timeout_ms;
     int held_before; /* bytes the kernel held when the stall timer asked; < 0: it has not */
     bool is_slow;    /* the peer's line: the kernel is given less ahead */
+    bool is_full;    /* that line is: the owner is not asked for more */
     bool held;       /* the owner wants no data now */
     unsigned depth;  /* calls of ours under way: nothing is freed before the last returns */
     enum conn_phase phase;
@@ -70,6 +72,15 @@ void conn_want_events(struct conn *c);
 bool conn_send(struct conn *c, const uint8_t *p, size_t n);
 bool conn_send_unsent(struct conn *c);
 void conn_write(struct conn *c);
+
+/* conn_line.c. Blocked, freed: the kernel takes no more, takes more again. Watch: it has taken
+ * something just now, and must do so again. Has room: false on a slow line that has enough in front
+ * of it; conn_write follows by itself. */
+void conn_line_blocked(struct conn *c);
+void conn_line_freed(struct conn *c);
+void conn_line_watch(struct conn *c);
+bool conn_line_has_room(struct conn *c);
+void conn_line_on_timer(void *arg);
 
 /* conn_read.c */
 void conn_read(struct conn *c);

@@ -1,52 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the owner to the kernel: fill, seal, send; what the kernel does not take waits here. */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "derp/net/conn_private.h"
 
-#define SLOW_MS      10 /* to take half of what may wait in the kernel unsent */
-#define LOWAT        (64 * 1024)
-#define LOWAT_SLOW   (8 * 1024)
 #define BATCH_GROWTH 2
-
-/* How much the kernel may hold that is not on the line yet, and how much is sealed at once: it
- * should stand in the owner's queue, where it can still be ordered and dropped, but on a fast line
- * the kernel must not run dry. */
-static void set_lowat(struct conn *c, bool is_slow)
-{
-    int lowat = is_slow ? LOWAT_SLOW : LOWAT;
-
-    c->is_slow = is_slow;
-    if (is_slow)
-        c->batch = BATCH_MIN;
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
-}
-
-/* The kernel takes more again: how long did that last? */
-static void judge_line(struct conn *c)
-{
-    int64_t took = loop_now_ms(c->io.loop) - c->blocked_ms;
-
-    if (!c->is_slow && took >= SLOW_MS)
-        set_lowat(c, true);
-    else if (c->is_slow && took <= 1)
-        set_lowat(c, false);
-}
-
-/* The kernel has taken something just now. */
-static void watch_stall(struct conn *c)
-{
-    c->held_before = -1;
-    loop_timer_set(&c->stall, c->write_timeout_ms / 2);
-}
-
-static void on_blocked(struct conn *c)
-{
-    c->blocked_ms = loop_now_ms(c->io.loop);
-}
 
 void conn_want_events(struct conn *c)
 {
@@ -82,12 +42,13 @@ bool conn_send(struct conn *c, const uint8_t *p, size_t n)
     }
     if ((size_t)sent < n) {
         buf_append(&c->unsent, p + sent, n - (size_t)sent);
-        watch_stall(c);
-        on_blocked(c);
+        conn_line_watch(c);
+        conn_line_blocked(c);
         conn_want_events(c);
-    } else if (!c->is_slow && n >= c->batch && c->batch < BATCH_MAX) {
-        c->batch *= BATCH_GROWTH;
     }
+    c->sent += (uint32_t)sent;
+    if (c->unsent.len == 0 && !c->is_slow && n >= c->batch && c->batch < BATCH_MAX)
+        c->batch *= BATCH_GROWTH;
     return true;
 }
 
@@ -106,12 +67,12 @@ bool conn_send_unsent(struct conn *c)
     }
     if ((size_t)sent < c->unsent.len) {
         buf_consume(&c->unsent, (size_t)sent);
-        watch_stall(c);
+        conn_line_watch(c);
         return false;
     }
     buf_free(&c->unsent);
-    judge_line(c);
     loop_timer_stop(&c->stall);
+    conn_line_freed(c);
     conn_want_events(c);
     return true;
 }
@@ -122,15 +83,21 @@ struct tls_io conn_tls_io(struct conn *c, const uint8_t *in, size_t n)
         .in = in, .in_len = n, .out = c->scratch->out, .out_len = 0, .out_cap = OUT_MAX};
 }
 
-/* Fills, seals and sends until the owner has nothing more or the kernel takes no more. */
+/* Fills, seals and sends until the owner has nothing more, or the kernel or the line takes no
+ * more. */
 static void pump(struct conn *c)
 {
     struct tls_io io = conn_tls_io(c, NULL, 0);
 
     while (c->phase != PHASE_ENDED && c->unsent.len == 0) {
         size_t room = c->batch < TLS_RECORD_MAX ? c->batch : TLS_RECORD_MAX;
-        size_t n = c->events->on_fill(c->owner, c->scratch->fill, room);
+        size_t n;
 
+        if (!conn_line_has_room(c)) {
+            conn_send(c, io.out, io.out_len);
+            return;
+        }
+        n = c->events->on_fill(c->owner, c->scratch->fill, room);
         if (c->phase == PHASE_ENDED)
             return;
         if (n > 0 && c->tls == NULL) {
@@ -167,10 +134,10 @@ void conn_write(struct conn *c)
 {
     if (c->phase != PHASE_OPEN && c->phase != PHASE_FINISHING)
         return;
-    if (!conn_send_unsent(c))
+    if (!conn_send_unsent(c) || c->is_full)
         return;
     pump(c);
-    if (c->phase == PHASE_ENDED || c->unsent.len > 0)
+    if (c->phase == PHASE_ENDED || conn_is_blocked(c))
         return;
     if (c->events->on_drained != NULL)
         c->events->on_drained(c->owner);
@@ -187,7 +154,7 @@ void conn_flush(struct conn *c)
 
 bool conn_is_blocked(const struct conn *c)
 {
-    return c->unsent.len > 0;
+    return c->unsent.len > 0 || c->is_full;
 }
 
 void conn_finish(struct conn *c, int64_t within_ms)

@@ -104,7 +104,7 @@ static int64_t send_due(struct traffic *t, struct stream *s, int64_t now_ns)
     if (!is_taken)
         return now_ns + AGAIN_NS;
     next_due(t, s);
-    return (int64_t)s->due_ns;
+    return s->interval_ns == 0 ? now_ns + 1 : (int64_t)s->due_ns; /* others first */
 }
 
 /* The last turn was work if packets were sent or came in it. */

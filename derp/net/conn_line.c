@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How fast the peer's line takes what is sent, and what follows from that. */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "derp/net/conn_private.h"
+#include "derp/net/line.h"
+
+#define SLOW_MS    10 /* to take half of what may wait in the kernel unsent */
+#define LOWAT      (64 * 1024)
+#define LOWAT_SLOW (8 * 1024)
+#define LOOK_BYTES (16 * 1024) /* sent, and */
+#define LOOK_MS    10          /* passed, before a line is looked at again */
+
+/* How much the kernel may hold that is not on the line yet, and how much is sealed at once: it
+ * should stand in the owner's queue, where it can still be ordered and dropped, but on a fast line
+ * the kernel must not run dry. */
+static void set_slow(struct conn *c, bool is_slow)
+{
+    int lowat = is_slow ? LOWAT_SLOW : LOWAT;
+
+    c->is_slow = is_slow;
+    if (is_slow)
+        c->batch = BATCH_MIN;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+}
+
+void conn_line_blocked(struct conn *c)
+{
+    c->blocked_ms = loop_now_ms(c->io.loop);
+}
+
+static bool ask(const struct conn *c, struct tcp_info *t)
+{
+    socklen_t n = sizeof *t;
+
+    memset(t, 0, sizeof *t);
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, t, &n) == 0;
+}
+
+void conn_line_freed(struct conn *c)
+{
+    int64_t took = loop_now_ms(c->io.loop) - c->blocked_ms;
+    struct tcp_info t;
+
+    if (!c->is_slow && took >= SLOW_MS)
+        set_slow(c, true);
+    else if (c->is_slow && took <= 1 && ask(c, &t) && t.tcpi_delivery_rate > LINE_FAST)
+        set_slow(c, false); /* it was not only a burst of acknowledgements */
+}
+
+/* Bytes that were given to the kernel and not acknowledged; < 0: not known. */
+static int held_by_kernel(const struct conn *c)
+{
+    int held;
+
+    return ioctl(c->fd, SIOCOUTQ, &held) == 0 ? held : -1;
+}
+
+/* Bytes that are on the way or will be: without those that have arrived behind a lost one, which
+ * are not acknowledged in order and still take no room on the line. */
+static size_t on_the_way(const struct tcp_info *t)
+{
+    uint32_t out = t->tcpi_unacked + t->tcpi_retrans, in = t->tcpi_sacked + t->tcpi_lost;
+
+    return (size_t)(out > in ? out - in : 0) * t->tcpi_snd_mss + t->tcpi_notsent_bytes;
+}
+
+/* Progress is what the stall timer looks for. */
+static void note_full(struct conn *c)
+{
+    int held = held_by_kernel(c);
+
+    if (!c->is_full || held < c->held_before) {
+        c->held_before = held;
+        conn_line_blocked(c);
+    }
+    c->is_full = true;
+}
+
+/* The kernel takes all when a long queue stands behind it; so it is asked how long that is, not too
+ * often. */
+static void look_for_queue(struct conn *c)
+{
+    int64_t now = loop_now_ms(c->io.loop);
+    struct tcp_info t;
+
+    if (c->sent < LOOK_BYTES || now - c->blocked_ms < LOOK_MS)
+        return;
+    c->sent = 0;
+    c->blocked_ms = now;
+    if (ask(c, &t) && t.tcpi_delivery_rate < LINE_FAST / 2 &&
+        line_has_queue(t.tcpi_rtt, t.tcpi_min_rtt, LINE_QUEUE_FOUND_US))
+        set_slow(c, true);
+}
+
+/* On a slow line: 0, or for how many milliseconds it has enough in front of it. Where no queue
+ * stands on the way, TCP sends less than the line takes, be it that it still grows or that packets
+ * are lost: then it is only kept from standing in the kernel. */
+static int full_for_ms(struct conn *c)
+{
+    struct tcp_info t;
+    size_t window, held;
+
+    if (!ask(c, &t))
+        return 0;
+    if (t.tcpi_delivery_rate > LINE_FAST) {
+        set_slow(c, false);
+        return 0;
+    }
+    if (line_has_queue(t.tcpi_rtt, t.tcpi_min_rtt, LINE_QUEUE_KEPT_US)) {
+        window = line_window(t.tcpi_delivery_rate, t.tcpi_min_rtt);
+        held = on_the_way(&t);
+    } else {
+        window = line_window(t.tcpi_delivery_rate, 0);
+        held = t.tcpi_notsent_bytes;
+    }
+    return held < window ? 0 : line_wait_ms(held, window, t.tcpi_delivery_rate);
+}
+
+bool conn_line_has_room(struct conn *c)
+{
+    int ms;
+
+    if (!c->is_slow)
+        look_for_queue(c);
+    ms = c->is_slow ? full_for_ms(c) : 0;
+    if (ms == 0)
+        return true;
+    note_full(c);
+    loop_timer_set(&c->stall, ms);
+    return false;
+}
+
+void conn_line_watch(struct conn *c)
+{
+    c->held_before = -1;
+    loop_timer_set(&c->stall, c->write_timeout_ms / 2);
+}
+
+/* The line was full: is there room now? If nothing has left for too long, the peer takes nothing.
+ */
+static void look_again(struct conn *c)
+{
+    if (conn_line_has_room(c)) {
+        c->is_full = false;
+        conn_write(c);
+    } else if (loop_now_ms(c->io.loop) - c->blocked_ms >= c->write_timeout_ms) {
+        conn_end(c, CONN_END_STALLED, "the peer takes no data");
+    }
+}
+
+/* The kernel asks for more only when a good part of what it holds is gone, for which a very slow
+ * line needs longer than the write timeout: does the peer take anything at all? Asked twice, half
+ * of the timeout apart. */
+static void check_progress(struct conn *c)
+{
+    int held = held_by_kernel(c);
+
+    if (held >= 0 && (c->held_before < 0 || held < c->held_before)) {
+        c->held_before = held;
+        loop_timer_set(&c->stall, c->write_timeout_ms / 2);
+    } else {
+        conn_end(c, CONN_END_STALLED, "the peer takes no data");
+    }
+}
+
+void conn_line_on_timer(void *arg)
+{
+    struct conn *c = arg;
+
+    conn_enter(c);
+    if (c->is_full && c->unsent.len == 0)
+        look_again(c);
+    else
+        check_progress(c);
+    conn_leave(c);
+}

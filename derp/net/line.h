@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How much may be in the kernel for a peer whose line is slow: what fills the way to it, and a
+ * little more. All else waits where it can still be ordered and dropped; given to the kernel, it
+ * would stand in front of the narrowest link, and then be lost there. TCP alone finds that link's
+ * rate by filling its queue. Pure.
+ */
+#ifndef DERP_NET_LINE_H
+#define DERP_NET_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Above so many bytes a second a line is not slow; below half of it, it may be. */
+#define LINE_FAST 6000000
+
+/* Does a queue stand on the way, so that the rate that is seen is the line's? Otherwise it is only
+ * what was sent. rtt_us: now (tcpi_rtt); at_least_us: so much longer than when nothing waits. */
+#define LINE_QUEUE_FOUND_US 40000
+#define LINE_QUEUE_KEPT_US  15000
+bool line_has_queue(uint32_t rtt_us, uint32_t min_rtt_us, uint32_t at_least_us);
+
+/* Bytes that may be sent and not yet acknowledged. rate: bytes a second that have been delivered
+ * (tcpi_delivery_rate), 0: not known yet. min_rtt_us: the way there and back when nothing waits
+ * (tcpi_min_rtt). */
+size_t line_window(uint64_t rate, uint32_t min_rtt_us);
+
+/* Milliseconds until some of `held` bytes are gone, so that they are fewer than window. */
+int line_wait_ms(size_t held, size_t window, uint64_t rate);
+
+#endif
