@@ -5,8 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "derp/net/conn_private.h"
+
+#define HANDSHAKE_TURN_NS                                                                          \
+    100000 /* about a third of a handshake: one, or many that bring little                         \
+            */
 
 struct conn_scratch *conn_scratch_new(void)
 {
@@ -42,6 +47,7 @@ void conn_leave(struct conn *c)
         return;
     c->events->on_end(c->owner, c->end, c->reason == NULL ? "" : c->reason);
     tls_free(c->tls);
+    tls_context_free(c->accepts);
     buf_free(&c->keep);
     buf_free(&c->unsent);
     free(c->reason);
@@ -79,12 +85,13 @@ void conn_opened(struct conn *c)
 
 void conn_start(struct conn *c)
 {
-    if (c->tls == NULL) {
+    if (c->tls == NULL && c->accepts == NULL) {
         conn_opened(c);
         return;
     }
     c->phase = PHASE_HANDSHAKE;
-    conn_take_input(c, NULL, 0); /* a client speaks first; a server waits */
+    if (c->tls != NULL)
+        conn_take_input(c, NULL, 0); /* a client speaks first; a server waits */
 }
 
 static void on_connected(struct conn *c)
@@ -101,6 +108,24 @@ static void on_connected(struct conn *c)
         conn_want_events(c);
 }
 
+/* A storm of handshakes must not hold up packets: once the turn's time for them is used up the
+ * others wait for the next turn, in which they are still readable. */
+static void read_handshake(struct conn *c)
+{
+    struct conn_scratch *s = c->scratch;
+    unsigned turn = loop_turn(c->io.loop);
+    int64_t begin;
+
+    if (s->handshake_turn != turn)
+        s->handshake_ns = 0;
+    s->handshake_turn = turn;
+    if (s->handshake_ns >= HANDSHAKE_TURN_NS)
+        return;
+    begin = clock_mono_ns();
+    conn_read(c);
+    s->handshake_ns += clock_mono_ns() - begin;
+}
+
 static void on_io(void *arg, int events)
 {
     struct conn *c = arg;
@@ -115,7 +140,9 @@ static void on_io(void *arg, int events)
             else
                 conn_write(c);
         }
-        if ((events & LOOP_READ) && c->phase != PHASE_ENDED)
+        if ((events & LOOP_READ) && c->phase == PHASE_HANDSHAKE)
+            read_handshake(c);
+        else if ((events & LOOP_READ) && c->phase != PHASE_ENDED)
             conn_read(c);
     }
     conn_leave(c);
@@ -197,7 +224,7 @@ struct conn *conn_accept(const struct conn_options *opt, int fd, const struct co
     struct conn *c = conn_new(opt, fd, events, owner);
 
     if (opt->tls != NULL)
-        c->tls = tls_accept(opt->tls);
+        c->accepts = tls_context_ref(opt->tls);
     c->phase = opt->has_preface ? PHASE_PREFACE : opt->tls != NULL ? PHASE_HANDSHAKE : PHASE_OPEN;
     conn_want_events(c);
     return c;

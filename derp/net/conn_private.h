@@ -16,6 +16,8 @@
 #define REASON_MAX  160
 
 struct conn_scratch {
+    unsigned handshake_turn; /* in which time was last spent on handshakes, and how much in it */
+    int64_t handshake_ns;
     uint8_t in[READ_MAX];
     uint8_t plain[PLAIN_MAX];
     uint8_t fill[TLS_RECORD_MAX];
@@ -40,9 +42,10 @@ struct conn {
     void *owner;
     struct conn_scratch *scratch;
     struct tls *tls;
-    struct buf keep;    /* plaintext of an incomplete unit, or an incomplete preface */
-    struct buf unsent;  /* ciphertext that the kernel did not take */
-    size_t want;        /* plaintext needed before on_data is called again */
+    struct tls_context *accepts; /* server: TLS is made of it when the first byte comes */
+    struct buf keep;             /* plaintext of an incomplete unit, or an incomplete preface */
+    struct buf unsent;           /* ciphertext that the kernel did not take */
+    size_t want;                 /* plaintext needed before on_data is called again */
     int64_t blocked_ms; /* since when kernel or line have taken nothing; or when it was looked at */
     uint32_t sent;      /* bytes, since then */
     uint32_t batch;     /* plaintext sealed for one write: grows while the kernel takes all */

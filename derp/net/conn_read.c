@@ -149,8 +149,14 @@ static void take_data(struct conn *c, struct tls_io *io)
 
 static void take_handshake(struct conn *c, struct tls_io *io)
 {
-    enum tls_result r = tls_handshake(c->tls, io);
+    enum tls_result r;
 
+    if (c->tls == NULL) { /* strangers who say nothing cost nothing */
+        c->tls = tls_accept(c->accepts);
+        tls_context_free(c->accepts);
+        c->accepts = NULL;
+    }
+    r = tls_handshake(c->tls, io);
     if (!conn_send(c, io->out, io->out_len))
         return;
     io->out_len = 0;

@@ -67,6 +67,11 @@ int64_t loop_now_ms(struct loop *l)
     return l->now_ms;
 }
 
+unsigned loop_turn(struct loop *l)
+{
+    return ev_iteration(l->ev);
+}
+
 static void turn_ended(struct ev_loop *ev, ev_prepare *w, int revents)
 {
     struct loop *l = w->data;

@@ -26,6 +26,9 @@ void loop_stop(struct loop *l);
 /* Monotonic milliseconds, read once per turn. */
 int64_t loop_now_ms(struct loop *l);
 
+/* The number of the turn: the next one's is another. */
+unsigned loop_turn(struct loop *l);
+
 /* Calls fn before the loop waits again, after all callbacks of the turn. One per loop. */
 void loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg);
 

@@ -258,6 +258,12 @@ static struct tls_context *context_new(const SSL_METHOD *method)
     return ctx;
 }
 
+struct tls_context *tls_context_ref(struct tls_context *ctx)
+{
+    ctx->refs++;
+    return ctx;
+}
+
 void tls_context_free(struct tls_context *ctx)
 {
     if (ctx == NULL || --ctx->refs > 0)
@@ -333,8 +339,7 @@ static struct tls *tls_new(struct tls_context *ctx)
     t->ssl = SSL_new(ctx->ssl_ctx);
     if (t->ssl == NULL || bio == NULL)
         abort();
-    t->ctx = ctx;
-    ctx->refs++;
+    t->ctx = tls_context_ref(ctx);
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);

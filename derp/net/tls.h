@@ -58,6 +58,9 @@ enum tls_verify {
 struct tls_context *tls_context_client(const char *ca_file, enum tls_verify verify,
                                        struct fault *f);
 
+/* Another owner of it, on the same thread; gives it up by tls_context_free. */
+struct tls_context *tls_context_ref(struct tls_context *ctx);
+
 /* Connections made from it live on. NULL is allowed. */
 void tls_context_free(struct tls_context *ctx);
 

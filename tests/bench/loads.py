@@ -44,10 +44,12 @@ def make_plan(contender, groups, seconds, clients=None, **more):
     return plan
 
 
-def start(contender, plan, cpu=1, name="plan"):
+def start(contender, plan, cpu=1, name="plan", idle=False):
+    """idle: it gets the core only while nobody else wants it."""
     path = pathlib.Path(contender.folder) / (name + ".json")
     path.write_text(json.dumps(plan))
     pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
+    pin += ["chrt", "--idle", "0"] if idle else []
     return subprocess.Popen([*contender.network.clients, *pin, str(PROGRAM), str(path)], text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

@@ -287,7 +287,8 @@ class Storm(Disturbed):
     def disturb(self, c):
         time.sleep(1)  # they are under way; nothing depends on it
         storm = loads.start(c, loads.make_plan(c, [], 0.1, clients=1000, first=1000, at_once=64, settle=0.1,
-                                               warm_up=0.1, drain=0.1, spin=False), name="storm")
+                                               warm_up=0.1, drain=0.1, spin=False), name="storm",
+                            idle=True)
         loads.finish(storm, c, 60)
 
 
