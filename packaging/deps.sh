@@ -11,7 +11,8 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
 PACKAGE='debhelper lintian mandoc'
 TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
     pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
-    nginx libnginx-mod-stream haproxy libnss3-tools iputils-ping procps util-linux mount'
+    nginx libnginx-mod-stream haproxy libnss3-tools iputils-ping procps util-linux mount
+    dropbear-bin openssh-client'
 # A browser for tests/system/test_browser.py, where there is one as a package: Ubuntu has only a snap.
 BROWSER=chromium
 SERVICES='nsd nginx haproxy'

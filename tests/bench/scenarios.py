@@ -4,6 +4,7 @@ has the contenders take turns, and takes the medians of the rounds."""
 import json
 import signal
 import subprocess
+import sys
 import time
 
 import contenders
@@ -82,6 +83,20 @@ class ThinLine(Scenario):
         return figures
 
 
+class LongLine(ThinLine):
+    """Clients that are far away, and a line that loses a packet now and then."""
+
+    DELAY_MS, LOSS = 100, 10  # there and back; of 10,000
+
+    def __init__(self, quick):
+        super().__init__(quick)
+        self.name = "long-4mbit"
+        self.title = "The same, 100 ms there and back, and one of 1,000 packets is lost on the way"
+
+    def network(self):
+        return networks.LongLine(self.rate, self.queue, self.congestion, self.DELAY_MS, self.LOSS)
+
+
 class ThinFairness(Scenario):
     """Ten copies to ten receivers."""
 
@@ -105,6 +120,35 @@ class ThinFairness(Scenario):
         got = r["groups"]["bulk"]["pair_bytes"]
         return {"jain": loads.jain(got), "least": min(got) * 8 / r["window"]["seconds"] / 1e3,
                 "bulk": sum(got) * 8 / r["window"]["seconds"] / 1e6, "closed": r["connections"]["closed"]}
+
+
+class Typing(Scenario):
+    """The same with tailscaled, headscale, a copy inside the tailnet and an SSH session; tests/tailnet."""
+
+    name = "typing"
+    title = "Real clients (tailscaled) on a line of 4 Mbit/s with a queue of 50 ms: a keystroke's echo in an " \
+        "SSH session while a copy of four streams goes on"
+    contenders = [("derper", None, ["--derper"]), ("derpd", None, ["--uplink", "off"]),
+                  ("derpd, uplink = 4mbit", None, ["--uplink", "4mbit"])]
+    rows = [row for key, what in (("idle", "without the copy"),
+                                  ("to the receiver of the copy", "from a third machine to the copy's receiver"),
+                                  ("between the two that copy", "between the two that copy"))
+            for row in ((key + "_p50", what + ": median", "ms", True), (key + "_p99", what + ": p99", "ms", True))]
+    rows += [("mbit", "the line carried", "Mbit/s", False)]
+
+    def __init__(self, quick):
+        super().__init__(quick)
+        self.rounds = 1 if quick else 3
+
+    def run(self, kind, options):
+        done = subprocess.run([sys.executable, str(contenders.ROOT / "tests" / "tailnet" / "copying.py"), "--json",
+                               "--seconds", "6" if self.quick else "15", *options], capture_output=True, text=True,
+                              timeout=300, check=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        figures = {"mbit": found["mbit"]}
+        for key, (median, p99) in found["ms"].items():
+            figures[key + "_p50"], figures[key + "_p99"] = median, p99
+        return figures
 
 
 # --- Fat line --------------------------------------------------------------------------------------------
@@ -397,6 +441,7 @@ def all_scenarios(quick):
         thin += [ThinLine(quick, congestion="bbr"), ThinLine(quick, queue="500ms"), ThinLine(quick, rate="1mbit"),
                  ThinFairness(quick, "bbr")]
     thin += [ThinFairness(quick)]
+    thin += [] if quick else [LongLine(quick), Typing(quick)]
     shapes = [SINGLE, BURSTS, PACKED, SMALL] if quick else SHAPES
     fat = [CpuPerPacket(quick, s) for s in shapes]
     fat += [CpuPerPacket(quick, SINGLE, rate, "cpu-1312-at-%d" % rate) for rate in (10000, 1000)]

@@ -59,6 +59,7 @@ listen = {server4}:{port} [{server6}]:{port}
 stun = {stun}
 metrics = 127.0.0.1:{metrics}
 workers = 2
+uplink = {uplink}
 state-dir = {folder}/state
 [certificate]
 source = files
@@ -131,7 +132,8 @@ class Daemon:
 class Derpd:
     """derpd on a host, as nobody; folder: a new one of its own."""
 
-    def __init__(self, binary, host, folder, authority, allow, port=443, metrics=3340, stun=True):
+    def __init__(self, binary, host, folder, authority, allow, port=443, metrics=3340, stun=True,
+                 uplink="off"):
         self.binary, self.host, self.folder, self.authority = binary, host, folder, authority
         self.port, self.metrics_port = port, metrics
         self.daemon = None
@@ -142,7 +144,7 @@ class Derpd:
         endpoints = f"{SERVER}:3478 [{SERVER6}]:3478" if stun else "off"
         (folder / "derp.conf").write_text(DERPD.format(
             relay=RELAY, server4=SERVER, server6=SERVER6, port=port, stun=endpoints,
-            metrics=metrics, folder=folder, allow=allow))
+            metrics=metrics, folder=folder, allow=allow, uplink=uplink))
         self.new_certificate()
 
     def new_certificate(self):
@@ -182,6 +184,21 @@ class Derpd:
         found = re.search(rf"^{re.escape(name)} (\d+)$", self._page("/metrics"), re.M)
         assert found, f"no metric {name}"
         return int(found[1])
+
+
+class Derper(Derpd):
+    """Tailscale's own relay instead, to compare with."""
+
+    def start(self):
+        for name, file in (("crt", "chain.pem"), ("key", "key.pem")):
+            (self.folder / f"{RELAY}.{name}").symlink_to(self.folder / file)
+        self.daemon = Daemon(self.host, self.folder / "derper.log", [
+            self.binary, "-a", f":{self.port}", "-stun-port", "3478", "-http-port", "-1", "-certmode", "manual",
+            "-certdir", self.folder, "-hostname", RELAY, "-c", self.folder / "derper.key"])
+        self.daemon.wait_for("derper", lambda: self.host.run(
+            "curl", "-sk", "--resolve", f"{RELAY}:{self.port}:{SERVER}", f"https://{RELAY}:{self.port}/",
+            check=False).code == 0)
+        return self
 
 
 class Headscale:
@@ -273,18 +290,20 @@ class Node:
 class Tailnet:
     """All of it, with three clients whose only way to each other is the relay; use it by `with`."""
 
-    def __init__(self, derpd, program):
-        """program: a function that gives the path of one of programs.py."""
+    def __init__(self, derpd, program, relay=Derpd, **options):
+        """derpd: the relay's program, of the kind that relay says. program: a function that gives the path
+        of one of programs.py. options: of the relay."""
         tidy.remove_leftovers()
         self._claim = tidy.Claim()
+        self.kind = relay
         atexit.register(self.close)
         try:
-            self._start(derpd, program)
+            self._start(derpd, program, options)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, derpd, program):
+    def _start(self, derpd, program, options):
         self.folder = self._claim.folder
         self.folder.chmod(0o755)
         self.network = Network(self._claim.world, self.folder, clients=3)
@@ -295,7 +314,7 @@ class Tailnet:
         self.ca.write_bytes(pki.cert_pem(self.authority.root))
         self.program, self.derpd_binary = program, derpd
         self.headscale = Headscale(program("headscale"), self.server, self.folder / "headscale")
-        self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}").start()
+        self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}", **options).start()
         for client in self.network.clients:
             client.run("nft", "-f", "-", input=STATEFUL + RELAY_ONLY)
         self.nodes = [self.new_node(client.name, client).start() for client in self.network.clients]
@@ -305,7 +324,7 @@ class Tailnet:
             node.daemon.wait_for("the peers' home relay", lambda: node.knows(2))
 
     def new_derpd(self, name, allow, **options):
-        return Derpd(self.derpd_binary, self.server, self.folder / name, self.authority, allow,
+        return self.kind(self.derpd_binary, self.server, self.folder / name, self.authority, allow,
                      **options)
 
     def new_node(self, name, host, tailscaled="tailscaled"):
