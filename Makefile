@@ -151,7 +151,7 @@ $(B)/bench/wan: $(call obj,tests/bench/wan.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit wan)
-bench: ## derpd beside derper, all scenarios: about two hours (root)
+bench: ## derpd beside derper, all scenarios, five rounds: about an hour and a half (root)
 	$(Q)BENCH=1 $(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/bench.py

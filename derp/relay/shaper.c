@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derp/relay/shaper.h"
 
-#define SHARE_PERCENT    95
+#define SHARE_PERCENT    97
 #define RECORD_OVERHEAD  22   /* RFC 8446 5.2: header, content type, tag */
 #define SEGMENT          1448 /* of a 1500-byte MTU */
 #define SEGMENT_OVERHEAD 66   /* Ethernet 14, IPv4 20, TCP 32 */

@@ -20,7 +20,7 @@ struct shaper {
     size_t acks;     /* bytes of acknowledgements since then */
 };
 
-/* uplink: bits per second as sold, 0 for none. The shaper stays 5 % below it. */
+/* uplink: bits per second as sold, 0 for none. The shaper stays 3 % below it. */
 void shaper_init(struct shaper *s, uint64_t uplink, int64_t now_ms);
 
 /* Bytes that may be sent now; SIZE_MAX when off. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """derpd beside derper: each scenario is run with one and the other in turn, several times over.
 
-    make bench          everything; about two hours
+    make bench          everything; about an hour and a half
     make bench-quick    the most telling ones, three minutes
     bench.py [--quick] [--rounds N] [--only NAME,…] [--list] [--json FILE] [--publish]
 

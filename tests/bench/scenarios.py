@@ -70,7 +70,7 @@ class ThinLine(Scenario):
         groups = [loads.group("bulk", self.COPY, offered, [[0, 2]])]
         groups += [loads.group(key, self.PROBE, self.EVERY, [list(pair)])
                    for key, (pair, _) in self.PROBES.items()]
-        r = loads.run(c, groups, 6 if self.quick else 15, warm_up=3, drain=5)
+        r = loads.run(c, groups, 6 if self.quick else 8, warm_up=3, drain=3)
         figures = {"bulk": r["groups"]["bulk"]["arrived_bytes"] * 8 / r["window"]["seconds"] / 1e6,
                    "closed": r["connections"]["closed"]}
         for key in self.PROBES:
@@ -115,7 +115,7 @@ class ThinFairness(Scenario):
         return networks.Line("4mbit", "50ms", self.congestion)
 
     def measure(self, c):
-        r = loads.run(c, [loads.group("bulk", 1300, 770, loads.pairs(10))], 8 if self.quick else 25,
+        r = loads.run(c, [loads.group("bulk", 1300, 770, loads.pairs(10))], 8 if self.quick else 12,
                       warm_up=3, drain=2)
         got = r["groups"]["bulk"]["pair_bytes"]
         return {"jain": loads.jain(got), "least": min(got) * 8 / r["window"]["seconds"] / 1e3,
@@ -207,7 +207,7 @@ class CpuPerPacket(Scenario):
 
     def measure(self, c):
         clients = CLIENTS.get(self.shape.name)
-        r = self.shape.run(c, self.rate, 2 if self.quick else 4, clients=clients, at_once=64)
+        r = self.shape.run(c, self.rate, 2 if self.quick else 3, clients=clients, at_once=64)
         delay = r["groups"]["load"]["delay_ms"]
         return {"cpu": loads.cpu_per_packet(r), "p50": delay["p50"], "p99": delay["p99"],
                 "lost": 100 * loads.loss(r, "load"), "server": 100 * loads.server_busy(r),
@@ -244,7 +244,7 @@ class Knee(Scenario):
         super().__init__(quick)
         self.shape = shape
         self.name, self.title = "knee-" + shape.name, shape.title + ": highest rate with ≤ 0.1 % loss"
-        self.rounds = 1 if quick else 3
+        self.rounds = 1 if quick else 2
 
     def measure(self, c):
         rate, limited = find_knee(c, self.shape, 1 if self.quick else 2)
@@ -258,7 +258,8 @@ class Overload(Scenario):
         "fast as the sockets take; 100 disco packets a second between two others"
     rows = [("mbit", "delivered", "Mbit/s", False), ("lost", "lost of what the relay took", "%", True),
             ("jain", "Jain's index over the ten", "", False), ("disco_lost", "disco lost", "%", True),
-            ("disco_p99", "disco: p99", "ms", True), ("server", "server's core busy", "%", True)]
+            ("disco_p99", "disco: p99", "ms", True), ("cpu", "server CPU per packet", "µs", True),
+            ("server", "server's core busy", "%", True)]
 
     def measure(self, c):
         groups = [loads.group("load", 1400, 0, PAIRS, **PACK),
@@ -268,7 +269,7 @@ class Overload(Scenario):
         return {"mbit": load["arrived_bytes"] * 8 / r["window"]["seconds"] / 1e6,
                 "lost": 100 * (1 - load["received"] / load["sent"]) if load["sent"] else None,
                 "jain": loads.jain(load["pair_bytes"]), "disco_lost": 100 * loads.loss(r, "disco"),
-                "disco_p99": disco["delay_ms"]["p99"], "server": 100 * loads.server_busy(r)}
+                "disco_p99": disco["delay_ms"]["p99"], "cpu": loads.cpu_per_packet(r), "server": 100 * loads.server_busy(r)}
 
 
 # --- Others are not disturbed ----------------------------------------------------------------------------
@@ -445,6 +446,9 @@ def all_scenarios(quick):
     shapes = [SINGLE, BURSTS, PACKED, SMALL] if quick else SHAPES
     fat = [CpuPerPacket(quick, s) for s in shapes]
     fat += [CpuPerPacket(quick, SINGLE, rate, "cpu-1312-at-%d" % rate) for rate in (10000, 1000)]
+    if not quick:
+        fat += [CpuPerPacket(quick, BURSTS, 80000, "cpu-1312-bursts-at-80000"),
+                CpuPerPacket(quick, PACKED, 110000, "cpu-1312-packed-at-110000")]
     knees = [Knee(quick, s) for s in (SINGLE, BURSTS, PACKED, SMALL)] if not quick else []
     rest = [Overload(quick), StuckReceiver(quick), Storm(quick), Logins(quick), Memory(quick, 1000)]
     if not quick:

@@ -3,7 +3,9 @@
 
 #include "tests/unit/unit.h"
 
-#define MBIT (1000 * 1000)
+#define MBIT  (1000 * 1000)
+#define A_MS  485 /* bytes a millisecond of 4 Mbit/s, 3 % less */
+#define DEPTH (DEPTH_MS * A_MS)
 
 static void test_off(void **state)
 {
@@ -34,7 +36,7 @@ static void test_rate(void **state)
                     shaper_spend(&s, 1500);
                     sent += 1500;
                 }
-            expected = rates[i] / 8 * 95 / 100 * 20;
+            expected = rates[i] / 8 * SHARE_PERCENT / 100 * 20;
             assert_true(sent < expected + expected / 50 + 2 * DEPTH_MIN);
             if (step <= DEPTH_MS) /* coarser steps find the bucket full */
                 assert_true(sent > expected - expected / 50 - 2 * DEPTH_MIN);
@@ -49,7 +51,7 @@ static void test_a_rest_is_not_saved_up(void **state)
 
     shaper_init(&s, 4 * MBIT, 0);
     assert_int_equal(shaper_allowance(&s, 3600000), s.depth);
-    assert_int_equal(s.depth, 3800);
+    assert_int_equal(s.depth, DEPTH);
     assert_int_equal(shaper_allowance(&s, INT64_MAX / 2), s.depth);
 }
 
@@ -58,15 +60,15 @@ static void test_wait(void **state)
     (void)state;
     struct shaper s;
 
-    shaper_init(&s, 4 * MBIT, 0); /* 475 bytes a millisecond */
+    shaper_init(&s, 4 * MBIT, 0);
     assert_int_equal(shaper_wait_ms(&s), 0);
-    shaper_spend(&s, 3800);
+    shaper_spend(&s, DEPTH);
     assert_int_equal(shaper_allowance(&s, 0), 0);
     assert_int_equal(shaper_wait_ms(&s), 4); /* 1600 bytes */
     assert_true(shaper_allowance(&s, 4) >= 1600);
     shaper_spend(&s, 10000); /* ahead */
     assert_int_equal(shaper_allowance(&s, 4), 0);
-    assert_int_equal(shaper_wait_ms(&s), (1600 + 8100 + 474) / 475);
+    assert_int_equal(shaper_wait_ms(&s), (1600 + 8060 + A_MS - 1) / A_MS);
     assert_true(shaper_allowance(&s, 4 + 21) >= 1600);
 }
 
@@ -88,14 +90,14 @@ static void test_acknowledgements(void **state)
     struct shaper s;
 
     shaper_init(&s, 4 * MBIT, 0);
-    shaper_spend(&s, 3800);
+    shaper_spend(&s, DEPTH);
     shaper_note_received(&s, 2 * 1448);
-    assert_int_equal(shaper_allowance(&s, 4), 4 * 475 - 66);
-    shaper_spend(&s, 4 * 475 - 66);
+    assert_int_equal(shaper_allowance(&s, 4), 4 * A_MS - 66);
+    shaper_spend(&s, 4 * A_MS - 66);
     shaper_note_received(&s, 1000 * 1000 * 1000);
-    assert_int_equal(shaper_allowance(&s, 8), 4 * 475 - 475);
-    shaper_spend(&s, 4 * 475 - 475);
-    assert_int_equal(shaper_allowance(&s, 12), 4 * 475); /* nothing is left over */
+    assert_int_equal(shaper_allowance(&s, 8), 4 * A_MS - A_MS);
+    shaper_spend(&s, 4 * A_MS - A_MS);
+    assert_int_equal(shaper_allowance(&s, 12), 4 * A_MS); /* nothing is left over */
 }
 
 static void test_debt_is_bounded(void **state)
@@ -116,9 +118,9 @@ static void test_a_clock_that_goes_back(void **state)
     struct shaper s;
 
     shaper_init(&s, 4 * MBIT, 3600000);
-    shaper_spend(&s, 3800);
+    shaper_spend(&s, DEPTH);
     assert_int_equal(shaper_allowance(&s, 0), 0);
-    assert_int_equal(shaper_allowance(&s, 4), 4 * 475);
+    assert_int_equal(shaper_allowance(&s, 4), 4 * A_MS);
 }
 
 int main(void)
