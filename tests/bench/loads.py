@@ -55,15 +55,23 @@ def start(contender, plan, cpu=1, name="plan", idle=False):
 
 
 def finish(process, contender, within):
+    """Its report; and its end, whatever happens."""
     try:
         out, err = process.communicate(timeout=within)
     except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        err += " (took longer than %d s)" % within
+        raise LoadFailed("derp-load took longer than %d s\n%s" % (within, contender.log())) from None
+    finally:
+        end(process)
     if process.returncode != 0:
         raise LoadFailed("derp-load: %s\n%s" % (err.strip(), contender.log()))
     return json.loads(out.splitlines()[-1])
+
+
+def end(process):
+    """Ends one that may still run."""
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
 
 
 def run(contender, groups, seconds, cpu=1, **more):

@@ -293,8 +293,11 @@ class Disturbed(Scenario):
         seconds = 3 if self.quick else 5
         calm = loads.finish(self.load(c, seconds), c, 60)
         others = self.load(c, seconds)
-        self.disturb(c)
-        r = loads.finish(others, c, 60)
+        try:
+            self.disturb(c)
+            r = loads.finish(others, c, 60)
+        finally:
+            loads.end(others)
         was, now = (x["groups"]["load"]["delay_ms"]["p99"] for x in (calm, r))
         return {"calm_p99": was, "p99": now, "times": now / was, "lost": 100 * loads.loss(r, "load")}
 
@@ -319,9 +322,8 @@ class StuckReceiver(Disturbed):
             sender.communicate(timeout=60)
         finally:
             for p in (stuck, sender):
-                if p is not None and p.poll() is None:
-                    p.kill()
-                    p.wait()
+                if p is not None:
+                    loads.end(p)
 
 
 class Storm(Disturbed):
@@ -406,9 +408,13 @@ class Stun(Scenario):
         command = [*c.network.clients, "taskset", "-c", "1", str(loads.PROGRAM.with_name("stun-load")),
                    "%s:%d" % (c.network.address, contenders.STUN_PORT), str(self.rate), str(seconds),
                    str(c.process.pid)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        if load is not None:
-            loads.finish(load, c, 60)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+            if load is not None:
+                loads.finish(load, c, 60)
+        finally:
+            if load is not None:
+                loads.end(load)
         r = json.loads(done.stdout)
         cpu = 1e6 * r["server_cpu"] / r["answers"] if r["answers"] and not self.relaying else None
         return {"cpu": cpu, "rate": r["answers"] / r["seconds"], "p99": r["p99_ms"],
