@@ -26,7 +26,7 @@ static void gauge(struct buf *out, const char *name, const char *help, double va
 
 static void counters(const struct report *r, struct buf *out)
 {
-    for (int i = 0; i < COUNTERS; i++) {
+    for (int i = 0; i < COUNTER_QUEUE_1MS; i++) {
         /* Rows of one name stand together in the table. */
         if (i == 0 || strcmp(rows[i].name, rows[i - 1].name) != 0)
             heading(out, rows[i].name, "counter", rows[i].help);
@@ -35,6 +35,21 @@ static void counters(const struct report *r, struct buf *out)
         else
             buf_printf(out, "%s{%s} %" PRIu64 "\n", rows[i].name, rows[i].labels, r->counters[i]);
     }
+}
+
+/* Each bucket counts what is in those below, too. */
+static void queue_times(const struct report *r, struct buf *out)
+{
+    const char *name = rows[COUNTER_QUEUE_1MS].name;
+    uint64_t count = 0;
+
+    heading(out, name, "histogram", rows[COUNTER_QUEUE_1MS].help);
+    for (int i = COUNTER_QUEUE_1MS; i <= COUNTER_QUEUE_MORE; i++) {
+        count += r->counters[i];
+        buf_printf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", name, rows[i].labels, count);
+    }
+    buf_printf(out, "%s_sum %.15g\n%s_count %" PRIu64 "\n", name,
+               (double)r->counters[COUNTER_QUEUE_SUM] / 1e3, name, count);
 }
 
 static void outcome(struct buf *out, const char *name, const char *help, uint64_t ok,
@@ -92,4 +107,5 @@ void report_metrics(const struct report *r, struct buf *out)
     gauge(out, "derp_admission_rechecks_waiting",
           "clients that are logged in and wait to be asked about", (double)r->gauges.rechecks);
     counters(r, out);
+    queue_times(r, out);
 }

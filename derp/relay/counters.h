@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* id, metric name, labels, help (of the metric; equal for all rows of a name) */
+/* id, metric name, labels, help (of the metric; equal for all rows of a name). The rows of
+ * derp_queue_seconds are a histogram's: its bounds instead of labels, each row for itself; the sum
+ * in milliseconds. */
 #define COUNTER_TABLE(X)                                                                           \
     X(ACCEPTED, "derp_connections_accepted_total", "", "TCP connections accepted")                 \
     X(PROXY_OK, "derp_proxy_connections_total", "outcome=\"ok\"",                                  \
@@ -123,7 +125,20 @@
     X(STUN_SILENT, "derp_stun_requests_total", "outcome=\"relay_not_ready\"",                      \
       "STUN requests by outcome")                                                                  \
     X(STUN_UNSENT, "derp_stun_requests_total", "outcome=\"send_failed\"",                          \
-      "STUN requests by outcome")
+      "STUN requests by outcome")                                                                  \
+    X(QUEUE_1MS, "derp_queue_seconds", "0.001", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_5MS, "derp_queue_seconds", "0.005", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_10MS, "derp_queue_seconds", "0.01", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_25MS, "derp_queue_seconds", "0.025", COUNTER_QUEUE_HELP)                               \
+    X(QUEUE_50MS, "derp_queue_seconds", "0.05", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_100MS, "derp_queue_seconds", "0.1", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_250MS, "derp_queue_seconds", "0.25", COUNTER_QUEUE_HELP)                               \
+    X(QUEUE_500MS, "derp_queue_seconds", "0.5", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_MORE, "derp_queue_seconds", "+Inf", COUNTER_QUEUE_HELP)                                \
+    X(QUEUE_SUM, "derp_queue_seconds", "sum", COUNTER_QUEUE_HELP)
+
+#define COUNTER_QUEUE_HELP                                                                         \
+    "how long relayed packets waited for their receiver's line, without disco"
 
 #define COUNTER_ID(id, name, labels, help) COUNTER_##id,
 enum counter_id { COUNTER_TABLE(COUNTER_ID) COUNTERS };
@@ -132,6 +147,9 @@ enum counter_id { COUNTER_TABLE(COUNTER_ID) COUNTERS };
 struct counters {
     atomic_uint_fast64_t value[COUNTERS];
 };
+
+/* The bucket of a packet that has waited for so long. */
+enum counter_id counter_of_wait(int64_t ms);
 
 /* Adds n; only the owning worker may call it for its block. */
 static inline void count(struct counters *c, enum counter_id id, uint64_t n)

@@ -37,6 +37,13 @@ void count_fate(struct worker *w, enum packet_fate why, const struct packet *p)
     count_drop(w, counter[why], p);
 }
 
+void count_wait(struct worker *w, int64_t ms)
+{
+    count(&w->counters, counter_of_wait(ms), 1);
+    if (ms > 0)
+        count(&w->counters, COUNTER_QUEUE_SUM, (uint64_t)ms);
+}
+
 /* --- Packets -------------------------------------------------------------------------------- */
 
 static struct destination *destination_of(struct session *s, const struct node_key *dst)

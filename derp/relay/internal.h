@@ -320,6 +320,8 @@ void roll_discard(struct mail_roll *m);
 
 /* Counts a packet that will not arrive; disco_reason: the reason's counter for disco packets. */
 void count_drop(struct worker *w, enum counter_id disco_reason, const struct packet *p);
+/* A packet has waited for so long in its queue, and is sent. */
+void count_wait(struct worker *w, int64_t ms);
 /* The same for one that its queue has dropped. */
 void count_fate(struct worker *w, enum packet_fate why, const struct packet *p);
 

@@ -175,12 +175,20 @@ static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
     count_fate(l->worker, why, p);
 }
 
+static void on_took(void *arg, int64_t waited_ms)
+{
+    struct mesh_link *l = arg;
+
+    count_wait(l->worker, waited_ms);
+}
+
 static struct outbox_tools tools_of(struct mesh_link *l)
 {
     return (struct outbox_tools){.pool = l->worker->pool,
                                  .now_ms = loop_now_ms(l->worker->loop),
                                  .keep_late = l->worker->relay->ageless,
                                  .drop = on_drop,
+                                 .took = on_took,
                                  .arg = l};
 }
 

@@ -131,6 +131,14 @@ static bool begins_small(const struct outbox *o)
     return p != NULL && p->len <= BACKLOG_SMALL;
 }
 
+/* It is to be sent now. */
+static struct packet *note_taken(struct packet *p, const struct outbox_tools *t)
+{
+    if (p != NULL && p->kind == PACKET_OTHER && t->took != NULL)
+        t->took(t->arg, t->now_ms - p->since_ms);
+    return p;
+}
+
 static struct packet *next_packet(struct outbox *o, size_t room, bool may_cut,
                                   enum outbox_class class, const struct outbox_tools *t)
 {
@@ -158,7 +166,7 @@ size_t outbox_fill(struct outbox *o, uint8_t *out, size_t room, size_t goal,
         if (o->current == NULL) {
             if (filled >= goal)
                 break;
-            o->current = next_packet(o, room - filled, filled == 0, class, t);
+            o->current = note_taken(next_packet(o, room - filled, filled == 0, class, t), t);
             o->written = 0;
             if (o->current == NULL)
                 break;

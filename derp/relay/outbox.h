@@ -52,7 +52,8 @@ struct outbox_tools {
     int64_t now_ms;           /* monotonic */
     bool keep_late;           /* nothing is dropped for having waited too long */
     packet_drop drop;         /* told of every packet that is dropped; may be NULL */
-    void *arg;                /* for drop */
+    void (*took)(void *arg, int64_t waited_ms); /* told of PACKET_OTHER that are sent; or NULL */
+    void *arg;                                  /* for both */
 };
 
 /*

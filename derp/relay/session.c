@@ -32,6 +32,13 @@ static void on_drop(void *arg, const struct packet *p, enum packet_fate why)
     count_fate(s->worker, why, p);
 }
 
+static void on_took(void *arg, int64_t waited_ms)
+{
+    struct session *s = arg;
+
+    count_wait(s->worker, waited_ms);
+}
+
 void session_close(struct session *s, enum conn_end why, const char *reason)
 {
     s->state = SESSION_FINISHING;
@@ -55,6 +62,7 @@ struct outbox_tools session_tools(struct session *s)
                                  .now_ms = loop_now_ms(s->worker->loop),
                                  .keep_late = s->worker->relay->ageless,
                                  .drop = on_drop,
+                                 .took = on_took,
                                  .arg = s};
 }
 

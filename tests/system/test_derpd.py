@@ -373,10 +373,12 @@ def test_metrics_are_prometheus_text(relay):
             names.add(line.split()[2])
         elif not line.startswith("#"):
             assert re.fullmatch(r'derp_[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+', line)
-            assert line.split("{")[0].split()[0] in names
+            name = line.split("{")[0].split()[0]
+            assert name in names or re.sub("_(bucket|sum|count)$", "", name) in names
     assert 'derp_packets_received_total{kind="disco"} 1\n' in text
     assert 'derp_packets_sent_total{kind="other"} 1\n' in text
     assert 'derp_sent_bytes_total{kind="other"} 50\n' in text
+    assert 'derp_queue_seconds_bucket{le="+Inf"} 1\n' in text and 'derp_queue_seconds_count 1\n' in text
     with pytest.raises(urllib.error.HTTPError):
         get(relay, "/nothing")
 

@@ -50,6 +50,26 @@ static void has(const char *text, const char *what)
         fail_msg("%u times: %s", occurrences(text, what), what);
 }
 
+/* A histogram's buckets hold what is in those below, too; counter i of the example is 1000 + i. */
+static void has_queue_times(const char *text)
+{
+    char line[256];
+    uint64_t count = 0;
+
+    has(text, "\n# TYPE derp_queue_seconds histogram\n");
+    for (int i = COUNTER_QUEUE_1MS; i <= COUNTER_QUEUE_MORE; i++) {
+        count += 1000 + (uint64_t)i;
+        snprintf(line, sizeof line, "\nderp_queue_seconds_bucket{le=\"%s\"} %" PRIu64 "\n",
+                 rows[i].labels, count);
+        has(text, line);
+    }
+    snprintf(line, sizeof line, "\nderp_queue_seconds_count %" PRIu64 "\n", count);
+    has(text, line);
+    snprintf(line, sizeof line, "\nderp_queue_seconds_sum %.15g\n",
+             (1000 + COUNTER_QUEUE_SUM) / 1e3);
+    has(text, line);
+}
+
 /* Prometheus refuses a page in which a name has two headings or a series two values. */
 static void test_metrics(void **state)
 {
@@ -61,7 +81,7 @@ static void test_metrics(void **state)
     buf_init(&out, 1 << 20);
     report_metrics(&r, &out);
     text = buf_text(&out);
-    for (int i = 0; i < COUNTERS; i++) {
+    for (int i = 0; i < COUNTER_QUEUE_1MS; i++) {
         char line[256];
         snprintf(line, sizeof line, "# TYPE %s counter\n", rows[i].name);
         has(text, line);
@@ -70,6 +90,7 @@ static void test_metrics(void **state)
                  rows[i].labels[0] != '\0' ? "}" : "", 1000 + i);
         has(text, line);
     }
+    has_queue_times(text);
     has(text, "\nderp_start_time_seconds 990000\n");
     has(text, "\nderp_certificate_good 1\n");
     has(text, "\nderp_certificate_reloads_total{outcome=\"failed\"} 7\n");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "derp/relay/outbox.c"
 
+#include "derp/relay/counters.h"
 #include "tests/unit/unit.h"
 
 struct drops {
@@ -37,6 +38,39 @@ static int tear_down(void **state)
 {
     packet_pool_free(*state);
     return 0;
+}
+
+static int64_t waits[4];
+static unsigned wait_count;
+
+static void note_wait(void *arg, int64_t waited_ms)
+{
+    (void)arg;
+    waits[wait_count++ % 4] = waited_ms;
+}
+
+/* Of relayed packets only, when they are sent; the bucket is that of the least bound above. */
+static void test_how_long_packets_wait(void **state)
+{
+    (void)state;
+    struct outbox o = {0};
+    struct outbox_tools tools = {.pool = *state, .took = note_wait};
+    uint8_t out[100];
+
+    outbox_push(&o, make(*state, 10, PACKET_OTHER, 'o'), &tools);
+    tools.now_ms = 3;
+    outbox_push(&o, make(*state, 10, PACKET_OTHER, 'p'), &tools);
+    outbox_push(&o, make(*state, 10, PACKET_DISCO, 'd'), &tools);
+    tools.now_ms = 4;
+    outbox_fill(&o, out, sizeof out, sizeof out, OUTBOX_ALL, &tools);
+    assert_int_equal(wait_count, 2);
+    assert_int_equal(waits[0], 4);
+    assert_int_equal(waits[1], 1);
+    assert_int_equal(counter_of_wait(0), COUNTER_QUEUE_1MS);
+    assert_int_equal(counter_of_wait(1), COUNTER_QUEUE_1MS);
+    assert_int_equal(counter_of_wait(2), COUNTER_QUEUE_5MS);
+    assert_int_equal(counter_of_wait(500), COUNTER_QUEUE_500MS);
+    assert_int_equal(counter_of_wait(501), COUNTER_QUEUE_MORE);
 }
 
 static void test_lanes_in_order(void **state)
@@ -239,6 +273,7 @@ static void test_goal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_how_long_packets_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lanes_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_frames_and_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_oldest_go_first, set_up, tear_down),
