@@ -390,12 +390,12 @@ class Stun(Scenario):
     rows = [("cpu", "server CPU per answer", "µs", True), ("rate", "answers", "1/s", False),
             ("lost", "not answered", "%", True), ("p99", "delay: p99", "ms", True)]
 
-    def __init__(self, quick, rate=50000, relaying=False):
+    def __init__(self, quick, rate=50000, burst=1, relaying=False):
         super().__init__(quick)
-        self.rate, self.relaying = rate, relaying
-        self.name = "stun-%d%s" % (rate, "-relaying" if relaying else "")
-        self.title = "STUN, %s requests/s%s" % (
-            format(rate, ","), ", while 10 pairs exchange 10,000 packets/s" if relaying else "")
+        self.rate, self.burst, self.relaying = rate, burst, relaying
+        self.name = "stun-%d%s%s" % (rate, "-bursts" if burst > 1 else "", "-relaying" if relaying else "")
+        self.title = "STUN, %s requests/s%s%s" % (
+            format(rate, ","), ", %d at a time" % burst if burst > 1 else "", ", while 10 pairs exchange 10,000 packets/s" if relaying else "")
 
     def measure(self, c):
         seconds = 2 if self.quick else 4
@@ -406,7 +406,7 @@ class Stun(Scenario):
                                                   spin=False), name="load")
             time.sleep(1)  # under way; nothing depends on it
         command = [*c.network.clients, "taskset", "-c", "1", str(loads.PROGRAM.with_name("stun-load")),
-                   "%s:%d" % (c.network.address, contenders.STUN_PORT), str(self.rate), str(seconds),
+                   "%s:%d" % (c.network.address, contenders.STUN_PORT), str(self.rate), str(self.burst), str(seconds),
                    str(c.process.pid)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -459,7 +459,7 @@ def all_scenarios(quick):
     rest = [Overload(quick), StuckReceiver(quick), Storm(quick), Logins(quick), Memory(quick, 1000)]
     if not quick:
         rest += [Memory(quick, 10000)]
-    rest += [Stun(quick)]
+    rest += [Stun(quick), Stun(quick, burst=16)]
     if not quick:
         rest += [Stun(quick, 5000, relaying=True)]
     return [*thin, Limit(quick), *fat, *knees, *rest]

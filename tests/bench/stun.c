@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stun-load ADDRESS:PORT RATE SECONDS PID: binding requests at a rate, from several sockets, and
- * what became of them, as JSON on standard output. PID is the server's; its CPU time is told.
+ * stun-load ADDRESS:PORT RATE BURST SECONDS PID: binding requests at a rate, BURST of them at a
+ * time, from several sockets, and what became of them, as JSON on standard output. PID is the
+ * server's; its CPU time is told.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 struct load {
     int fds[SOCKETS];
     double rate;
+    unsigned burst;
     int64_t start_ns, begin_ns, end_ns; /* the window that counts is from begin to end */
     uint64_t sent;                      /* since start; the n-th is due at start + n / rate */
     uint64_t requests, answers;
@@ -41,7 +43,7 @@ static void make_request(uint8_t out[static STUN_REQUEST_LEN], uint64_t number)
 
 static int64_t due_ns(const struct load *l, uint64_t number)
 {
-    return l->start_ns + (int64_t)((double)number * 1e9 / l->rate);
+    return l->start_ns + (int64_t)((double)(number / l->burst * l->burst) * 1e9 / l->rate);
 }
 
 /* As many as are due, at most a batch. */
@@ -128,8 +130,8 @@ int main(int argc, char **argv)
     static struct load l;
     struct endpoint to;
 
-    if (argc != 5 || !endpoint_parse(argv[1], 0, &to) || atof(argv[2]) <= 0) {
-        fprintf(stderr, "usage: stun-load ADDRESS:PORT RATE SECONDS PID\n");
+    if (argc != 6 || !endpoint_parse(argv[1], 0, &to) || atof(argv[2]) <= 0 || atoi(argv[3]) < 1) {
+        fprintf(stderr, "usage: stun-load ADDRESS:PORT RATE BURST SECONDS PID\n");
         return 2;
     }
     for (int i = 0; i < SOCKETS; i++) {
@@ -142,9 +144,10 @@ int main(int argc, char **argv)
         setsockopt(l.fds[i], SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     }
     l.rate = atof(argv[2]);
+    l.burst = (unsigned)atoi(argv[3]);
     l.start_ns = clock_mono_ns();
     l.begin_ns = l.start_ns + WARM_UP;
-    l.end_ns = l.begin_ns + (int64_t)(atof(argv[3]) * 1e9);
-    run(&l, (pid_t)atoi(argv[4]));
+    l.end_ns = l.begin_ns + (int64_t)(atof(argv[4]) * 1e9);
+    run(&l, (pid_t)atoi(argv[5]));
     return 0;
 }
