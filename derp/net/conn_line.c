@@ -51,6 +51,10 @@ void conn_line_freed(struct conn *c)
         set_slow(c, true);
     else if (c->is_slow && took <= 1 && ask(c, &t) && t.tcpi_delivery_rate > LINE_FAST)
         set_slow(c, false); /* it was not only a burst of acknowledgements */
+    if (c->is_full)         /* what was sent meanwhile was no data, but an answer of TLS */
+        loop_timer_set(&c->stall, 1);
+    else
+        loop_timer_stop(&c->stall);
 }
 
 /* Bytes that were given to the kernel and not acknowledged; < 0: not known. */

@@ -71,7 +71,6 @@ bool conn_send_unsent(struct conn *c)
         return false;
     }
     buf_free(&c->unsent);
-    loop_timer_stop(&c->stall);
     conn_line_freed(c);
     conn_want_events(c);
     return true;

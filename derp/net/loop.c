@@ -145,6 +145,11 @@ void loop_io_init(struct loop_io *io, struct loop *l, int fd, void (*fn)(void *a
     io->arg = arg;
 }
 
+void loop_io_first(struct loop_io *io)
+{
+    ev_set_priority(&io->ev, EV_MAXPRI - 1); /* the highest is turn_began's */
+}
+
 void loop_io_want(struct loop_io *io, int events)
 {
     int want = (events & LOOP_READ ? EV_READ : 0) | (events & LOOP_WRITE ? EV_WRITE : 0);

@@ -56,6 +56,8 @@ struct loop_io {
 };
 void loop_io_init(struct loop_io *io, struct loop *l, int fd, void (*fn)(void *arg, int events),
                   void *arg);
+/* In each turn before all others. To be called before loop_io_want. */
+void loop_io_first(struct loop_io *io);
 /* Sets what is waited for (0: nothing). */
 void loop_io_want(struct loop_io *io, int events);
 

@@ -166,7 +166,7 @@ class Shape:
 
 
 PAIRS = loads.pairs(10)
-BURST, PACK = {"burst": 8}, {"burst": 8, "pack": True}
+BURST, PACK = {"burst": 8, "share": "write"}, {"burst": 8, "share": "record"}
 SINGLE = Shape("1312", "1312 bytes, evenly spaced, 10 pairs", 1312, PAIRS, 30000)
 BURSTS = Shape("1312-bursts", "1312 bytes, 8 at a time, each in its own record, 10 pairs", 1312, PAIRS, 40000,
                **BURST)

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "derp/wire/frame.h"
 
 #define AGAIN_MS 100          /* until one that was closed tries again */
 #define SEND_MAX (256 * 1024) /* about what a socket holds for Tailscale's client */
@@ -15,6 +17,8 @@ struct member {
     struct derp_client *client;
     unsigned number;
     bool is_ready;
+    struct buf out; /* whole frames, but for the first one of which `cut` bytes have been taken */
+    size_t cut;
 };
 
 struct crowd {
@@ -79,6 +83,8 @@ static void on_closed(void *owner, const char *reason)
     struct crowd *c = m->crowd;
 
     m->client = NULL;
+    m->cut = 0;
+    buf_free(&m->out);
     if (c->is_over)
         return;
     snprintf(c->counts.reason, sizeof c->counts.reason, "%s", reason);
@@ -94,8 +100,51 @@ static void on_closed(void *owner, const char *reason)
     loop_timer_set(&c->again, AGAIN_MS);
 }
 
+/* One frame, or the rest of one: each call makes a record. */
+static size_t on_fill(void *owner, uint8_t *out, size_t room)
+{
+    struct member *m = owner;
+    uint8_t type;
+    size_t len, n;
+
+    if (!frame_peek(m->out.data, m->out.len, &type, &len))
+        return 0;
+    n = FRAME_HEADER_LEN + len - m->cut;
+    n = n < room ? n : room;
+    memcpy(out, m->out.data + m->cut, n);
+    m->cut += n;
+    if (m->cut < FRAME_HEADER_LEN + len)
+        return n;
+    buf_consume(&m->out, m->cut);
+    m->cut = 0;
+    return n;
+}
+
 static const struct derp_client_events client_events = {
-    .on_ready = on_ready, .on_packet = on_packet, .on_closed = on_closed};
+    .on_ready = on_ready, .on_packet = on_packet, .on_fill = on_fill, .on_closed = on_closed};
+
+bool crowd_queue(struct crowd *c, unsigned number, const struct node_key *dst, const void *packet,
+                 size_t len)
+{
+    struct buf *out = &c->members[number - c->plan->first].out;
+    uint8_t head[FRAME_HEADER_LEN];
+
+    if (out->len + sizeof head + KEY_LEN + len > SEND_MAX)
+        return false;
+    frame_put_header(head, FRAME_SEND_PACKET, KEY_LEN + len);
+    buf_append(out, head, sizeof head);
+    buf_append(out, dst->bytes, KEY_LEN);
+    buf_append(out, packet, len);
+    return true;
+}
+
+void crowd_flush(struct crowd *c, unsigned number)
+{
+    struct derp_client *client = crowd_client(c, number);
+
+    if (client != NULL)
+        derp_client_flush(client);
+}
 
 static void start(struct crowd *c, struct member *m)
 {
@@ -157,6 +206,7 @@ struct crowd *crowd_new(const struct plan *p, struct loop *loop, const struct cr
     loop_timer_init(&c->again, loop, on_again, c);
     for (unsigned i = 0; i < p->clients; i++) {
         c->members[i] = (struct member){.crowd = c, .number = p->first + i};
+        buf_init(&c->members[i].out, SEND_MAX);
         c->waiting[c->waiting_count++] = p->first + p->clients - 1 - i;
     }
     loop_timer_set(&c->again, 1);

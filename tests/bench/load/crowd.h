@@ -34,6 +34,12 @@ void crowd_free(struct crowd *c);
 /* The connection of a client; NULL while it has none that is logged in. */
 struct derp_client *crowd_client(struct crowd *c, unsigned number);
 
+/* Queues a packet of a client that is logged in; crowd_flush sends what is queued, each packet in a
+ * TLS record of its own but as many as fit in one write. False when too much waits. */
+bool crowd_queue(struct crowd *c, unsigned number, const struct node_key *dst, const void *packet,
+                 size_t len);
+void crowd_flush(struct crowd *c, unsigned number);
+
 /* The key of any client, also of those of another plan. */
 void crowd_key(unsigned number, struct node_key *key);
 

@@ -33,15 +33,22 @@ static bool read_pairs(json_t *list, const struct plan *p, struct plan_group *g,
     return true;
 }
 
+static enum plan_share share_of(const char *word)
+{
+    return strcmp(word, "record") == 0  ? PLAN_SHARE_RECORD
+           : strcmp(word, "write") == 0 ? PLAN_SHARE_WRITE
+                                        : PLAN_SHARE_NOTHING;
+}
+
 static bool read_group(json_t *from, const struct plan *p, struct plan_group *g, struct fault *f)
 {
-    const char *name;
+    const char *name, *share = "nothing";
     json_t *pairs;
     json_error_t e;
-    int size, burst = 1, pack = 0, poisson = 0, disco = 0;
+    int size, burst = 1, poisson = 0, disco = 0;
 
-    if (json_unpack_ex(from, &e, 0, "{s:s, s:i, s?i, s?b, s:F, s?b, s?b, s:o}", "name", &name,
-                       "size", &size, "burst", &burst, "pack", &pack, "rate", &g->rate, "poisson",
+    if (json_unpack_ex(from, &e, 0, "{s:s, s:i, s?i, s?s, s:F, s?b, s?b, s:o}", "name", &name,
+                       "size", &size, "burst", &burst, "share", &share, "rate", &g->rate, "poisson",
                        &poisson, "disco", &disco, "pairs", &pairs) != 0)
         return fault_set(f, "a group: %s", e.text);
     g->name = mem_strdup(name);
@@ -49,7 +56,7 @@ static bool read_group(json_t *from, const struct plan *p, struct plan_group *g,
         return fault_set(f, "group %s: size, burst or rate out of range", name);
     g->size = (unsigned)size;
     g->burst = (unsigned)burst;
-    g->is_packed = pack;
+    g->share = share_of(share);
     g->is_poisson = poisson;
     g->is_disco = disco;
     return read_pairs(pairs, p, g, f);

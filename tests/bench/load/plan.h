@@ -13,7 +13,8 @@
  *     name, size       bytes of a packet
  *     rate             packets a second, of all pairs together; 0: as many as are taken
  *     burst            packets that are due at a time
- *     pack             true: those share a TLS record; else each has one, and a write, of its own
+ *     share            what those share: "record" (of TLS), "write" (each has a record of its own),
+ *                      or "nothing"
  *     poisson, disco   true: at random times; looking like Tailscale's disco
  *     pairs            a list of [from, to] or [from, to, weight]
  */
@@ -28,6 +29,8 @@
 #include "base/fault.h"
 #include "base/net.h"
 
+enum plan_share { PLAN_SHARE_NOTHING, PLAN_SHARE_WRITE, PLAN_SHARE_RECORD };
+
 struct plan_pair {
     unsigned from, to; /* numbers of clients */
     double weight;
@@ -38,7 +41,8 @@ struct plan_group {
     unsigned size; /* bytes of a packet */
     unsigned burst;
     double rate;
-    bool is_packed, is_poisson, is_disco;
+    enum plan_share share;
+    bool is_poisson, is_disco;
     struct plan_pair *pairs;
     size_t pair_count;
 };

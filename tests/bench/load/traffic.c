@@ -73,7 +73,8 @@ static bool send_one(struct traffic *t, struct stream *s, struct derp_client *cl
                           .is_disco = g->is_disco};
 
     stamp_write(t->packet, g->size, &stamp);
-    if (!derp_client_send(client, &s->to, t->packet, g->size))
+    if (g->share == PLAN_SHARE_WRITE ? !crowd_queue(t->crowd, s->from, &s->to, t->packet, g->size)
+                                     : !derp_client_send(client, &s->to, t->packet, g->size))
         return false;
     s->seq++;
     t->handled++;
@@ -97,10 +98,12 @@ static int64_t send_due(struct traffic *t, struct stream *s, int64_t now_ns)
         next_due(t, s);
         return s->interval_ns == 0 ? now_ns + AGAIN_NS : (int64_t)s->due_ns;
     }
-    derp_client_cork(client, g->is_packed);
+    derp_client_cork(client, g->share == PLAN_SHARE_RECORD);
     while (s->part < g->burst && (is_taken = send_one(t, s, client)))
         s->part++;
     derp_client_cork(client, false);
+    if (g->share == PLAN_SHARE_WRITE)
+        crowd_flush(t->crowd, s->from);
     if (!is_taken)
         return now_ns + AGAIN_NS;
     next_due(t, s);
