@@ -60,7 +60,8 @@ def run(scenario, rounds):
 
 def chosen(quick, only):
     wanted = only.split(",") if only else ["*"]
-    return [s for s in scenarios.all_scenarios(quick) if any(fnmatch.fnmatch(s.name, w) for w in wanted)]
+    everything = scenarios.quick_scenarios() if quick else scenarios.all_scenarios()
+    return [s for s in everything if any(fnmatch.fnmatch(s.name, w) for w in wanted)]
 
 
 def arguments():
