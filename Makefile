@@ -132,7 +132,7 @@ $(B)/model/model: $(call obj,$(wildcard tests/model/*.c)) $(B)/libderp.a $(B)/li
 model: $(B)/model/model ## Random clients against a model of the rules: MODEL_SEEDS=1-10, MODEL_STEPS
 	$(Q)$< --seeds $(MODEL_SEEDS) --steps $(MODEL_STEPS)
 
-# --- Benchmarks: tests/bench/README.md ----------------------------------------------------------
+# --- Benchmarks: docs/PERFORMANCE.md ------------------------------------------------------------
 $(B)/bench/derp-load: $(call obj,$(wildcard tests/bench/load/*.c)) $(B)/libderp.a $(B)/libbase.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -151,10 +151,10 @@ $(B)/bench/wan: $(call obj,tests/bench/wan.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit wan)
-bench: ## derpd beside derper, all scenarios, five rounds: about an hour and a half (root)
+bench: ## derpd beside derper, all scenarios, into docs/PERFORMANCE.md: about an hour and a half (root)
 	$(Q)BENCH=1 $(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
-	$(Q)$(PYTHON) tests/bench/bench.py
+	$(Q)$(PYTHON) tests/bench/bench.py --publish
 bench-quick: ## The most telling ones, once: three minutes (root)
 	$(Q)$(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)
@@ -221,6 +221,6 @@ install: all ## Install programs, man pages, units and completion below DESTDIR
 clean: ## Remove everything that was built
 	$(Q)rm -rf $(O)
 help: ## This list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
 -include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

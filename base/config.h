@@ -66,8 +66,6 @@ struct config_mesh_node {
 };
 
 /* Strings are owned by the config; NULL means not set. */
-#define CONFIG_CONGESTION_MAX 16 /* the kernel's bound, with the terminator */
-
 struct config {
     /* [relay] */
     char *domain; /* lower case, no trailing dot */

@@ -234,7 +234,6 @@ static bool url_is_sound(const char *url, const char *scheme)
     return text_starts(url, scheme) && url[strlen(scheme)] != '\0' && url[strlen(scheme)] != '/';
 }
 
-/* The home page: a word, a URL to redirect to, or a file. */
 /* What the kernel has is seen when it is used. */
 bool config_value_congestion(const char *value, void *target, struct fault *f)
 {
@@ -242,13 +241,14 @@ bool config_value_congestion(const char *value, void *target, struct fault *f)
 
     if (strcmp(value, "system") == 0)
         return setting_string("", target, f);
-    if (n > 0 && n < CONFIG_CONGESTION_MAX &&
+    if (n > 0 && n < NET_CONGESTION_MAX &&
         strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n)
         return setting_string(value, target, f);
     return bad_value(f, "system, or the name of a TCP congestion control such as cubic or bbr",
                      value);
 }
 
+/* The home page: a word, a URL to redirect to, or a file. */
 bool config_value_home(const char *value, void *target, struct fault *f)
 {
     if (!value[0] || strcmp(value, "default") == 0)

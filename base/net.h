@@ -24,6 +24,9 @@ struct network {
     unsigned prefix;
 };
 
+/* Room for the name of a TCP congestion control: the kernel's bound, with the terminator. */
+#define NET_CONGESTION_MAX 16
+
 /* Room for "[ipv6%zone]:65535" and a terminator. */
 #define ENDPOINT_TEXT 80
 

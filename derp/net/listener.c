@@ -18,7 +18,6 @@
 #define USER_TIMEOUT_MS 15000 /* derper's -tcp-user-timeout */
 #define KEEPALIVE_S     600   /* derper's -tcp-keepalive-time */
 #define NOTSENT_LOWAT   (64 * 1024)
-#define CONGESTION_MAX  16
 
 struct listener {
     int fd;
@@ -30,7 +29,7 @@ struct listener {
     double tokens;
     int64_t filled_ms; /* when tokens was last added to */
     uint64_t refused;
-    char congestion[CONGESTION_MAX]; /* the system's */
+    char congestion[NET_CONGESTION_MAX]; /* the system's */
     void (*on_accept)(void *arg, int fd, const struct endpoint *peer);
     void *arg;
 };

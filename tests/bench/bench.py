@@ -85,7 +85,10 @@ def main():
     if os.geteuid() != 0:
         sys.exit("bench: must be root, to make network namespaces; try: sudo make bench")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    contenders.gobuild.build("derper")
+    try:
+        contenders.gobuild.build("derper")
+    except contenders.gobuild.NoGo as e:
+        sys.exit("bench: derper cannot be built: %s" % e)
     results = {"machine": machine(), "scenarios": {}}
     if args.keep and args.json.exists():
         results["scenarios"] = json.loads(args.json.read_text())["scenarios"]
@@ -96,6 +99,10 @@ def main():
     if args.publish:
         report.publish(results)
     print(report.markdown(results))
+    failed = [s.name for s in todo if any("failed" in r for runs in results["scenarios"][s.name]["runs"].values()
+                                          for r in runs)]
+    if failed:
+        sys.exit("bench: not every round of %s came to its end, see above" % ", ".join(failed))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,10 @@ def finish(process, contender, within):
         end(process)
     if process.returncode != 0:
         raise LoadFailed("derp-load: %s\n%s" % (err.strip(), contender.log()))
-    return json.loads(out.splitlines()[-1])
+    report = json.loads(out.splitlines()[-1])
+    if report["corrupt"] > 0:
+        raise LoadFailed("%d packets were not as they had been sent" % report["corrupt"])
+    return report
 
 
 def end(process):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables (Markdown) and plots (SVG) of what bench.py has measured."""
+"""Tables (Markdown) and plots (SVG) of what bench.py has measured.
+
+    report.py build/bench/results.json     docs/PERFORMANCE.md anew, as bench.py --publish does"""
 import json
 import pathlib
 import re

@@ -115,7 +115,7 @@ class ThinFairness(Scenario):
         return networks.Line("4mbit", "50ms", self.congestion)
 
     def measure(self, c):
-        r = loads.run(c, [loads.group("bulk", 1300, 770, loads.pairs(10))], 8 if self.quick else 12,
+        r = loads.run(c, [loads.group("bulk", 1300, 770, loads.pairs(10))], 12,
                       warm_up=3, drain=2)
         got = r["groups"]["bulk"]["pair_bytes"]
         return {"jain": loads.jain(got), "least": min(got) * 8 / r["window"]["seconds"] / 1e3,
@@ -135,14 +135,11 @@ class Typing(Scenario):
                                   ("between the two that copy", "between the two that copy"))
             for row in ((key + "_p50", what + ": median", "ms", True), (key + "_p99", what + ": p99", "ms", True))]
     rows += [("mbit", "the line carried", "Mbit/s", False)]
-
-    def __init__(self, quick):
-        super().__init__(quick)
-        self.rounds = 1 if quick else 3
+    rounds = 3
 
     def run(self, kind, options):
         done = subprocess.run([sys.executable, str(contenders.ROOT / "tests" / "tailnet" / "copying.py"), "--json",
-                               "--seconds", "6" if self.quick else "15", *options], capture_output=True, text=True,
+                               "--seconds", "15", *options], capture_output=True, text=True,
                               timeout=300, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         figures = {"mbit": found["mbit"]}
@@ -239,15 +236,15 @@ class Knee(Scenario):
 
     rows = [("rate", "packets without loss", "1/s", False), ("mbit", "the same", "Mbit/s", False),
             ("limited", "the load was the limit (1)", "", True)]
+    rounds = 2
 
     def __init__(self, quick, shape):
         super().__init__(quick)
         self.shape = shape
         self.name, self.title = "knee-" + shape.name, shape.title + ": highest rate with ≤ 0.1 % loss"
-        self.rounds = 1 if quick else 2
 
     def measure(self, c):
-        rate, limited = find_knee(c, self.shape, 1 if self.quick else 2)
+        rate, limited = find_knee(c, self.shape, 2)
         return {"rate": rate, "mbit": rate * self.shape.size * 8 / 1e6, "limited": int(limited)}
 
 
@@ -367,12 +364,12 @@ class Memory(Scenario):
 
     rows = [("idle", "memory for each (PSS)", "KiB", True),
             ("touched", "the same after a packet for each", "KiB", True)]
+    rounds = 3
 
     def __init__(self, quick, count):
         super().__init__(quick)
         self.count = count
         self.name, self.title = "memory-%d" % count, "%s idle TLS 1.3 connections" % format(count, ",")
-        self.rounds = 1 if quick else 3
 
     def measure(self, c):
         seconds = 2 if self.quick else 5

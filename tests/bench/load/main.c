@@ -155,9 +155,8 @@ static json_t *report_span(const struct load *l, enum phase from, enum phase to)
 {
     const struct mark *a = &l->marks[from], *b = &l->marks[to];
 
-    return json_pack("{s:f, s:f, s:f}", "seconds", (double)(b->at_ns - a->at_ns) / 1e9,
-                     "server_cpu", (double)(b->server_ns - a->server_ns) / 1e9, "own_cpu",
-                     (double)(b->own_ns - a->own_ns) / 1e9);
+    return json_pack("{s:f, s:f}", "seconds", (double)(b->at_ns - a->at_ns) / 1e9, "server_cpu",
+                     (double)(b->server_ns - a->server_ns) / 1e9);
 }
 
 /* How much of our core the packets took. */
