@@ -20,7 +20,8 @@ struct conn_scratch {
     int64_t handshake_ns;
     uint8_t in[READ_MAX];
     uint8_t plain[PLAIN_MAX];
-    uint8_t fill[TLS_RECORD_MAX];
+    uint8_t fill[TLS_RECORD_MAX + 1]; /* tls_seal writes one more */
+    uint8_t spare[TLS_SPARE_ROOM];
     uint8_t out[OUT_MAX];
 };
 

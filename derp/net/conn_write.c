@@ -78,8 +78,12 @@ bool conn_send_unsent(struct conn *c)
 
 struct tls_io conn_tls_io(struct conn *c, const uint8_t *in, size_t n)
 {
-    return (struct tls_io){
-        .in = in, .in_len = n, .out = c->scratch->out, .out_len = 0, .out_cap = OUT_MAX};
+    return (struct tls_io){.in = in,
+                           .in_len = n,
+                           .out = c->scratch->out,
+                           .out_len = 0,
+                           .out_cap = OUT_MAX,
+                           .spare = c->scratch->spare};
 }
 
 /* Fills, seals and sends until the owner has nothing more, or the kernel or the line takes no

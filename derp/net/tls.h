@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS through memory: ciphertext comes from the caller's buffer and goes into the caller's
- * buffer, never to a socket. The only file that knows OpenSSL's TLS.
+ * buffer, never to a socket. Only tls.c and tls_context.c know OpenSSL's TLS; after the handshake
+ * of a TLS 1.3 server the records are ours (record.h).
  */
 #ifndef DERP_NET_TLS_H
 #define DERP_NET_TLS_H
@@ -13,30 +14,12 @@
 
 #include "base/fault.h"
 #include "derp/net/identity.h"
+#include "derp/net/tls_io.h"
 
 /* One thread's TLS settings and certificate; several connections share it. */
 struct tls_context;
 /* One connection's TLS state. */
 struct tls;
-
-enum tls_result {
-    TLS_OK,     /* done, or bytes were produced */
-    TLS_AGAIN,  /* more ciphertext is needed; the given input was taken over whole */
-    TLS_CLOSED, /* the peer sent close_notify */
-    TLS_FAILED, /* protocol error; tls_reason says which. An alert may stand in the output */
-};
-
-/* Ciphertext of one call: input is consumed from the front, output appended at the end. */
-struct tls_io {
-    const uint8_t *in;
-    size_t in_len;
-    uint8_t *out;
-    size_t out_len;
-    size_t out_cap; /* at least TLS_OUT_ROOM more than out_len before every call */
-};
-
-#define TLS_RECORD_MAX 16384                   /* plaintext of one record */
-#define TLS_OUT_ROOM   (TLS_RECORD_MAX + 8192) /* room for one record or one handshake flight */
 
 struct tls_server_options {
     const char *domain;        /* host name served; SNI of other names is refused unless the
@@ -75,12 +58,17 @@ enum tls_result tls_handshake(struct tls *t, struct tls_io *io);
 /* True when this server connection is an acme-tls/1 one: close it after the handshake. */
 bool tls_is_challenge(const struct tls *t);
 
-/* Decrypts up to room bytes into plain. TLS_OK with *n > 0, or why there are none. A peer that
- * sends more than 16 KeyUpdates without data between them fails. */
+/*
+ * Decrypts up to room bytes into plain. TLS_OK with *n > 0, or why there are none. A peer that
+ * sends more than 16 KeyUpdates without data between them fails. Call it again with the same io
+ * until it is not TLS_OK: what plain had no room for waits in io->spare, which the next connection
+ * uses.
+ */
 enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_t room, size_t *n);
 
-/* Encrypts n bytes (1..TLS_RECORD_MAX) as one record into io->out: TLS_OK or TLS_FAILED. */
-enum tls_result tls_seal(struct tls *t, struct tls_io *io, const uint8_t *plain, size_t n);
+/* Encrypts n bytes (1..TLS_RECORD_MAX) as one record into io->out; plain[n] may be overwritten.
+ * TLS_OK or TLS_FAILED. */
+enum tls_result tls_seal(struct tls *t, struct tls_io *io, uint8_t *plain, size_t n);
 
 /* Writes close_notify into io->out, once. */
 void tls_close_notify(struct tls *t, struct tls_io *io);

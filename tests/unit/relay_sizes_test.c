@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What each connection owns while it is idle, beside OpenSSL's part. Who makes it larger should
- * know that he does: ten thousand of them are on a server with 2 GiB. */
+/* What each connection owns while it is idle. Who makes it larger should know that he does: ten
+ * thousand of them are on a server with 2 GiB. */
+#include "derp/net/record.c"
+
 #include "derp/net/conn_private.h"
+#include "derp/net/tls_private.h"
 #include "derp/relay/internal.h"
 
 #include "tests/unit/unit.h"
@@ -12,6 +15,8 @@ static void test_idle_connections_are_small(void **state)
 
     assert_in_range(sizeof(struct session), 1, 432);
     assert_in_range(sizeof(struct conn), 1, 400);
+    assert_in_range(sizeof(struct tls), 1, 72);
+    assert_in_range(sizeof(struct record), 1, 320);
     assert_in_range(sizeof(struct slot), 1, 32);
     assert_in_range(sizeof(struct registry_member), 1, 72);
 }
