@@ -491,6 +491,7 @@ int main(int argc, char **argv)
     if (o.who)
         return who(&o);
     signal(SIGPIPE, SIG_IGN);
+    memory_keep();
     d.config_path = o.config_path;
     d.config = mem_alloc(1, sizeof *d.config);
     if (!load_config(o.config_path, d.config, &f) || !start(&d, &f)) {

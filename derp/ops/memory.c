@@ -6,6 +6,7 @@
 
 #define LOOK_MS   30000
 #define ENDED_MIN 256
+#define KEPT_MAX  (4 << 20)
 
 static struct {
     struct loop_timer timer;
@@ -14,6 +15,11 @@ static struct {
     uint64_t (*ended)(void *arg);
     void *arg;
 } watch;
+
+void memory_keep(void)
+{
+    mallopt(M_TRIM_THRESHOLD, KEPT_MAX);
+}
 
 static void on_look(void *unused)
 {
