@@ -8,13 +8,14 @@ O       ?= build
 CC      ?= gcc
 CLANG   ?= clang
 PYTHON  := /usr/bin/python3
+PKG_CONFIG ?= pkg-config
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
 
 CSTD     := -std=gnu17 -D_GNU_SOURCE
 WARN     := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Werror
 HARDEN   := -fPIE -fstack-protector-strong -fstack-clash-protection \
-            $(if $(filter x86_64,$(shell uname -m)),-fcf-protection=full)
+            $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),-fcf-protection=full)
 FORTIFY  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 LDHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 OPT      ?= -O2 -g
@@ -51,12 +52,12 @@ sources-firewall  := $(wildcard firewall/*.c)
 sources-installer := $(filter-out installer/main.c,$(wildcard installer/*.c))
 
 # pkg-config only when something is built, so that `make deps` and `make help` need nothing.
-ssl      = $(shell pkg-config --libs libssl libcrypto)
-libs-base       = $(shell pkg-config --libs libsodium jansson inih libsystemd)
-libs-derpd      = $(ssl) -lev -lm -lz -lwslay $(shell pkg-config --libs libcurl)
-libs-derp-acme  = $(ssl) $(shell pkg-config --libs libcurl) -lunbound
+ssl      = $(shell $(PKG_CONFIG) --libs libssl libcrypto)
+libs-base       = $(shell $(PKG_CONFIG) --libs libsodium jansson inih libsystemd)
+libs-derpd      = $(ssl) -lev -lm -lz -lwslay $(shell $(PKG_CONFIG) --libs libcurl)
+libs-derp-acme  = $(ssl) $(shell $(PKG_CONFIG) --libs libcurl) -lunbound
 # libev also exports libevent's names, which libunbound calls: only as an archive do they stay apart.
-libs-derp-setup = $(ssl) -l:libev.a -lm -lz -lwslay -lunbound $(shell pkg-config --libs libnftables libcurl)
+libs-derp-setup = $(ssl) -l:libev.a -lm -lz -lwslay -lunbound $(shell $(PKG_CONFIG) --libs libnftables libcurl)
 
 archives-derpd      := derp base
 archives-derp-acme  := acme dnscheck base
@@ -68,7 +69,7 @@ main-derp-setup     := installer/main.c
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
-.PHONY: all check coverage demo deb install lint format fuzz help deps clean unit test-programs
+.PHONY: all check coverage demo deb deb-arm64 install lint format fuzz help deps clean unit test-programs
 .PHONY: model bench bench-quick
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -213,6 +214,8 @@ demo: ## The whole appliance on a private network, from package to renewal (root
 	$(Q)$(PYTHON) tests/appliance/demo.py
 deb: ## Build the Debian package into build/
 	$(Q)sh packaging/build-deb.sh
+deb-arm64: ## (root) The same for arm64, with a cross compiler
+	$(Q)sh packaging/build-deb-arm64.sh
 
 DESTDIR ?=
 PREFIX  ?= /usr
