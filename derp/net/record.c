@@ -11,6 +11,11 @@
 #define BODY_MAX    (TLS_RECORD_MAX + 256) /* RFC 8446 5.2 */
 #define USELESS_MAX 16                     /* in a row, as Go's TLS, and so derper */
 
+/* KeyUpdates cost 100 times what a small record does, so a peer may not send one with each byte: it
+ * may save up 64 of them, and 16 KiB of data earn another. Real ones come after 2^24 records. */
+#define UPDATES_MAX      64
+#define UPDATE_DATA_SIZE 16384
+
 /* RFC 8446 B.1, B.2, B.3 */
 enum content_type { CONTENT_ALERT = 21, CONTENT_HANDSHAKE = 22, CONTENT_DATA = 23 };
 enum alert {
@@ -38,7 +43,10 @@ struct record {
     const char *reason;
     uint8_t handshake[KEY_UPDATE_LEN]; /* a message that comes in pieces */
     uint8_t handshake_len;
-    uint8_t useless; /* records without data since the last data */
+    uint8_t useless;      /* records without data since the last data */
+    uint8_t updates_left; /* KeyUpdates that may still come */
+    bool failed;          /* for good: reason stays, nothing more is sealed */
+    uint32_t earned;      /* data towards another of them */
 };
 
 size_t record_secret_size(uint16_t id)
@@ -60,6 +68,7 @@ struct record *record_new(struct record_pool *pool, const struct record_secrets 
     r->suite = suite;
     r->reason = "";
     r->write.seals = true;
+    r->updates_left = UPDATES_MAX;
     buf_init(&r->partial, RECORD_HEADER + BODY_MAX);
     if (record_direction_init(pool, suite, &r->read, secrets->read) &&
         record_direction_init(pool, suite, &r->write, secrets->write))
@@ -122,6 +131,7 @@ static enum tls_result fail(struct record *r, struct tls_io *io, enum alert what
                             const char *reason)
 {
     r->reason = reason;
+    r->failed = true;
     write_alert(r, io, ALERT_FATAL, what);
     return TLS_FAILED;
 }
@@ -131,24 +141,36 @@ static enum tls_result fail(struct record *r, struct tls_io *io, enum alert what
 static bool write_key_update(struct record *r, struct tls_io *io)
 {
     uint8_t p[KEY_UPDATE_LEN + 1] = {KEY_UPDATE, 0, 0, 1, 0};
+    struct record_direction next;
+    bool told;
 
-    return write_record(r, io, CONTENT_HANDSHAKE, p, KEY_UPDATE_LEN) &&
-           record_direction_update(r->pool, r->suite, &r->write);
+    /* First the key, then the word: what was said cannot be taken back. */
+    if (!record_direction_next(r->pool, r->suite, &r->write, &next))
+        return false;
+    told = write_record(r, io, CONTENT_HANDSHAKE, p, KEY_UPDATE_LEN);
+    if (told)
+        record_direction_replace(r->pool, &r->write, &next);
+    mem_wipe(&next, sizeof next);
+    return told;
 }
 
 enum tls_result record_seal(struct record *r, struct tls_io *io, uint8_t *plain, size_t n)
 {
+    if (r->failed)
+        return TLS_FAILED;
     r->reason = "";
     if ((r->write.count < RECORD_KEY_LIFETIME || write_key_update(r, io)) &&
         write_record(r, io, CONTENT_DATA, plain, n))
         return TLS_OK;
+    r->failed = true;
     r->reason = "TLS write: encryption failed";
     return TLS_FAILED;
 }
 
 void record_close_notify(struct record *r, struct tls_io *io)
 {
-    write_alert(r, io, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
+    if (!r->failed)
+        write_alert(r, io, ALERT_WARNING, ALERT_CLOSE_NOTIFY);
 }
 
 /* --- In ------------------------------------------------------------------------------------- */
@@ -220,7 +242,25 @@ static enum tls_result take_alert(struct record *r, struct tls_io *io, const uin
     if (p[1] == ALERT_USER_CANCELED)
         return TLS_AGAIN;
     r->reason = "TLS read: the peer sent a fatal alert";
+    r->failed = true;
     return TLS_FAILED;
+}
+
+static enum tls_result take_key_update(struct record *r, struct tls_io *io, uint8_t request)
+{
+    struct record_direction next;
+
+    if (request > 1)
+        return fail(r, io, ALERT_ILLEGAL_PARAMETER, "TLS read: a broken KeyUpdate");
+    if (r->updates_left == 0)
+        return fail(r, io, ALERT_UNEXPECTED_MESSAGE, "TLS read: too many KeyUpdates");
+    r->updates_left--;
+    if (!record_direction_next(r->pool, r->suite, &r->read, &next))
+        return fail(r, io, ALERT_INTERNAL_ERROR, "TLS read: no new key");
+    record_direction_replace(r->pool, &r->read, &next);
+    if (request == 1 && !write_key_update(r, io))
+        return fail(r, io, ALERT_INTERNAL_ERROR, "TLS read: no new key to answer with");
+    return TLS_AGAIN;
 }
 
 /* KeyUpdate, maybe in pieces: nothing else may come, and nothing after it in its record. */
@@ -239,12 +279,7 @@ static enum tls_result take_handshake(struct record *r, struct tls_io *io, const
     if (r->handshake_len < KEY_UPDATE_LEN)
         return TLS_AGAIN;
     r->handshake_len = 0;
-    if (m[KEY_UPDATE_LEN - 1] > 1)
-        return fail(r, io, ALERT_ILLEGAL_PARAMETER, "TLS read: a broken KeyUpdate");
-    if (!record_direction_update(r->pool, r->suite, &r->read) ||
-        (m[KEY_UPDATE_LEN - 1] == 1 && !write_key_update(r, io)))
-        return fail(r, io, ALERT_INTERNAL_ERROR, "TLS read: no new key");
-    return TLS_AGAIN;
+    return take_key_update(r, io, m[KEY_UPDATE_LEN - 1]);
 }
 
 static enum tls_result give_pending(struct record *r, uint8_t *plain, size_t room, size_t *n)
@@ -256,6 +291,23 @@ static enum tls_result give_pending(struct record *r, uint8_t *plain, size_t roo
     return TLS_OK;
 }
 
+static void count_data(struct record *r, size_t n)
+{
+    r->useless = 0;
+    r->earned += (uint32_t)n;
+    if (r->earned >= UPDATE_DATA_SIZE) {
+        r->earned = 0;
+        if (r->updates_left < UPDATES_MAX)
+            r->updates_left++;
+    }
+}
+
+/* An alert after which nothing comes. */
+static bool is_last(enum content_type type, const uint8_t *p, size_t n)
+{
+    return type == CONTENT_ALERT && !(n == 2 && p[1] == ALERT_USER_CANCELED);
+}
+
 /* What an opened record says, n bytes of content. TLS_AGAIN: nothing for the caller yet. */
 static enum tls_result take_content(struct record *r, struct tls_io *io, enum content_type type,
                                     const uint8_t *p, size_t n)
@@ -265,11 +317,12 @@ static enum tls_result take_content(struct record *r, struct tls_io *io, enum co
     if (type != CONTENT_HANDSHAKE && r->handshake_len > 0)
         return fail(r, io, ALERT_UNEXPECTED_MESSAGE, "TLS read: a record inside a message");
     if (type == CONTENT_DATA && n > 0) {
-        r->useless = 0;
+        count_data(r, n);
         return TLS_OK;
     }
-    if (++r->useless > USELESS_MAX)
+    if (r->useless == USELESS_MAX && !is_last(type, p, n))
         return fail(r, io, ALERT_UNEXPECTED_MESSAGE, "TLS read: too many records without data");
+    r->useless++;
     switch (type) {
     case CONTENT_DATA:
         return TLS_AGAIN;
@@ -316,6 +369,8 @@ enum tls_result record_open(struct record *r, struct tls_io *io, uint8_t *plain,
     const uint8_t *p = NULL;
     size_t len = 0;
 
+    if (r->failed)
+        return TLS_FAILED;
     r->reason = "";
     if (r->pending_len > 0)
         return give_pending(r, plain, room, n);

@@ -52,13 +52,15 @@ void record_free(struct record *r);
  * Decrypts up to room bytes into plain, as tls_open. Input of an incomplete record is kept, at most
  * one record of it. A KeyUpdate that asks for ours is answered in io->out. What the peer may not
  * send ends with TLS_FAILED and a fatal alert in io->out (RFC 8446 6.2), as do more than 16 records
- * without data in a row; after that, and after TLS_CLOSED, it must not be called again.
+ * without data in a row, and more than 64 KeyUpdates with less than 16 KiB of data for each. A
+ * failure stays; after TLS_CLOSED it must not be called again.
  */
 enum tls_result record_open(struct record *r, struct tls_io *io, uint8_t *plain, size_t room,
                             size_t *n);
 
 /* Encrypts n bytes (1..TLS_RECORD_MAX) as one record into io->out; plain[n] is overwritten. From
- * time to time a KeyUpdate that asks for nothing goes before it. TLS_OK or TLS_FAILED. */
+ * time to time a KeyUpdate that asks for nothing goes before it. TLS_OK or TLS_FAILED, which stays:
+ * after a failure of either call nothing is sealed any more, not even close_notify. */
 enum tls_result record_seal(struct record *r, struct tls_io *io, uint8_t *plain, size_t n);
 
 /* Writes close_notify into io->out (RFC 8446 6.1). */

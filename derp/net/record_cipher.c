@@ -96,6 +96,8 @@ static bool expand(struct record_pool *pool, const struct record_suite *suite,
     ctx = EVP_KDF_CTX_new(pool->hkdf);
     ok = ctx != NULL && EVP_KDF_derive(ctx, out, n, params) == 1;
     EVP_KDF_CTX_free(ctx);
+    if (!ok)
+        ERR_clear_error();
     return ok;
 }
 
@@ -113,7 +115,6 @@ static void release(struct record_pool *pool, const struct record_direction *d)
 static bool derive_keys(struct record_pool *pool, const struct record_suite *suite,
                         struct record_direction *d)
 {
-    d->count = 0;
     return expand(pool, suite, d->secret, "key", d->key, suite->key) &&
            expand(pool, suite, d->secret, "iv", d->iv, RECORD_IV);
 }
@@ -125,16 +126,23 @@ bool record_direction_init(struct record_pool *pool, const struct record_suite *
     return cipher_of(pool, suite) != NULL && derive_keys(pool, suite, d);
 }
 
-bool record_direction_update(struct record_pool *pool, const struct record_suite *suite,
-                             struct record_direction *d)
+bool record_direction_next(struct record_pool *pool, const struct record_suite *suite,
+                           const struct record_direction *d, struct record_direction *next)
 {
-    uint8_t next[RECORD_SECRET_MAX];
-    bool ok = expand(pool, suite, d->secret, "traffic upd", next, suite->secret);
+    *next = (struct record_direction){.seals = d->seals};
+    if (expand(pool, suite, d->secret, "traffic upd", next->secret, suite->secret) &&
+        derive_keys(pool, suite, next))
+        return true;
+    mem_wipe(next, sizeof *next);
+    return false;
+}
 
+void record_direction_replace(struct record_pool *pool, struct record_direction *d,
+                              struct record_direction *next)
+{
     release(pool, d);
-    memcpy(d->secret, next, suite->secret);
-    mem_wipe(next, sizeof next);
-    return ok && derive_keys(pool, suite, d);
+    *d = *next;
+    mem_wipe(next, sizeof *next);
 }
 
 void record_direction_wipe(struct record_pool *pool, struct record_direction *d)
@@ -205,7 +213,10 @@ bool record_protect(struct record_pool *pool, const struct record_suite *suite,
     };
 
     d->count++; /* whatever becomes of it: a nonce is never used twice */
-    return run(ctx, header, in, n, out) && EVP_CIPHER_CTX_get_params(ctx, tag) == 1;
+    if (run(ctx, header, in, n, out) && EVP_CIPHER_CTX_get_params(ctx, tag) == 1)
+        return true;
+    ERR_clear_error();
+    return false;
 }
 
 bool record_unprotect(struct record_pool *pool, const struct record_suite *suite,

@@ -39,9 +39,14 @@ struct record_direction {
 bool record_direction_init(struct record_pool *pool, const struct record_suite *suite,
                            struct record_direction *d, const uint8_t *secret);
 
-/* The next generation of the traffic secret (RFC 8446 7.2), and the keys of it. */
-bool record_direction_update(struct record_pool *pool, const struct record_suite *suite,
-                             struct record_direction *d);
+/* The next generation of the traffic secret (RFC 8446 7.2) and the keys of it, into next, with
+ * number 0. False: OpenSSL had no memory; d is as it was, and its numbers are never used again. */
+bool record_direction_next(struct record_pool *pool, const struct record_suite *suite,
+                           const struct record_direction *d, struct record_direction *next);
+
+/* From now on d has the keys of next, which is wiped. */
+void record_direction_replace(struct record_pool *pool, struct record_direction *d,
+                              struct record_direction *next);
 
 /* Forgets the ready cipher, and wipes. */
 void record_direction_wipe(struct record_pool *pool, struct record_direction *d);

@@ -151,6 +151,7 @@ static void remember_reason(struct tls *t, const char *what)
     if (verdict != X509_V_OK && !SSL_is_server(t->ssl) && SSL_get_verify_mode(t->ssl) != 0)
         words = X509_verify_cert_error_string(verdict);
     set_reason(t, mem_printf("%s: %s", what, words == NULL ? "unexpected end" : words));
+    t->failed = true;
     ERR_clear_error();
 }
 
@@ -181,12 +182,14 @@ static void begin(struct tls *t, struct tls_io *io)
 }
 
 /* A TLS 1.3 server gives its connection to the record layer and OpenSSL's memory back. Nothing was
- * sent or taken under the new keys yet: there are no tickets, and OpenSSL reads record by record.
- */
+ * sent or taken under the new keys yet: there are no tickets, and OpenSSL reads record by record. A
+ * peer that wants short records (RFC 6066 4) stays with OpenSSL, which always agrees to that. */
 static void hand_over(struct tls *t)
 {
     if (t->secrets_known == (TLS_SECRETS_READ | TLS_SECRETS_WRITE) &&
-        SSL_version(t->ssl) == TLS1_3_VERSION && SSL_has_pending(t->ssl) == 0)
+        SSL_version(t->ssl) == TLS1_3_VERSION && SSL_has_pending(t->ssl) == 0 &&
+        SSL_SESSION_get_max_fragment_length(SSL_get0_session(t->ssl)) ==
+            TLSEXT_max_fragment_length_DISABLED)
         t->record = record_new(t->ctx->records, t->secrets);
     forget_secrets(t);
     if (t->record == NULL)
@@ -217,10 +220,13 @@ enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_
 
     if (t->record != NULL)
         return record_open(t->record, io, plain, room, n);
+    if (t->failed)
+        return TLS_FAILED;
     begin(t, io);
     r = judge(t, SSL_read_ex(t->ssl, plain, room, n), "TLS read");
     if (t->key_updates > KEY_UPDATES_MAX) {
         set_reason(t, mem_strdup("TLS read: too many key updates"));
+        t->failed = true;
         return TLS_FAILED;
     }
     if (r == TLS_OK)
@@ -234,15 +240,18 @@ enum tls_result tls_seal(struct tls *t, struct tls_io *io, uint8_t *plain, size_
 
     if (t->record != NULL)
         return record_seal(t->record, io, plain, n);
+    if (t->failed)
+        return TLS_FAILED;
     begin(t, io);
-    if (SSL_write_ex(t->ssl, plain, n, &written) == 1 && written == n) {
-        t->io = NULL;
-        return TLS_OK;
+    /* More than one record only when the peer wants short ones. */
+    while (n > 0 && SSL_write_ex(t->ssl, plain, n, &written) == 1) {
+        plain += written;
+        n -= written;
     }
-    /* The output has room for a record and the handshake is over: anything else is fatal. */
-    remember_reason(t, "TLS write");
+    if (n > 0) /* the output has room and the handshake is over: whatever it is, it is fatal */
+        remember_reason(t, "TLS write");
     t->io = NULL;
-    return TLS_FAILED;
+    return n > 0 ? TLS_FAILED : TLS_OK;
 }
 
 void tls_close_notify(struct tls *t, struct tls_io *io)

@@ -188,6 +188,9 @@ static struct tls_context *context_new(const SSL_METHOD *method)
     SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                           SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                           SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+#ifdef SSL_OP_NO_RECORD_SIZE_LIMIT_EXT /* RFC 8449, which later OpenSSL may agree to by itself */
+    SSL_CTX_set_options(ctx->ssl_ctx, SSL_OP_NO_RECORD_SIZE_LIMIT_EXT);
+#endif
     SSL_CTX_set_session_cache_mode(ctx->ssl_ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx->ssl_ctx, 0);
     SSL_CTX_set_msg_callback(ctx->ssl_ctx, on_message);

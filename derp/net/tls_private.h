@@ -27,6 +27,7 @@ struct tls {
     char *reason;                   /* of the last failure, NULL: none */
     bool is_challenge;
     bool notified;
+    bool failed; /* OpenSSL's part, for good: reason stays */
     uint8_t secrets_known;
     unsigned key_updates; /* received by OpenSSL since the last data */
 };

@@ -10,9 +10,12 @@
 #include "derp/net/record_cipher.h"
 
 #define WIRE_MAX  (1 << 17)
-#define PIECE_MAX 2048 /* a length is eight times its byte */
+#define PIECE_MAX 16900 /* more than a record may have */
 
-static uint8_t wire[WIRE_MAX], answers[TLS_OUT_ROOM], spare[TLS_SPARE_ROOM], plain[1 << 16];
+static uint8_t wire[WIRE_MAX], answers[TLS_OUT_ROOM], spare[TLS_SPARE_ROOM];
+static uint8_t sent[WIRE_MAX]; /* data, in order; up to the first record that is not to be opened */
+static size_t sent_len;
+static bool sent_more; /* after it */
 static struct record_pool *pool;
 static const struct record_suite *suite;
 static struct record_direction client;
@@ -26,25 +29,45 @@ static void check(bool condition)
 /* A sealed record of this kind: bytes, then its kind. */
 static size_t seal(uint8_t kind, const uint8_t *p, size_t n, uint8_t *out)
 {
-    uint8_t inner[PIECE_MAX + 1];
+    static uint8_t inner[PIECE_MAX + 1];
+    struct record_direction next;
     size_t body = n + 1 + RECORD_TAG;
 
     memcpy(inner, p, n);
     inner[n] = kind;
     memcpy(out, (uint8_t[]){23, 3, 3, (uint8_t)(body >> 8), (uint8_t)body}, RECORD_HEADER);
     check(record_protect(pool, suite, &client, out, inner, n + 1, out + RECORD_HEADER));
-    if (kind == 22 && n == 5 && memcmp(p, "\x18\0\0\1", 4) == 0 && p[4] <= 1)
-        check(record_direction_update(pool, suite, &client));
+    if (kind == 22 && n == 5 && memcmp(p, "\x18\0\0\1", 4) == 0 && p[4] <= 1) {
+        check(record_direction_next(pool, suite, &client, &next));
+        record_direction_replace(pool, &client, &next);
+    } else if (kind == 23 && n <= TLS_RECORD_MAX && !sent_more) {
+        memcpy(sent + sent_len, p, n);
+        sent_len += n;
+    } else {
+        sent_more = true;
+    }
     return RECORD_HEADER + body;
+}
+
+/* Data are one byte, told by the next, 66 times as many as the length says. */
+static size_t seal_data(const uint8_t *p, size_t n, uint8_t length, uint8_t *out)
+{
+    static uint8_t data[PIECE_MAX];
+    size_t len = (size_t)length * 66;
+
+    memset(data, n > 0 ? p[0] : 0, len);
+    return seal(23, data, len, out);
 }
 
 static size_t write_stream(const uint8_t *data, size_t n)
 {
     size_t len = 0;
 
+    sent_len = 0;
+    sent_more = false;
     while (n >= 2 && len + PIECE_MAX + 64 < WIRE_MAX) {
-        uint8_t kind = data[0];
-        size_t take = data[1] == 255 ? PIECE_MAX : data[1];
+        uint8_t kind = data[0], length = data[1];
+        size_t take = kind == 23 ? 1 : length;
 
         data += 2;
         n -= 2;
@@ -52,6 +75,9 @@ static size_t write_stream(const uint8_t *data, size_t n)
         if (kind == 255) { /* not sealed */
             memcpy(wire + len, data, take);
             len += take;
+            sent_more = true;
+        } else if (kind == 23) {
+            len += seal_data(data, take, length, wire + len);
         } else {
             len += seal(kind, data, take, wire + len);
         }
@@ -64,23 +90,28 @@ static size_t write_stream(const uint8_t *data, size_t n)
 static void read_stream(struct record *r, size_t len, size_t step, size_t room)
 {
     struct tls_io io = {.out = answers, .out_cap = sizeof answers, .spare = spare};
+    uint8_t *plain = malloc(room);
+    enum tls_result result = TLS_AGAIN;
+    size_t got = 0;
 
-    for (size_t at = 0; at < len; at += io.in_len) {
-        enum tls_result result;
-        size_t n = step < len - at ? step : len - at, got = 0;
+    for (size_t at = 0; at < len && result == TLS_AGAIN; at += step) {
+        size_t n = 0;
 
         io.in = wire + at;
-        io.in_len = n;
+        io.in_len = step < len - at ? step : len - at;
         io.out_len = 0;
-        while ((result = record_open(r, &io, plain, room, &got)) == TLS_OK)
-            check(got > 0 && got <= room);
-        if (result != TLS_AGAIN) {
-            check(result == TLS_CLOSED || record_reason(r)[0] != '\0');
-            return;
+        while ((result = record_open(r, &io, plain, room, &n)) == TLS_OK) {
+            check(n > 0 && n <= room);
+            if (got < sent_len)
+                check(n <= sent_len - got && memcmp(plain, sent + got, n) == 0);
+            else
+                check(sent_more);
+            got += n;
         }
-        check(io.in_len == 0 && record_reason(r)[0] == '\0');
-        io.in_len = n;
+        check(result != TLS_AGAIN || (io.in_len == 0 && record_reason(r)[0] == '\0'));
+        check(result != TLS_FAILED || record_reason(r)[0] != '\0');
     }
+    free(plain);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -98,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     r = record_new(pool, &secrets);
     check(r != NULL && record_direction_init(pool, suite, &client, secrets.read));
-    read_stream(r, write_stream(data + 2, n - 2), data[0] + 1u, data[1] * 8u + 1);
+    read_stream(r, write_stream(data + 2, n - 2), data[0] + 1u, data[1] * 70u + 1);
     record_direction_wipe(pool, &client);
     client.seals = true;
     record_free(r);

@@ -10,7 +10,11 @@
 #define CLIENT_RECORD                                                                              \
     "1703030043a23f7054b62c94d0affafe8228ba55cbefacea42f914aa66bcab3f2b9819a8a5b46b395bd54a9a"     \
     "20441e2b62974e1f5a6292a2977014bd1e3deae63aeebb21694915e4"
-/* Not in the RFC, but what others compute from it: the secrets after one update. */
+/* The server's, its second: a ticket was the first. */
+#define SERVER_RECORD                                                                              \
+    "17030300432e937e11ef4ac740e538ad36005fc4a46932fc3225d05f82aa1b36e30efaf97d90e6dffc602dcb50"   \
+    "1a59a8fcc49c4bf2e5f0a21c0047c2abf332540dd032e167c2955d"
+/* Not in the RFC, but what others compute from it: the client's secret after one update. */
 #define CLIENT_UPDATED "fcdfcc72725aaee48bf64e4fd8b749cdbdbab39d90da0b26e2245ca6ea167207"
 
 #define AES_128  0x1301
@@ -79,6 +83,7 @@ static enum tls_result reads(struct pair *p, struct record *r, size_t n, size_t 
 {
     enum tls_result result = TLS_AGAIN;
     size_t at = 0, got;
+    uint8_t *exact = malloc(room); /* a byte more and ASan would see it */
 
     p->io = (struct tls_io){.out = p->answers, .out_cap = sizeof p->answers, .spare = p->spare};
     while (at < n) {
@@ -86,15 +91,18 @@ static enum tls_result reads(struct pair *p, struct record *r, size_t n, size_t 
 
         p->io.in = p->wire + at;
         p->io.in_len = take;
-        while ((result = record_open(r, &p->io, p->plain + p->plain_len, room, &got)) == TLS_OK) {
+        while ((result = record_open(r, &p->io, exact, room, &got)) == TLS_OK) {
             assert_in_range(got, 1, room);
+            memcpy(p->plain + p->plain_len, exact, got);
             p->plain_len += got;
         }
+        memset(p->spare, 0xee, sizeof p->spare); /* the next connection's */
         if (result != TLS_AGAIN)
-            return result;
+            break;
         assert_int_equal(p->io.in_len, 0);
         at += take;
     }
+    free(exact);
     return result;
 }
 
@@ -102,6 +110,7 @@ static void test_the_rfcs_example(void **state)
 {
     struct record_pool *pool = record_pool_new();
     struct record_secrets s = {.suite = AES_128};
+    struct record_direction next;
     struct record *r;
     uint8_t wire[128], plain[128], out[128], updated[64];
     size_t n, len = unhex(CLIENT_RECORD, wire);
@@ -117,9 +126,15 @@ static void test_the_rfcs_example(void **state)
         assert_int_equal(plain[i], i);
     assert_string_equal(record_suite_name(r), "TLS_AES_128_GCM_SHA256");
 
-    assert_true(record_direction_update(pool, r->suite, &r->read));
+    r->write.count = 1;
+    assert_int_equal(record_seal(r, &io, plain, 50), TLS_OK);
+    assert_int_equal(io.out_len, unhex(SERVER_RECORD, wire));
+    assert_memory_equal(out, wire, io.out_len);
+
+    assert_true(record_direction_next(pool, r->suite, &r->read, &next));
     unhex(CLIENT_UPDATED, updated);
-    assert_memory_equal(r->read.secret, updated, 32);
+    assert_memory_equal(next.secret, updated, 32);
+    assert_int_equal(r->read.count, 1); /* that of the old key stays */
     record_free(r);
     record_pool_free(pool);
 }
@@ -179,29 +194,34 @@ struct hostile {
     const char *what;
     uint8_t type;
     const char *body; /* hexadecimal */
-    int again;        /* how often */
+    int before;       /* so often it is taken */
     uint8_t alert;
+    const char *reason; /* after "TLS read: " */
 };
 static const struct hostile hostiles[] = {
-    {"another handshake message", 22, "0400000102", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"longer KeyUpdate", 22, "1800000201", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"two in a record", 22, "18000001001800000100", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"something after it", 22, "180000010000", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"KeyUpdate of 2", 22, "1800000102", 1, ALERT_ILLEGAL_PARAMETER},
-    {"empty handshake", 22, "", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"short alert", 21, "01", 1, ALERT_DECODE_ERROR},
-    {"long alert", 21, "010000", 1, ALERT_DECODE_ERROR},
-    {"change_cipher_spec inside", 20, "01", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"heartbeat", 24, "01", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"no kind", 0, "", 1, ALERT_UNEXPECTED_MESSAGE},
-    {"no data, 17 times", 23, "", 17, ALERT_UNEXPECTED_MESSAGE},
-    {"user_canceled, 17 times", 21, "015a", 17, ALERT_UNEXPECTED_MESSAGE},
+    {"another handshake message", 22, "0400000102", 0, ALERT_UNEXPECTED_MESSAGE, "not a KeyUpdate"},
+    {"longer KeyUpdate", 22, "1800000201", 0, ALERT_UNEXPECTED_MESSAGE, "not a KeyUpdate"},
+    {"two in a record", 22, "18000001001800000100", 0, ALERT_UNEXPECTED_MESSAGE,
+     "not a KeyUpdate alone"},
+    {"something after it", 22, "180000010000", 0, ALERT_UNEXPECTED_MESSAGE,
+     "not a KeyUpdate alone"},
+    {"KeyUpdate of 2", 22, "1800000102", 0, ALERT_ILLEGAL_PARAMETER, "a broken KeyUpdate"},
+    {"empty handshake", 22, "", 0, ALERT_UNEXPECTED_MESSAGE, "not a KeyUpdate alone"},
+    {"short alert", 21, "01", 0, ALERT_DECODE_ERROR, "a broken alert"},
+    {"long alert", 21, "010000", 0, ALERT_DECODE_ERROR, "a broken alert"},
+    {"change_cipher_spec inside", 20, "01", 0, ALERT_UNEXPECTED_MESSAGE,
+     "an unknown kind of record"},
+    {"heartbeat", 24, "01", 0, ALERT_UNEXPECTED_MESSAGE, "an unknown kind of record"},
+    {"no kind", 0, "", 0, ALERT_UNEXPECTED_MESSAGE, "a record without a kind"},
+    {"no data", 23, "", 16, ALERT_UNEXPECTED_MESSAGE, "too many records without data"},
+    {"user_canceled", 21, "015a", 16, ALERT_UNEXPECTED_MESSAGE, "too many records without data"},
 };
 
 /* The server has failed with this alert; the client can read it. */
 static void expect_alert(struct pair *p, const char *what, enum tls_result result, uint8_t alert)
 {
-    uint8_t plain[64];
+    uint8_t plain[64], data[8];
+    struct tls_io out = {.out = plain, .out_cap = sizeof plain};
 
     if (result != TLS_FAILED || record_reason(p->server)[0] == '\0')
         fail_msg("%s: result %d, \"%s\"", what, result, record_reason(p->server));
@@ -210,6 +230,11 @@ static void expect_alert(struct pair *p, const char *what, enum tls_result resul
                                  p->answers + RECORD_HEADER, 3 + RECORD_TAG, plain));
     if (plain[0] != ALERT_FATAL || plain[1] != alert || plain[2] != CONTENT_ALERT)
         fail_msg("%s: alert %d, level %d, type %d", what, plain[1], plain[0], plain[2]);
+    /* The end: nothing is said after it. */
+    assert_int_equal(record_seal(p->server, &out, data, 1), TLS_FAILED);
+    record_close_notify(p->server, &out);
+    assert_int_equal(out.out_len, 0);
+    assert_string_not_equal(record_reason(p->server), "");
 }
 
 static void test_hostile_content(void **state)
@@ -219,14 +244,17 @@ static void test_hostile_content(void **state)
         const struct hostile *h = &hostiles[i];
         struct pair *p = pair_new(AES_128);
         struct tls_io out = writer(p);
+        uint8_t body[64];
+        size_t n = unhex(h->body, body);
 
-        for (int k = 0; k < h->again; k++) {
-            uint8_t body[64];
-            size_t n = unhex(h->body, body);
-
+        for (int k = 0; k < h->before; k++)
             assert_true(write_record(p->client, &out, h->type, body, n));
-        }
+        if (h->before > 0)
+            assert_int_equal(reads(p, p->server, out.out_len, 1 << 16, 1 << 16), TLS_AGAIN);
+        out = writer(p);
+        assert_true(write_record(p->client, &out, h->type, body, n));
         expect_alert(p, h->what, reads(p, p->server, out.out_len, 1 << 16, 1 << 16), h->alert);
+        assert_string_equal(record_reason(p->server) + strlen("TLS read: "), h->reason);
         pair_free(p);
     }
 }
@@ -277,8 +305,11 @@ static void test_nothing_passes_changed(void **state)
         p->wire[bit / 8] ^= (uint8_t)(1 << bit % 8);
         result = reads(p, p->server, len, 1 << 16, 1 << 16);
         assert_int_equal(p->plain_len, 0);
-        /* A longer length only waits for more. */
-        assert_true(result == TLS_FAILED || (bit / 8 == 3 || bit / 8 == 4));
+        /* A longer length, and only that, waits for more. */
+        assert_int_equal(result, ((size_t)p->wire[3] << 8 | p->wire[4]) > len - RECORD_HEADER &&
+                                         bit / 8 != 0 && p->wire[3] <= 0x41
+                                     ? TLS_AGAIN
+                                     : TLS_FAILED);
         pair_free(p);
     }
     for (int twice = 0; twice <= 1; twice++) {
@@ -335,6 +366,7 @@ static void test_key_updates(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof all_suites / sizeof *all_suites; i++) {
         struct pair *p = pair_new(all_suites[i]);
+        struct record_direction next;
         struct tls_io out;
         uint8_t asks[KEY_UPDATE_LEN + 1] = {KEY_UPDATE, 0, 0, 1, 1};
 
@@ -352,7 +384,8 @@ static void test_key_updates(void **state)
             uint8_t piece[2] = {asks[b]};
             assert_true(write_record(p->client, &out, CONTENT_HANDSHAKE, piece, 1));
         }
-        record_direction_update(p->pool, p->client->suite, &p->client->write);
+        assert_true(record_direction_next(p->pool, p->client->suite, &p->client->write, &next));
+        record_direction_replace(p->pool, &p->client->write, &next);
         assert_int_equal(reads(p, p->server, out.out_len, 3, 1 << 16), TLS_AGAIN);
         assert_int_equal(p->io.out_len, RECORD_HEADER + KEY_UPDATE_LEN + 1 + RECORD_TAG);
         memcpy(p->wire, p->answers, p->io.out_len);
@@ -365,16 +398,57 @@ static void test_key_updates(void **state)
 
 static void test_a_record_inside_a_message(void **state)
 {
-    struct pair *p = pair_new(AES_128);
-    struct tls_io out = writer(p);
-    uint8_t piece[3] = {KEY_UPDATE, 0}, data[2] = {'x'};
+    static const struct {
+        enum content_type type;
+        const char *body;
+    } inside[] = {{CONTENT_DATA, "41"}, {CONTENT_DATA, ""}, {CONTENT_ALERT, "0100"}};
 
     (void)state;
-    assert_true(write_record(p->client, &out, CONTENT_HANDSHAKE, piece, 2));
-    assert_true(write_record(p->client, &out, CONTENT_DATA, data, 1));
-    expect_alert(p, "data inside", reads(p, p->server, out.out_len, 1 << 16, 1 << 16),
+    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+        struct pair *p = pair_new(AES_128);
+        struct tls_io out = writer(p);
+        uint8_t piece[3] = {KEY_UPDATE, 0}, body[8];
+        size_t n = unhex(inside[i].body, body);
+
+        assert_true(write_record(p->client, &out, CONTENT_HANDSHAKE, piece, 2));
+        assert_true(write_record(p->client, &out, inside[i].type, body, n));
+        expect_alert(p, "inside", reads(p, p->server, out.out_len, 1 << 16, 1 << 16),
+                     ALERT_UNEXPECTED_MESSAGE);
+        assert_int_equal(p->plain_len, 0);
+        pair_free(p);
+    }
+}
+
+static void send_update(struct pair *p, struct tls_io *out)
+{
+    assert_true(write_key_update(p->client, out));
+}
+
+/* One byte of data between them is no excuse; 16 KiB are. */
+static void test_key_updates_are_rationed(void **state)
+{
+    struct pair *p = pair_new(AES_128);
+    uint8_t data[TLS_RECORD_MAX + 1] = {0};
+    struct tls_io out = writer(p);
+
+    (void)state;
+    for (int i = 0; i < UPDATES_MAX; i++) {
+        send_update(p, &out);
+        record_seal(p->client, &out, data, 1);
+    }
+    assert_int_equal(reads(p, p->server, out.out_len, 1 << 16, 1 << 16), TLS_AGAIN);
+    for (int i = 0; i < 10; i++) {
+        out = writer(p);
+        record_seal(p->client, &out, data, TLS_RECORD_MAX);
+        send_update(p, &out);
+        p->plain_len = 0;
+        assert_int_equal(reads(p, p->server, out.out_len, 1 << 16, 1 << 16), TLS_AGAIN);
+    }
+    out = writer(p);
+    send_update(p, &out);
+    expect_alert(p, "one too many", reads(p, p->server, out.out_len, 1 << 16, 1 << 16),
                  ALERT_UNEXPECTED_MESSAGE);
-    assert_int_equal(p->plain_len, 0);
+    assert_string_equal(record_reason(p->server), "TLS read: too many KeyUpdates");
     pair_free(p);
 }
 
@@ -414,15 +488,31 @@ static void test_useless_records_are_counted_in_a_row(void **state)
     pair_free(p);
 }
 
+/* The alert that the client has sent is the last record; what it says, and at which level. */
 static void test_ends(void **state)
 {
+    uint8_t last[16];
     struct pair *p = pair_new(AES_128);
     struct tls_io out = writer(p);
 
     (void)state;
     record_close_notify(p->client, &out);
+    assert_true(record_unprotect(p->pool, p->server->suite, &p->server->read, p->wire,
+                                 p->wire + RECORD_HEADER, out.out_len - RECORD_HEADER, last));
+    assert_memory_equal(last, "\1\0\x15", 3);
+    pair_free(p);
+
+    /* Even after as many records without data as may be. */
+    p = pair_new(AES_128);
+    out = writer(p);
+    for (int k = 0; k < USELESS_MAX; k++)
+        write_record(p->client, &out, CONTENT_DATA, last, 0);
+    record_close_notify(p->client, &out);
     assert_int_equal(reads(p, p->server, out.out_len, 1 << 16, 1 << 16), TLS_CLOSED);
     assert_int_equal(p->io.out_len, 0);
+    pair_free(p);
+
+    p = pair_new(AES_128);
     out = writer(p);
     write_alert(p->client, &out, ALERT_FATAL, ALERT_INTERNAL_ERROR);
     assert_int_equal(reads(p, p->server, out.out_len, 1 << 16, 1 << 16), TLS_FAILED);
@@ -458,7 +548,8 @@ static void test_many_share_the_pool(void **state)
         for (int i = round; i < MANY; i += 7) { /* some end, and begin anew */
             struct record_secrets s = {.suite = AES_128}, mirrored = s;
 
-            mirrored.read[1] = s.write[1] = 9;
+            mirrored.read[1] = s.write[1] = (uint8_t)i;
+            mirrored.write[2] = s.read[2] = (uint8_t)(i >> 8 | 2);
             record_free(servers[i]);
             record_free(clients[i]);
             servers[i] = record_new(p->pool, &s);
@@ -481,6 +572,7 @@ static void test_no_room_to_write(void **state)
     (void)state;
     assert_int_equal(record_seal(p->server, &out, data, 9), TLS_FAILED);
     assert_int_equal(out.out_len, 0);
+    assert_int_equal(p->server->write.count, 0);
     assert_string_equal(record_reason(p->server), "TLS write: encryption failed");
     pair_free(p);
 }
@@ -497,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_padding),
         cmocka_unit_test(test_key_updates),
         cmocka_unit_test(test_a_record_inside_a_message),
+        cmocka_unit_test(test_key_updates_are_rationed),
         cmocka_unit_test(test_old_keys_are_changed),
         cmocka_unit_test(test_useless_records_are_counted_in_a_row),
         cmocka_unit_test(test_ends),
