@@ -402,7 +402,7 @@ def stage_tailnet(result, deadline):
 
 def stage_appliance(result, deadline):
     """The package in booted containers on a private network."""
-    pytest(result, "appliance", deadline, "tests/appliance")
+    pytest_files(result, "appliance", deadline, "tests/appliance")
 
 
 def has_tests(folder):

@@ -41,9 +41,11 @@ def setup_pid(world):
 def kill_at(world, point):
     process = world.server.popen("derp-setup", DOMAIN, "--yes", *world.setup_flags(),
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    pid = None
     for line in process.stderr:
+        pid = pid or setup_pid(world)  # looking for it takes longer than the steps that follow the point
         if point in line:
-            os.kill(setup_pid(world), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             break
     process.stderr.read()
     assert process.wait(60) != 0
