@@ -61,9 +61,7 @@ static enum job_exit failed(struct session *s, const struct schedule_facts *fact
 
 static bool drive(struct session *s, struct failure *fail)
 {
-    const struct config *config = s->config;
-    return client_open(&s->client, config->acme_directory, config->acme_ca_file, fail) &&
-           order_drive(s, fail);
+    return client_open(&s->client, s->ca->directory, s->ca->ca_file, fail) && order_drive(s, fail);
 }
 
 static enum job_exit certify(struct session *s, enum job_verb verb)
@@ -93,7 +91,7 @@ static enum job_exit take_back(struct session *s)
 {
     struct failure fail = {0};
     bool already;
-    if (client_open(&s->client, s->config->acme_directory, s->config->acme_ca_file, &fail) &&
+    if (client_open(&s->client, s->ca->directory, s->ca->ca_file, &fail) &&
         revoke(s, &already, &fail))
         return already ? JOB_NOTHING : JOB_CHANGED;
     failure_log(&fail, failure_name(fail.class));
@@ -135,10 +133,12 @@ static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
 
 enum job_exit job(const struct config *config, enum job_verb verb)
 {
-    struct session s = {.config = config, .store.lock = -1};
+    struct authority list[AUTHORITY_MAX];
+    struct session s = {.config = config, .ca = list, .store.lock = -1};
     enum job_exit code;
     if (!clock_possible())
         return JOB_FAILED;
+    authority_list(config, list);
     if (begin(&s, verb, &code))
         code = verb == JOB_REVOKE ? take_back(&s) : certify(&s, verb);
     client_close(&s.client);

@@ -84,15 +84,21 @@ bool jws_sign(EVP_PKEY *key, const void *data, size_t n, uint8_t signature[stati
     return ok || key_fault(f, "cannot sign a request");
 }
 
-char *jws_body(EVP_PKEY *key, const char *protected, const char *payload, struct fault *f)
+/* Signs the encoded header and payload; which way, the caller says. */
+typedef bool (*signer)(void *arg, const char *input, uint8_t *signature, size_t *n,
+                       struct fault *f);
+
+static char *flattened(const char *protected, const char *payload, signer sign, void *arg,
+                       struct fault *f)
 {
     uint8_t signature[JWS_SIGNATURE];
+    size_t n;
     char *header = text_base64url(protected, strlen(protected));
     char *content = text_base64url(payload, strlen(payload));
     char *input = mem_printf("%s.%s", header, content);
     char *body = NULL;
-    if (jws_sign(key, input, strlen(input), signature, f)) {
-        char *text = text_base64url(signature, sizeof signature);
+    if (sign(arg, input, signature, &n, f)) {
+        char *text = text_base64url(signature, n);
         body = mem_printf("{\"protected\":\"%s\",\"payload\":\"%s\",\"signature\":\"%s\"}", header,
                           content, text);
         free(text);
@@ -101,4 +107,35 @@ char *jws_body(EVP_PKEY *key, const char *protected, const char *payload, struct
     free(content);
     free(input);
     return body;
+}
+
+static bool sign_es256(void *arg, const char *input, uint8_t *signature, size_t *n, struct fault *f)
+{
+    *n = JWS_SIGNATURE;
+    return jws_sign(arg, input, strlen(input), signature, f);
+}
+
+char *jws_body(EVP_PKEY *key, const char *protected, const char *payload, struct fault *f)
+{
+    return flattened(protected, payload, sign_es256, key, f);
+}
+
+struct secret {
+    const uint8_t *bytes;
+    size_t n;
+};
+
+static bool sign_hs256(void *arg, const char *input, uint8_t *signature, size_t *n, struct fault *f)
+{
+    const struct secret *secret = arg;
+    *n = JWS_DIGEST;
+    return EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret->bytes, secret->n,
+                     (const unsigned char *)input, strlen(input), signature, JWS_SIGNATURE, NULL) ||
+           key_fault(f, "cannot sign an external account binding");
+}
+
+char *jws_hmac_body(const uint8_t *secret, size_t n, const char *protected, const char *payload,
+                    struct fault *f)
+{
+    return flattened(protected, payload, sign_hs256, &(struct secret){secret, n}, f);
 }

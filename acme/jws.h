@@ -39,4 +39,8 @@ bool jws_sign(EVP_PKEY *key, const void *data, size_t n, uint8_t signature[stati
  */
 char *jws_body(EVP_PKEY *key, const char *protected, const char *payload, struct fault *f);
 
+/* The same with HS256 (RFC 7518 3.2), for an external account binding. */
+char *jws_hmac_body(const uint8_t *secret, size_t n, const char *protected, const char *payload,
+                    struct fault *f);
+
 #endif

@@ -386,7 +386,17 @@ char *message_protected(const char *nonce, const char *url, const char *jwk, con
     return dump(root);
 }
 
-char *message_new_account(const char *email)
+char *message_binding_header(const char *key_id, const char *url)
+{
+    return dump(json_pack("{s:s, s:s, s:s}", "alg", "HS256", "kid", key_id, "url", url));
+}
+
+char *message_find_account(void)
+{
+    return dump(json_pack("{s:b}", "onlyReturnExisting", 1));
+}
+
+char *message_new_account(const char *email, const char *binding)
 {
     json_t *root = json_pack("{s:b}", "termsOfServiceAgreed", 1);
     if (email) {
@@ -394,6 +404,8 @@ char *message_new_account(const char *email)
         json_object_set_new(root, "contact", json_pack("[s]", contact));
         free(contact);
     }
+    if (binding)
+        json_object_set_new(root, "externalAccountBinding", json_loads(binding, 0, NULL));
     return dump(root);
 }
 

@@ -97,8 +97,16 @@ const char *message_status_name(enum message_status status);
 /* The protected header: nonce, url and exactly one of jwk (a JSON object) and kid. */
 char *message_protected(const char *nonce, const char *url, const char *jwk, const char *kid);
 
-/* newAccount: terms agreed, a mailto contact unless email is NULL. */
-char *message_new_account(const char *email);
+/* The protected header of the JWS inside an external account binding (RFC 8555 7.3.4): HS256, no
+ * nonce. */
+char *message_binding_header(const char *key_id, const char *url);
+
+/* newAccount: terms agreed, a mailto contact unless email is NULL, an external account binding (a
+ * JWS as JSON) unless that is NULL. */
+char *message_new_account(const char *email, const char *binding);
+
+/* newAccount that only looks the account of the key up (RFC 8555 7.3.1). */
+char *message_find_account(void);
 
 /* newOrder for one DNS name; profile may be NULL. */
 char *message_new_order(const char *name, const char *profile);

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <stdbool.h>
 
+#include "acme/authority.h"
 #include "acme/client.h"
 #include "acme/state.h"
 #include "acme/store.h"
@@ -13,6 +14,7 @@
 
 struct session {
     const struct config *config;
+    const struct authority *ca; /* the CA that this run works with */
     struct store store;
     struct state state;
     struct client client;

@@ -17,8 +17,6 @@
 #include "base/text.h"
 
 #define STATE_FILE    "order.json"
-#define ACCOUNT_KEY   "account/account.key"
-#define ACCOUNT_FILE  "account/account.json"
 #define PENDING_KEY   "pending/privkey.pem"
 #define PENDING_CHAIN "pending/fullchain.pem"
 #define KEY_BYTES_MAX 16384
@@ -79,6 +77,11 @@ static void sweep(const struct store *s, const char *name, bool all)
     if (dir)
         closedir(dir);
     free(path);
+}
+
+void store_sweep(const struct store *s, const char *name)
+{
+    sweep(s, name, false);
 }
 
 static bool make_folders(const struct store *s, struct fault *f)
@@ -230,12 +233,6 @@ static EVP_PKEY *new_key(const struct store *s, const char *name, struct fault *
     return key;
 }
 
-EVP_PKEY *store_account_key(const struct store *s, bool *made, struct fault *f)
-{
-    *made = !has(s, ACCOUNT_KEY);
-    return *made ? new_key(s, ACCOUNT_KEY, f) : load_key(s, ACCOUNT_KEY, f);
-}
-
 EVP_PKEY *store_new_pending_key(const struct store *s, struct fault *f)
 {
     /* A chain of an earlier order must not meet the new key. */
@@ -247,34 +244,6 @@ EVP_PKEY *store_new_pending_key(const struct store *s, struct fault *f)
 EVP_PKEY *store_pending_key(const struct store *s, struct fault *f)
 {
     return load_key(s, PENDING_KEY, f);
-}
-
-/* --- Account ---------------------------------------------------------------------------------- */
-
-bool store_load_account(const struct store *s, struct account *a)
-{
-    struct buf b;
-    struct fault why;
-    *a = (struct account){0};
-    if (!has(s, ACCOUNT_FILE))
-        return false;
-    buf_init(&b, STATE_BYTES_MAX);
-    bool ok = read_bytes(s, ACCOUNT_FILE, &b, &why) && account_parse(b.data, b.len, a, &why);
-    if (!ok)
-        log_warning("%s/%s: %s; the account is looked up by its key", s->dir, ACCOUNT_FILE,
-                    why.text);
-    buf_free(&b);
-    return ok;
-}
-
-bool store_save_account(const struct store *s, const struct account *a, struct fault *f)
-{
-    if (!a)
-        return remove_file(s, ACCOUNT_FILE, f);
-    char *text = account_print(a);
-    bool ok = write_text(s, ACCOUNT_FILE, text, 0600, f);
-    free(text);
-    return ok;
 }
 
 /* --- The order under way ---------------------------------------------------------------------- */

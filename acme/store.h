@@ -5,7 +5,7 @@
  *
  *   lock                          held while anything may be written
  *   order.json         0640       where the order stands, failures, next try (state.h)
- *   account/           0700       account.key 0600, account.json 0600
+ *   account/           0700       a folder for each CA (account_store.h)
  *   pending/           0700       privkey.pem and fullchain.pem of the order under way, 0600
  *   challenge/         0750       DOMAIN.pem 0640 while a validation is pending, read by derpd
  *   gen-N/             0750       generations (generation.h)
@@ -46,6 +46,9 @@ char *store_path(const struct store *s, const char *name);
 /* mkdir with the mode, the umask counting; an existing folder is success. */
 bool store_mkdir(const struct store *s, const char *name, unsigned mode, struct fault *f);
 
+/* Removes temporary files that a crash left in a folder below dir. */
+void store_sweep(const struct store *s, const char *name);
+
 /*
  * Reads order.json into an empty state. A missing file gives an empty state; a damaged one is
  * put aside as order.json.bad (when the lock is held) and gives an empty state and a warning in
@@ -53,14 +56,6 @@ bool store_mkdir(const struct store *s, const char *name, unsigned mode, struct 
  */
 bool store_load_state(const struct store *s, struct state *state, struct fault *f);
 bool store_save_state(const struct store *s, const struct state *state, struct fault *f);
-
-/* The account's key, made and stored first when there is none; *made tells. A damaged key file is
- * an error: it may be what a CAA record binds to. EVP_PKEY_free. */
-EVP_PKEY *store_account_key(const struct store *s, bool *made, struct fault *f);
-
-/* account.json; missing or damaged: false. Saving NULL removes it. */
-bool store_load_account(const struct store *s, struct account *a);
-bool store_save_account(const struct store *s, const struct account *a, struct fault *f);
 
 /* The order's certificate key: a new one that replaces what was pending / the stored one, NULL
  * when it is missing or damaged. */

@@ -49,6 +49,10 @@ static const struct setting table[] = {
     ROW("acme", "email", config_value_email, acme_email),
     ROW("acme", "challenge", config_value_challenge, challenge),
     ROW("acme", "profile", config_value_profile, acme_profile),
+    ROW("acme", "preferred-chain", config_value_line, preferred_chain),
+    ROW("acme", "eab-key-id", config_value_line, eab_key_id),
+    ROW("acme", "eab-key-file", setting_path, eab_key_file),
+    ROW("acme", "dns-hook", setting_path, dns_hook),
     ROW("dns", "root-hints", setting_path, dns_root_hints),
     ROW("dns", "trust-anchor", setting_path, dns_trust_anchor),
     ROW("dns", "resolver", config_value_resolver, dns_resolver),
@@ -87,6 +91,7 @@ void config_free(struct config *c)
         c->cert_dir,         c->chain,       c->key,           c->acme_directory,
         c->acme_ca_file,     c->acme_email,  c->acme_profile,  c->dns_root_hints,
         c->dns_trust_anchor, c->refuse_apps, c->home,          c->congestion,
+        c->preferred_chain,  c->eab_key_id,  c->eab_key_file,  c->dns_hook,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
@@ -116,6 +121,11 @@ static bool check_together(const char *name, const struct config *c, struct faul
         return fault_set(f,
                          "%s: source = files needs chain and key in [certificate]; %s is missing",
                          name, !c->chain ? "chain" : "key");
+    if (!c->eab_key_id != !c->eab_key_file)
+        return fault_set(f,
+                         "%s: eab-key-id and eab-key-file go together: the CA gives both; %s is "
+                         "missing",
+                         name, c->eab_key_id ? "eab-key-file" : "eab-key-id");
     if (c->accept_burst > 0 && c->accept_limit == 0)
         return fault_set(f, "%s: accept-burst needs accept-limit", name);
     if (c->listen_proxy.count > 0 && c->proxy_from.count == 0)

@@ -98,6 +98,10 @@ struct config {
     char *acme_email;
     enum config_challenge challenge;
     char *acme_profile;
+    char *preferred_chain; /* common name of an issuer in the chain that is wanted */
+    char *eab_key_id;      /* external account binding, with eab_key_file or not at all */
+    char *eab_key_file;
+    char *dns_hook; /* program for dns-01 */
     /* [dns] */
     char *dns_root_hints;
     char *dns_trust_anchor;

@@ -9,9 +9,10 @@
 #include "base/settings.h"
 #include "base/text.h"
 
-#define MAX_ACCEPT  1000000
-#define MAX_WORKERS 64
-#define MAX_RECHECK (24 * 60 * 60) /* seconds */
+#define LINE_MAX_BYTES 512
+#define MAX_ACCEPT     1000000
+#define MAX_WORKERS    64
+#define MAX_RECHECK    (24 * 60 * 60) /* seconds */
 
 /* --- Parsers of single values ------------------------------------------------------------------
  */
@@ -320,6 +321,18 @@ bool config_value_profile(const char *value, void *target, struct fault *f)
                                   "0123456789-_.";
     if (value[strspn(value, allowed)] != '\0')
         return bad_value(f, "the name of a profile that the CA offers", value);
+    return setting_string(value, target, f);
+}
+
+/* Text that a CA or a person chose, in one printable line. */
+bool config_value_line(const char *value, void *target, struct fault *f)
+{
+    for (const char *p = value; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return fault_set(f, "expected text without control characters");
+    }
+    if (strlen(value) > LINE_MAX_BYTES)
+        return fault_set(f, "expected at most %d bytes of text", LINE_MAX_BYTES);
     return setting_string(value, target, f);
 }
 

@@ -25,6 +25,7 @@ bool config_value_names(const char *value, void *target, struct fault *f);
 bool config_value_directory(const char *value, void *target, struct fault *f);
 bool config_value_email(const char *value, void *target, struct fault *f);
 bool config_value_profile(const char *value, void *target, struct fault *f);
+bool config_value_line(const char *value, void *target, struct fault *f);
 bool config_value_resolver(const char *value, void *target, struct fault *f);
 bool config_value_allow(const char *value, void *target, struct fault *f);     /* whole */
 bool config_value_mesh_with(const char *value, void *target, struct fault *f); /* whole */

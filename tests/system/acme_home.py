@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which derp-acme and derpd run: config, state, certificates."""
+import hashlib
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import urllib.parse
 
 import pytest
 from cryptography import x509
@@ -82,6 +84,12 @@ class Home:
 
     def generations(self):
         return sorted(p.name for p in self.certs.glob("gen-*"))
+
+    def account(self, name=""):
+        """Folder of the configured CA's account, or a file in it, below certs."""
+        host = urllib.parse.urlsplit(self.ca.directory).netloc.replace(":", "_")
+        digest = hashlib.sha256(self.ca.directory.encode()).hexdigest()[:8]
+        return f"account/{host}-{digest}" + (f"/{name}" if name else "")
 
     def challenges(self):
         return sorted(p.name for p in (self.certs / "challenge").iterdir())

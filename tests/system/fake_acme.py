@@ -68,6 +68,7 @@ class FakeCa:
         self.seen = []  # Request objects in order
         self.numbers, self.nonces = itertools.count(1), itertools.count(1)
         self.orders = {}  # number -> {"status", "names", "certificate"}
+        self.accounts = 0
         self.order_status = "pending"  # of new orders
         self.backdate = 3600
         self._make_ca()
@@ -137,7 +138,10 @@ class FakeCa:
         if what == "nonce":
             return Answer(200 if r.method == "HEAD" else 204)
         if what == "account":
-            return Answer(201, {"status": "valid"}, {"Location": self.url + "/account/1"})
+            if not self.accounts and (r.payload or {}).get("onlyReturnExisting"):
+                return Answer(400, problem("accountDoesNotExist", "no account with this key"))
+            known, self.accounts = self.accounts, 1
+            return Answer(200 if known else 201, {"status": "valid"}, {"Location": self.url + "/account/1"})
         if what == "order" and number is None:
             number = next(self.numbers)
             self.orders[number] = {"status": self.order_status,

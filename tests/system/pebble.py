@@ -6,6 +6,7 @@ Everything binds to addresses inside the namespace, so ports never clash and not
 import contextlib
 import ctypes
 import datetime
+import fcntl
 import http.client
 import json
 import os
@@ -29,6 +30,29 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("DERP_BUILD", ROOT / "build"))
 ADDRESS = "203.0.113.10"  # of this "server" inside the namespace (documentation range)
 CLONE_NEWNET = 0x40000000
+
+
+PEBBLE_VERSION = "v2.10.1"  # what new_pebble() builds; Debian 12 has 2.4.0 as a package
+PEBBLE_MODULE = "github.com/letsencrypt/pebble/v2/cmd/pebble"
+
+
+def new_pebble():
+    """Path of Pebble PEBBLE_VERSION, built by Go on first use; (None, why) where that is not possible."""
+    out = ROOT / "build" / f"pebble-{PEBBLE_VERSION}"
+    program = out / "pebble"
+    if program.exists():
+        return program, None
+    go = shutil.which("go") or "/usr/local/go/bin/go"
+    if not os.path.exists(go):
+        return None, "go is not installed"
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([go, "install", f"{PEBBLE_MODULE}@{PEBBLE_VERSION}"], capture_output=True, text=True,
+                              env={**os.environ, "GOBIN": str(out), "GOFLAGS": "-mod=mod"}, timeout=600)
+    if done.returncode != 0:
+        return None, f"Pebble {PEBBLE_VERSION} cannot be built: {done.stderr.strip().splitlines()[-1:]}"
+    return program, None
 
 
 def missing_tools():
@@ -161,19 +185,27 @@ class Dns:
 class Pebble:
     """The real CA. environment: its PEBBLE_… variables; validations go to tls_port on every name's address."""
 
-    def __init__(self, folder, tls_port, dns, validity=90 * 86400, blocklist=(), **environment):
+    def __init__(self, folder, tls_port, dns, validity=90 * 86400, blocklist=(), http_port=5002, eab=None,
+                 profiles=None, retry_after=None, program="pebble", **environment):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
         self.port, self.management_port = free_port(), free_port()
         self.ca_file, key = self_signed(self.folder, stem="pebble")
         self.directory = f"https://127.0.0.1:{self.port}/dir"
         self.config = self.folder / "pebble.json"
+        self.program = program
+        more = {"profiles": profiles} if profiles else {}
+        if eab:  # key id -> base64url secret
+            more["externalAccountMACKeys"] = eab
+        if retry_after:
+            more["retryAfter"] = {"authz": retry_after, "order": retry_after}
         self.config.write_text(json.dumps({"pebble": {
+            **more,
             "listenAddress": f"127.0.0.1:{self.port}",
             "managementListenAddress": f"127.0.0.1:{self.management_port}",
             "certificate": str(self.ca_file), "privateKey": str(key),
-            "httpPort": 5002, "tlsPort": tls_port, "ocspResponderURL": "",
-            "externalAccountBindingRequired": False, "domainBlocklist": list(blocklist),
+            "httpPort": http_port, "tlsPort": tls_port, "ocspResponderURL": "",
+            "externalAccountBindingRequired": bool(eab), "domainBlocklist": list(blocklist),
             "certificateValidityPeriod": validity}}))
         self.dns = dns
         self.environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0",
@@ -181,7 +213,7 @@ class Pebble:
         self.start()
 
     def start(self):
-        self.process = Process(["pebble", "-config", self.config, "-strict", "-dnsserver", self.dns.server],
+        self.process = Process([self.program, "-config", self.config, "-strict", "-dnsserver", self.dns.server],
                                self.folder / "pebble.log", self.environment)
         wait_for(lambda: accepts("127.0.0.1", self.port), "Pebble")
         wait_for(lambda: accepts("127.0.0.1", self.management_port), "Pebble's management port")

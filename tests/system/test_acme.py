@@ -34,10 +34,10 @@ def test_files_and_modes(relay_home):
     home = relay_home()
     home.expect(0, "run")
     modes = {name: mode(home.certs / name) for name in (
-        ".", "account", "account/account.key", "account/account.json", "pending", "challenge", "gen-1",
+        ".", "account", home.account("account.key"), home.account("account.json"), "pending", "challenge", "gen-1",
         "gen-1/privkey.pem", "gen-1/fullchain.pem", "order.json")}
     assert modes == {
-        ".": "0o750", "account": "0o700", "account/account.key": "0o600", "account/account.json": "0o600",
+        ".": "0o750", "account": "0o700", home.account("account.key"): "0o600", home.account("account.json"): "0o600",
         "pending": "0o700", "challenge": "0o750", "gen-1": "0o750", "gen-1/privkey.pem": "0o640",
         "gen-1/fullchain.pem": "0o640", "order.json": "0o640"}
     for path in home.certs.rglob("*"):
@@ -189,10 +189,10 @@ def test_damaged_state_file(relay_home):
 def test_a_lost_account_is_found_again_by_its_key(relay_home):
     home = relay_home()
     home.expect(0, "issue")
-    before = (home.certs / "account" / "account.json").read_text()
-    (home.certs / "account" / "account.json").unlink()
+    before = (home.certs / home.account("account.json")).read_text()
+    (home.certs / home.account("account.json")).unlink()
     assert "known already" in home.expect(0, "renew")
-    assert (home.certs / "account" / "account.json").read_text() == before
+    assert (home.certs / home.account("account.json")).read_text() == before
 
 
 def test_ca_that_has_forgotten_us(relay_home):
@@ -247,7 +247,7 @@ def test_nothing_secret_is_said(relay_home):
     home = relay_home(PEBBLE_WFE_NONCEREJECT=30)
     done = home.acme("--verbose", "issue")
     assert done.returncode == 0
-    key = (home.certs / "account" / "account.key").read_text().splitlines()[1]
+    key = (home.certs / home.account("account.key")).read_text().splitlines()[1]
     for text in (key, "PRIVATE", "signature"):
         assert text not in done.stderr and text not in done.stdout
 

@@ -153,6 +153,25 @@ static void test_other_keys_are_refused(void **state)
     EVP_PKEY_free(key);
 }
 
+/* RFC 7515 A.1. */
+static void test_hmac(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}";
+    static const char payload[] = "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n "
+                                  "\"http://example.com/is_root\":true}";
+    static const char secret[] =
+        "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4"
+        "hcgUuTwjAzZr1Z9CAow";
+    uint8_t bytes[128];
+    size_t n;
+    struct fault f;
+    assert_true(text_unbase64url(secret, bytes, sizeof bytes, &n));
+    char *body = jws_hmac_body(bytes, n, header, payload, &f);
+    assert_non_null(strstr(body, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +180,7 @@ int main(void)
         cmocka_unit_test(test_rfc7638_digest),
         cmocka_unit_test(test_signature),
         cmocka_unit_test(test_body),
+        cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_other_keys_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

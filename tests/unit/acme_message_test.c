@@ -253,9 +253,14 @@ static void test_requests(void **state)
     expect(message_protected("n0", "https://ca.example/x", "{\"kty\":\"EC\"}", "https://kid"),
            "{\"alg\":\"ES256\",\"nonce\":\"n0\",\"url\":\"https://ca.example/x\","
            "\"kid\":\"https://kid\"}");
-    expect(message_new_account(NULL), "{\"termsOfServiceAgreed\":true}");
-    expect(message_new_account("a@b.c"),
+    expect(message_new_account(NULL, NULL), "{\"termsOfServiceAgreed\":true}");
+    expect(message_new_account("a@b.c", NULL),
            "{\"termsOfServiceAgreed\":true,\"contact\":[\"mailto:a@b.c\"]}");
+    expect(message_new_account(NULL, "{\"payload\":\"x\"}"),
+           "{\"termsOfServiceAgreed\":true,\"externalAccountBinding\":{\"payload\":\"x\"}}");
+    expect(message_find_account(), "{\"onlyReturnExisting\":true}");
+    expect(message_binding_header("kid-1", "https://ca.example/account"),
+           "{\"alg\":\"HS256\",\"kid\":\"kid-1\",\"url\":\"https://ca.example/account\"}");
     expect(message_new_order("derp.demo.com", NULL),
            "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"derp.demo.com\"}]}");
     expect(message_new_order("derp.demo.com", "tlsserver"),

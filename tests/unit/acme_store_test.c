@@ -138,42 +138,6 @@ static void test_state(void **state)
     assert_true(exists(p, "order.json"));
 }
 
-static void test_account_key(void **state)
-{
-    struct place *p = *state;
-    struct fault f;
-    bool made;
-    EVP_PKEY *one = store_account_key(&p->store, &made, &f);
-    assert_true(one && made);
-    EVP_PKEY *two = store_account_key(&p->store, &made, &f);
-    assert_true(two && !made && key_same(one, two));
-    assert_int_equal(mode_of(p, "account/account.key"), 0600);
-    EVP_PKEY_free(one);
-    EVP_PKEY_free(two);
-    /* Damaged: said, never silently replaced. */
-    put_text(p, "account/account.key", "");
-    assert_null(store_account_key(&p->store, &made, &f));
-    assert_non_null(strstr(f.text, "account.key"));
-    assert_true(exists(p, "account/account.key"));
-}
-
-static void test_account_file(void **state)
-{
-    struct place *p = *state;
-    struct fault f;
-    char directory[] = "https://ca.example/dir", url[] = "https://ca.example/a/1";
-    struct account b, a = {.directory = directory, .url = url};
-    assert_false(store_load_account(&p->store, &b));
-    assert_true(store_save_account(&p->store, &a, &f));
-    assert_true(store_load_account(&p->store, &b));
-    assert_string_equal(b.url, a.url);
-    account_free(&b);
-    put_text(p, "account/account.json", "nonsense");
-    assert_false(store_load_account(&p->store, &b));
-    assert_true(store_save_account(&p->store, NULL, &f));
-    assert_false(exists(p, "account/account.json"));
-}
-
 static void test_pending(void **state)
 {
     struct place *p = *state;
@@ -338,8 +302,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_setgid_comes_down, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_leftovers_are_swept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_account_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_account_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
         cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_generations, setup, teardown),

@@ -408,6 +408,11 @@ static void acme(void **state)
     refuses(RELAY "[acme]\nemail = @b.example\n", "expected one address");
     refuses(RELAY "[acme]\nprofile = a b\n", "name of a profile");
     refuses(RELAY "[acme]\nchallenge = tls-sni-01\n", "tls-alpn-01, http-01 or dns-01");
+    refuses(RELAY "[acme]\neab-key-id = k\n", "eab-key-file is missing");
+    refuses(RELAY "[acme]\neab-key-file = /k\n", "eab-key-id is missing");
+    reads(RELAY "[acme]\neab-key-id = k 1\neab-key-file = /k\npreferred-chain = ISRG Root X1\n");
+    assert_string_equal(c.eab_key_id, "k 1");
+    assert_string_equal(c.preferred_chain, "ISRG Root X1");
     reads(RELAY "[acme]\nchallenge = dns-01\n");
     assert_int_equal(c.challenge, CONFIG_CHALLENGE_DNS_01);
 }

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/account_store.c"
+
+#include "acme/authority.h"
+#include "tests/unit/unit.h"
+
+#define DIRECTORY "https://ca.example:14000/dir"
+#define OTHER     "https://other.example/dir"
+
+struct place {
+    char root[64];
+    struct store store;
+};
+
+static int setup(void **state)
+{
+    struct place *p = calloc(1, sizeof *p);
+    struct fault f;
+    bool busy;
+    umask(0027);
+    unit_dir(p->root);
+    assert_true(store_open(&p->store, p->root, &busy, &f));
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *p = *state;
+    store_close(&p->store);
+    unit_dir_remove(p->root);
+    free(p);
+    return 0;
+}
+
+/* Writes a file of an earlier version. */
+static void put_old(const struct place *p, const char *name, const char *text)
+{
+    struct fault f;
+    char *path = path_of(&p->store, NULL, name);
+    assert_true(file_write(path, text, strlen(text), 0600, &f));
+    free(path);
+}
+
+static void test_folder(void **state)
+{
+    (void)state;
+    char a[ACCOUNT_FOLDER_MAX], b[ACCOUNT_FOLDER_MAX], url[400];
+    account_store_folder("https://CA.example:14000/dir", a);
+    assert_non_null(strstr(a, "account/ca.example_14000-"));
+    account_store_folder("https://CA.example:14000/dir2", b);
+    assert_string_not_equal(a, b);
+    account_store_folder("https://../../etc/passwd", a);
+    assert_non_null(strstr(a, "account/..-"));
+    snprintf(url, sizeof url, "https://%0300d/", 7);
+    account_store_folder(url, a);
+    assert_int_equal(strlen(a), strlen("account/") + HOST_MAX + 1 + 8);
+}
+
+static void test_key(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct stat st;
+    bool made;
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    EVP_PKEY *one = account_store_key(&p->store, DIRECTORY, &made, &f);
+    assert_true(one && made);
+    EVP_PKEY *two = account_store_key(&p->store, DIRECTORY, &made, &f);
+    assert_true(two && !made && key_same(one, two));
+    char *path = path_of(&p->store, DIRECTORY, KEY_FILE);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    /* Another CA has another key. */
+    assert_true(account_store_open(&p->store, OTHER, &f));
+    EVP_PKEY *three = account_store_key(&p->store, OTHER, &made, &f);
+    assert_true(three && made && !key_same(one, three));
+    /* Damaged: said, never silently replaced. */
+    assert_true(file_write(path, "", 0, 0600, &f));
+    assert_null(account_store_key(&p->store, DIRECTORY, &made, &f));
+    assert_non_null(strstr(f.text, "account.key"));
+    assert_true(file_exists(path));
+    free(path);
+    EVP_PKEY_free(one);
+    EVP_PKEY_free(two);
+    EVP_PKEY_free(three);
+}
+
+static void test_url(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    char directory[] = DIRECTORY, url[] = "https://ca.example/a/1";
+    struct account b, a = {.directory = directory, .url = url};
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    assert_false(account_store_load(&p->store, DIRECTORY, &b));
+    assert_true(account_store_save(&p->store, DIRECTORY, &a, &f));
+    assert_true(account_store_load(&p->store, DIRECTORY, &b));
+    assert_string_equal(b.url, a.url);
+    account_free(&b);
+    char *path = path_of(&p->store, DIRECTORY, URL_FILE);
+    assert_true(file_write(path, "nonsense", 8, 0600, &f));
+    assert_false(account_store_load(&p->store, DIRECTORY, &b));
+    assert_true(account_store_save(&p->store, DIRECTORY, NULL, &f));
+    assert_false(file_exists(path));
+    free(path);
+}
+
+static void test_next_key(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    bool made;
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    EVP_PKEY *old = account_store_key(&p->store, DIRECTORY, &made, &f);
+    assert_false(account_store_has_next(&p->store, DIRECTORY));
+    EVP_PKEY *next = account_store_next_key(&p->store, DIRECTORY, &f);
+    EVP_PKEY *again = account_store_next_key(&p->store, DIRECTORY, &f);
+    assert_true(account_store_has_next(&p->store, DIRECTORY));
+    assert_true(key_same(next, again) && !key_same(next, old));
+    assert_true(account_store_promote(&p->store, DIRECTORY, &f));
+    EVP_PKEY *now = account_store_key(&p->store, DIRECTORY, &made, &f);
+    assert_true(!made && key_same(now, next));
+    assert_false(account_store_has_next(&p->store, DIRECTORY));
+    assert_true(account_store_drop_next(&p->store, DIRECTORY, &f));
+    EVP_PKEY_free(old);
+    EVP_PKEY_free(next);
+    EVP_PKEY_free(again);
+    EVP_PKEY_free(now);
+}
+
+/* The one account of earlier versions goes to its CA, whatever is configured now. */
+static void test_migration(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    struct account a;
+    put_old(p, KEY_FILE, "the key");
+    put_old(p, URL_FILE,
+            "{\"schema\":1,\"directory\":\"" OTHER "\",\"url\":\"https://other.example/a/1\"}");
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    assert_true(has(&p->store, OTHER, KEY_FILE) && has(&p->store, OTHER, URL_FILE));
+    assert_false(has(&p->store, NULL, KEY_FILE) || has(&p->store, NULL, URL_FILE));
+    assert_false(has(&p->store, DIRECTORY, KEY_FILE));
+    assert_true(account_store_load(&p->store, OTHER, &a));
+    account_free(&a);
+}
+
+static void test_migration_without_url(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    put_old(p, KEY_FILE, "the key");
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    assert_true(has(&p->store, DIRECTORY, KEY_FILE));
+}
+
+static void test_migration_that_was_cut_off(void **state)
+{
+    struct place *p = *state;
+    struct fault f;
+    put_old(p, URL_FILE,
+            "{\"schema\":1,\"directory\":\"" OTHER "\",\"url\":\"https://other.example/a/1\"}");
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    assert_true(has(&p->store, OTHER, URL_FILE));
+    /* A key that is there already is not written over. */
+    put_old(p, KEY_FILE, "one");
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    put_old(p, KEY_FILE, "two");
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    assert_true(has(&p->store, NULL, KEY_FILE));
+}
+
+static void test_authorities(void **state)
+{
+    (void)state;
+    struct config c;
+    struct authority list[AUTHORITY_MAX];
+    config_init(&c);
+    assert_true(authority_list(&c, list) >= 1);
+    assert_string_equal(list[0].directory, CONFIG_ACME_DIRECTORY);
+    config_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_url, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_next_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migration, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migration_without_url, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_migration_that_was_cut_off, setup, teardown),
+        cmocka_unit_test(test_authorities),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
