@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what building and testing need from Debian's or Ubuntu's packages (root).
 # Quiet and instant when everything is there. Starts no service: those that come along with a
-# tool (nsd, nginx, haproxy) are neither started now nor at the next boot.
+# tool (nsd, nginx, haproxy, knot) are neither started now nor at the next boot.
 set -eu
 
 BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libjansson-dev
@@ -11,11 +11,11 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
 PACKAGE='debhelper lintian mandoc'
 TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
     pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
-    nginx libnginx-mod-stream haproxy libnss3-tools iputils-ping procps util-linux mount
+    nginx libnginx-mod-stream haproxy knot libnss3-tools iputils-ping procps util-linux mount
     dropbear-bin openssh-client'
 # A browser for tests/system/test_browser.py, where there is one as a package: Ubuntu has only a snap.
 BROWSER=chromium
-SERVICES='nsd nginx haproxy'
+SERVICES='nsd nginx haproxy knot'
 # The servers of tests/appliance: root file systems of Debian, booted in containers.
 APPLIANCE='mmdebstrap debian-archive-keyring systemd-container'
 
