@@ -127,6 +127,7 @@ static bool present(struct certificate_watch *w, struct identity *id, enum certi
     struct tls_server_options opt = {.domain = c->domain, .challenge_dir = challenges};
     bool ok = identity_add_meta(id, &w->server_key, f) && relay_set_identity(w->relay, id, &opt, f);
 
+    relay_set_challenges(w->relay, challenges);
     free(challenges);
     if (!ok)
         return false;

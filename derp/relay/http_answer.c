@@ -210,12 +210,39 @@ static struct http_span host_name(const struct http_request *r)
     return (struct http_span){host.p, n};
 }
 
+bool http_challenge_token(const struct http_request *r, char token[static HTTP_TOKEN_MAX])
+{
+    static const char prefix[] = "/.well-known/acme-challenge/";
+    static const char alphabet[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    size_t n = sizeof prefix - 1;
+
+    if (r->path.n <= n || memcmp(r->path.p, prefix, n) != 0 || r->path.n - n >= HTTP_TOKEN_MAX)
+        return false;
+    memcpy(token, r->path.p + n, r->path.n - n);
+    token[r->path.n - n] = '\0';
+    return strspn(token, alphabet) == r->path.n - n;
+}
+
+static void answer_challenge(const struct http_request *r, const struct http_site *site,
+                             const struct answer *a)
+{
+    if (!is_get(r))
+        refuse(a, "405 Method Not Allowed", "Allow: GET, HEAD\r\n", "use GET");
+    else if (site->key_authorization == NULL)
+        refuse(a, "404 Not Found", "", "no such challenge is pending");
+    else
+        respond(a, "200 OK", "Cache-Control: no-store\r\n", "application/octet-stream",
+                site->key_authorization);
+}
+
 /* Port 80 has no pages of its own: what is not the captive-portal check goes to https. */
 static void answer_redirect(const struct http_request *r, const struct http_site *site,
                             const struct answer *a)
 {
     struct http_span host = host_name(r);
     struct buf headers;
+    bool bare;
 
     if (site->domain != NULL)
         host = (struct http_span){site->domain, strlen(site->domain)};
@@ -224,8 +251,10 @@ static void answer_redirect(const struct http_request *r, const struct http_site
         return;
     }
     buf_init(&headers, HTTP_HEAD_MAX + 512);
-    buf_printf(&headers, "Location: https://%.*s%.*s%s%.*s\r\n", (int)host.n, host.p,
-               (int)r->path.n, r->path.p, r->query.n > 0 ? "?" : "", (int)r->query.n, r->query.p);
+    bare = memchr(host.p, ':', host.n) != NULL && host.p[0] != '['; /* IPv6, from the config */
+    buf_printf(&headers, "Location: https://%s%.*s%s%.*s%s%.*s\r\n", bare ? "[" : "", (int)host.n,
+               host.p, bare ? "]" : "", (int)r->path.n, r->path.p, r->query.n > 0 ? "?" : "",
+               (int)r->query.n, r->query.p);
     respond(a, "302 Found", buf_text(&headers), NULL, "");
     buf_free(&headers);
 }
@@ -279,6 +308,7 @@ static bool may_keep(const struct http_request *r)
 enum http_action http_answer(const struct http_request *r, const struct http_site *site,
                              struct buf *out)
 {
+    char token[HTTP_TOKEN_MAX];
     struct answer a = {.out = out,
                        .keep = may_keep(r),
                        .is_head = http_span_is(r->method, "HEAD"),
@@ -290,6 +320,8 @@ enum http_action http_answer(const struct http_request *r, const struct http_sit
         refuse(&a, site->is_plain ? "400 Bad Request" : "403 Forbidden", "", "this is no proxy");
     } else if (http_path_is(r, "/generate_204")) {
         answer_no_content(r, &a);
+    } else if (site->is_plain && http_challenge_token(r, token)) {
+        answer_challenge(r, site, &a);
     } else if (site->is_plain) {
         answer_redirect(r, site, &a);
     } else if (http_path_is(r, "/derp")) {

@@ -29,12 +29,19 @@ struct http_page {
 
 struct http_site {
     struct node_key server_key;
-    bool is_plain;                /* port 80: captive-portal check and redirects only */
-    const char *domain;           /* for redirects; NULL: the name that was asked for */
-    const struct http_page *home; /* NULL: the page that says what this is */
-    const char *names;            /* JSON for /bootstrap-dns; NULL: no names */
-    time_t now;                   /* for Date */
+    bool is_plain;                 /* port 80: captive-portal check and redirects only */
+    const char *domain;            /* for redirects; NULL: the name that was asked for */
+    const struct http_page *home;  /* NULL: the page that says what this is */
+    const char *names;             /* JSON for /bootstrap-dns; NULL: no names */
+    const char *key_authorization; /* for a request that http_challenge_token knows; NULL: none */
+    time_t now;                    /* for Date */
 };
+
+#define HTTP_TOKEN_MAX 129 /* of http-01, terminated; CAs use 22 to 43 characters */
+
+/* Is this a request for an http-01 challenge (RFC 8555 8.3)? Copies its token, which consists of
+ * letters, digits, "-" and "_" only, so that it may become a part of a path. */
+bool http_challenge_token(const struct http_request *r, char token[static HTTP_TOKEN_MAX]);
 
 #define HTTP_PAGE_MAX (64 * 1024) /* bytes of a page or of names */
 

@@ -13,7 +13,8 @@
 #include "derp/wire/hello.h"
 #include "derp/wire/http.h"
 
-#define ANSWER_MAX (HTTP_PAGE_MAX + 16384)
+#define CHALLENGE_MAX 1024 /* bytes of a key authorization; a CA reads fewer */
+#define ANSWER_MAX    (HTTP_PAGE_MAX + 16384)
 
 /* --- Before the login ----------------------------------------------------------------------- */
 
@@ -165,6 +166,17 @@ bool login_is_behind(struct session *s)
     return true;
 }
 
+/* An answer to http-01 that derp-acme left, for port 80 alone: that is where a CA asks. */
+static void find_challenge(struct session *s, const struct http_request *r, struct http_site *site,
+                           struct buf *text)
+{
+    char token[HTTP_TOKEN_MAX];
+
+    if (site->is_plain && http_challenge_token(r, token) &&
+        site_key_authorization(s->worker->relay->site, token, text))
+        site->key_authorization = buf_text(text);
+}
+
 /* One request head. Returns the bytes used. */
 size_t login_http(struct session *s, const uint8_t *data, size_t n)
 {
@@ -175,19 +187,23 @@ size_t login_http(struct session *s, const uint8_t *data, size_t n)
                              .now = clock_wall()};
     struct http_request request;
     struct site_visit visit;
-    struct buf answer;
+    struct buf answer, challenge;
     size_t used = n;
     enum http_result r = http_read_request((const char *)data, n, &request, &used);
 
     if (r == HTTP_INCOMPLETE)
         return 0;
     buf_init(&answer, ANSWER_MAX);
+    buf_init(&challenge, CHALLENGE_MAX);
     site_enter(relay->site, &visit, &site);
-    if (r == HTTP_OK)
+    if (r == HTTP_OK) {
+        find_challenge(s, &request, &site, &challenge);
         answer_request(s, &request, &site, &answer);
-    else
+    } else {
         refuse_request(s, r, &site, &answer);
+    }
     site_leave(relay->site, &visit);
+    buf_free(&challenge);
     buf_free(&answer);
     return used;
 }

@@ -62,6 +62,11 @@ void relay_set_pages(struct relay *r, struct site_home *home, const struct confi
     bootstrap_set(r->bootstrap, names);
 }
 
+void relay_set_challenges(struct relay *r, const char *folder)
+{
+    site_set_challenges(r->site, folder);
+}
+
 static bool make_pages(struct relay *r, const struct relay_options *opt, struct fault *f)
 {
     struct site_home *home = site_home_load(opt->config->home, f);

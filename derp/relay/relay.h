@@ -56,6 +56,9 @@ bool relay_set_mesh(struct relay *r, const struct config *c, struct fault *f);
 /* Only these peers are accepted on RELAY_PORT_PROXY from now on; connections that run stay. */
 void relay_set_proxies(struct relay *r, const struct config_networks *from);
 
+/* The folder with answers to http-01 (copied), NULL: there is none. */
+void relay_set_challenges(struct relay *r, const char *folder);
+
 /* Another home page (taken over) and other names for /bootstrap-dns from now on. */
 void relay_set_pages(struct relay *r, struct site_home *home, const struct config_names *names);
 

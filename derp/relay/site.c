@@ -26,6 +26,7 @@ struct site {
     pthread_mutex_t lock;
     struct site_home *home;
     struct site_names *names; /* NULL: none yet */
+    char *challenges;         /* folder; NULL: none */
 };
 
 /* --- Home pages ------------------------------------------------------------------------------- */
@@ -104,6 +105,7 @@ void site_free(struct site *s)
         return;
     site_home_free(s->home);
     free_names(s->names);
+    free(s->challenges);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -145,6 +147,35 @@ void site_set_names(struct site *s, const char *json)
     pthread_mutex_unlock(&s->lock);
     free_names(old);
 }
+
+/* --- Challenges ------------------------------------------------------------------------------- */
+
+void site_set_challenges(struct site *s, const char *folder)
+{
+    char *fresh = mem_strdup(folder), *old;
+
+    pthread_mutex_lock(&s->lock);
+    old = s->challenges;
+    s->challenges = fresh;
+    pthread_mutex_unlock(&s->lock);
+    free(old);
+}
+
+bool site_key_authorization(struct site *s, const char *token, struct buf *text)
+{
+    struct fault ignored;
+    char *path;
+    bool ok;
+
+    pthread_mutex_lock(&s->lock);
+    path = s->challenges != NULL ? mem_printf("%s/http-01.%s", s->challenges, token) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    ok = path != NULL && file_exists(path) && file_read(path, text, &ignored);
+    free(path);
+    return ok && memchr(text->data, '\0', text->len) == NULL;
+}
+
+/* --- Visits ----------------------------------------------------------------------------------- */
 
 void site_enter(struct site *s, struct site_visit *v, struct http_site *site)
 {

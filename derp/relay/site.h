@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the relay's pages hold: the home page and the answer of /bootstrap-dns. Either is replaced
- * as a whole while workers answer with it.
+ * What the relay's pages hold: the home page, the answer of /bootstrap-dns, and http-01 challenges.
+ * Each is replaced as a whole while workers answer with it.
  */
 #ifndef DERP_RELAY_SITE_H
 #define DERP_RELAY_SITE_H
@@ -30,6 +30,13 @@ void site_set_home(struct site *s, struct site_home *h);
 /* Another answer for /bootstrap-dns (JSON, copied); longer than HTTP_PAGE_MAX: the old one stays.
  */
 void site_set_names(struct site *s, const char *json);
+
+/* The folder in which derp-acme leaves answers to http-01, one file "http-01.TOKEN" each; copied;
+ * NULL: there is none. */
+void site_set_challenges(struct site *s, const char *folder);
+/* Reads the answer for a token of http_challenge_token: false when none is pending. On any thread.
+ */
+bool site_key_authorization(struct site *s, const char *token, struct buf *text);
 
 /* What is there now, for one answer: fills home and names, which are good until site_leave. On any
  * thread. */

@@ -2,6 +2,7 @@
 /* HTTP heads, both directions, and the relay's answers. What is whole must have been incomplete one
  * byte before. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "derp/relay/http_answer.h"
 #include "derp/wire/http.h"
@@ -78,6 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         check_answer(&request, &(struct http_site){.domain = "derp.demo.com"});
         check_answer(&request, &(struct http_site){.domain = "derp.demo.com", .is_plain = true});
         check_answer(&request, &(struct http_site){.is_plain = true});
+        check_answer(&request, &(struct http_site){.is_plain = true, .key_authorization = "a.b"});
+        char token[HTTP_TOKEN_MAX];
+        if (http_challenge_token(&request, token))
+            check(strlen(token) < HTTP_TOKEN_MAX && token[0] && !strpbrk(token, "./\\%"));
         check(http_read_request(text, used - 1, &request, &used) == HTTP_INCOMPLETE);
     }
     if (http_read_response(text, n, &response, &used) == HTTP_OK) {

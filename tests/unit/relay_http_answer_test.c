@@ -285,12 +285,94 @@ static void test_bad_heads(void **state)
     }
 }
 
+static bool is_challenge(const char *path, char token[static HTTP_TOKEN_MAX])
+{
+    struct http_request r = {.path = {path, strlen(path)}};
+
+    return http_challenge_token(&r, token);
+}
+
+#define WELL_KNOWN "/.well-known/acme-challenge/"
+
+/* Only what may become a part of a path is a token. */
+static void test_challenge_tokens(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "/",
+        WELL_KNOWN,
+        WELL_KNOWN "../current/privkey.pem",
+        WELL_KNOWN "a/b",
+        WELL_KNOWN "a.b",
+        WELL_KNOWN "a%2fb",
+        WELL_KNOWN "a b",
+        "/.well-known/acme-challeng/abc",
+        "/x/.well-known/acme-challenge/abc",
+    };
+    char token[HTTP_TOKEN_MAX], path[300];
+
+    assert_true(is_challenge(WELL_KNOWN "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0", token));
+    assert_string_equal(token, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
+    assert_true(is_challenge(WELL_KNOWN "-_", token));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(is_challenge(bad[i], token));
+    snprintf(path, sizeof path, WELL_KNOWN "%0128d", 7);
+    assert_true(is_challenge(path, token));
+    snprintf(path, sizeof path, WELL_KNOWN "%0129d", 7);
+    assert_false(is_challenge(path, token));
+}
+
+/* The body is the key authorization and nothing else; only on the plain port. */
+static void test_challenges(void **state)
+{
+    (void)state;
+    struct http_site site = a_site();
+    enum http_action action;
+    const char *out;
+
+    site.key_authorization = "abc.thumb";
+    site.is_plain = true;
+    out = ask("GET " WELL_KNOWN "abc HTTP/1.1\nHost: a.test\n", &site, &action);
+    assert_non_null(strstr(out, "200 OK"));
+    assert_non_null(strstr(out, "Content-Length: 9\r\n"));
+    assert_string_equal(strstr(out, "\r\n\r\n"), "\r\n\r\nabc.thumb");
+    out = ask("POST " WELL_KNOWN "abc HTTP/1.1\n", &site, &action);
+    assert_non_null(strstr(out, "405 Method"));
+    out = ask("GET " WELL_KNOWN "../abc HTTP/1.1\n", &site, &action);
+    assert_non_null(strstr(out, "302 Found"));
+    site.key_authorization = NULL;
+    out = ask("GET " WELL_KNOWN "abc HTTP/1.1\n", &site, &action);
+    assert_non_null(strstr(out, "404 Not Found"));
+    site.key_authorization = "abc.thumb";
+    site.is_plain = false;
+    out = ask("GET " WELL_KNOWN "abc HTTP/1.1\n", &site, &action);
+    assert_null(strstr(out, "abc.thumb"));
+}
+
+static void test_redirect_to_an_address(void **state)
+{
+    (void)state;
+    struct http_site site = a_site();
+    enum http_action action;
+
+    site.is_plain = true;
+    site.domain = "2001:db8::5";
+    assert_non_null(
+        strstr(ask("GET /x HTTP/1.1\n", &site, &action), "Location: https://[2001:db8::5]/x\r\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples),    cmocka_unit_test(test_redirect_without_domain),
-        cmocka_unit_test(test_home_pages),  cmocka_unit_test(test_large_answers),
-        cmocka_unit_test(test_proxy_signs), cmocka_unit_test(test_bad_heads),
+        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_challenge_tokens),
+        cmocka_unit_test(test_challenges),
+        cmocka_unit_test(test_redirect_to_an_address),
+        cmocka_unit_test(test_redirect_without_domain),
+        cmocka_unit_test(test_home_pages),
+        cmocka_unit_test(test_large_answers),
+        cmocka_unit_test(test_proxy_signs),
+        cmocka_unit_test(test_bad_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,10 +109,39 @@ static void test_replaced_during_a_visit(void **state)
     free(too_long);
 }
 
+/* What derp-acme leaves for http-01, and nothing beside it. */
+static void test_key_authorizations(void **state)
+{
+    (void)state;
+    struct site *site = site_new();
+    struct buf text;
+    char dir[64], path[128];
+
+    unit_dir(dir);
+    unit_file(dir, "http-01.abc", "abc.thumb", path);
+    unit_file(dir, "abc", "another file", path);
+    buf_init(&text, 1024);
+    assert_false(site_key_authorization(site, "abc", &text)); /* no folder yet */
+    site_set_challenges(site, dir);
+    assert_true(site_key_authorization(site, "abc", &text));
+    assert_string_equal(buf_text(&text), "abc.thumb");
+    assert_false(site_key_authorization(site, "abd", &text));
+    unit_file(dir, "http-01.long", "long.thumb", path);
+    buf_free(&text);
+    buf_init(&text, 4);
+    assert_false(site_key_authorization(site, "long", &text)); /* longer than it may be */
+    site_set_challenges(site, NULL);
+    assert_false(site_key_authorization(site, "abc", &text));
+    buf_free(&text);
+    site_free(site);
+    unit_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_home_pages),
+        cmocka_unit_test(test_key_authorizations),
         cmocka_unit_test(test_files_that_are_no_page),
         cmocka_unit_test(test_replaced_during_a_visit),
     };
