@@ -12,6 +12,7 @@
 #define DNS_TYPE_A     1
 #define DNS_TYPE_NS    2
 #define DNS_TYPE_CNAME 5
+#define DNS_TYPE_TXT   16
 #define DNS_TYPE_AAAA  28
 #define DNS_TYPE_CAA   257
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "dnscheck/caa.h"
 #include "dnscheck/resolve.h"
+#include "dnscheck/txt.h"
 #include "dnscheck/verdict.h"
 
 /* The questions of a check; CAA at the domain and at each name above it follows. */
@@ -125,4 +126,51 @@ void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own
     for (size_t i = 0; i < count; i++)
         answer_clear(&list[i].answer);
     free(list);
+}
+
+static enum dnscheck_txt judge_txt(const struct answer *a, const char *name, const char *value,
+                                   struct fault *f)
+{
+    switch (a->status) {
+    case ANSWER_DATA:
+        if (txt_has(a, value))
+            return DNSCHECK_TXT_FOUND;
+        fault_set(f, "%s has %zu TXT records, and not this one", name, a->count);
+        return DNSCHECK_TXT_ABSENT;
+    case ANSWER_NODATA:
+    case ANSWER_NXDOMAIN:
+        fault_set(f, "%s has no TXT record", name);
+        return DNSCHECK_TXT_ABSENT;
+    case ANSWER_BOGUS:
+        fault_set(f, "DNSSEC validation of %s fails: %s", name, a->why);
+        return DNSCHECK_TXT_UNKNOWN;
+    default:
+        fault_set(f, "the name servers of %s give no answer", name);
+        return DNSCHECK_TXT_UNKNOWN;
+    }
+}
+
+enum dnscheck_txt dnscheck_txt(const struct dnscheck_options *o, const char *name,
+                               const char *value, struct fault *f)
+{
+    struct dnscheck_own own = {.known6 = false};
+    struct resolve_outcome outcome;
+    struct resolve_question *q = mem_alloc(1, sizeof *q);
+    struct fault ignored;
+    own.known6 = address_scan(&own.found, &ignored);
+    const struct resolve_options how = {
+        .root_hints = o->root_hints,
+        .trust_anchor = o->trust_anchor,
+        .resolver = o->resolver,
+        .ip6 = can_ask_ip6(&own),
+        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : DNSCHECK_TIMEOUT_MS,
+        .stop = o->stop,
+    };
+    enum dnscheck_txt found = DNSCHECK_TXT_UNKNOWN;
+    put(q, name, DNS_TYPE_TXT);
+    if (resolve_all(&how, name, q, 1, &outcome, f))
+        found = judge_txt(&q->answer, name, value, f);
+    answer_clear(&q->answer);
+    free(q);
+    return found;
 }

@@ -113,6 +113,21 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
 void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own *own,
                      struct dnscheck_result *r, struct findings *all);
 
+enum dnscheck_txt {
+    DNSCHECK_TXT_FOUND,
+    DNSCHECK_TXT_ABSENT,  /* the domain's servers answer, and have no such record */
+    DNSCHECK_TXT_UNKNOWN, /* they were not reached, or their answers are no use */
+};
+
+/*
+ * Is there a TXT record with this value at a name (which may begin with underscores)? Asked once,
+ * by a recursion of its own without any cache, of one of the domain's servers: ask several times to
+ * hear of them all. Uses the [dns] fields and timeout_ms of o; f says why it is not
+ * DNSCHECK_TXT_FOUND.
+ */
+enum dnscheck_txt dnscheck_txt(const struct dnscheck_options *o, const char *name,
+                               const char *value, struct fault *f);
+
 /* True when o has valid, readable root hints and trust anchor files (a usage error otherwise). */
 bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f);
 

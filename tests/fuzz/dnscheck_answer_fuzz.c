@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "dnscheck/answer.h"
+#include "dnscheck/txt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -15,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     answer_read(p + 2, n - 2, "Derp.Demo.com.", (uint16_t)(p[0] << 8 | p[1]), &a);
     answer_addresses(&a, &set);
+    txt_has(&a, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
     if (a.status == ANSWER_DATA ? a.count == 0 : a.count > 0)
         abort();
     if (a.count > ANSWER_RECORDS_MAX || a.chain_count > DNSCHECK_CHAIN_MAX)
