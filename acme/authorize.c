@@ -3,12 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "acme/challenge.h"
-#include "acme/jws.h"
+#include "acme/identifier.h"
 #include "acme/preflight.h"
+#include "acme/publish.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static bool fetch(struct session *s, const char *url, struct response *r, struct authorization *a,
                   struct failure *fail)
@@ -21,47 +22,46 @@ static bool fetch(struct session *s, const char *url, struct response *r, struct
            failure_set(fail, FAILURE_PROTOCOL, "%s", why.text);
 }
 
-static const struct challenge *find(const struct authorization *a, struct failure *fail)
+/* What the CA offers instead, for the message. */
+static void offered(const struct authorization *a, struct buf *text)
 {
     for (size_t i = 0; i < a->challenge_count; i++) {
-        const struct challenge *c = &a->challenges[i];
-        if (strcmp(c->type, CHALLENGE_TLS_ALPN) == 0 && c->token)
-            return c;
+        char type[64];
+        text_printable(a->challenges[i].type, strlen(a->challenges[i].type), type, sizeof type);
+        buf_printf(text, "%s%s", i ? ", " : "", type);
     }
-    failure_set(fail, FAILURE_CONFIGURATION,
-                "the CA does not offer the challenge tls-alpn-01 for %s", a->name);
-    return NULL;
 }
 
-/* Puts the certificate for this challenge where derpd looks for it. */
-static bool publish(struct session *s, const struct authorization *a, const char *token,
-                    struct failure *fail)
+static const struct challenge *find(const struct authorization *a, const char *type,
+                                    struct failure *fail)
 {
-    uint8_t digest[JWS_DIGEST];
-    struct buf pem;
-    struct fault why = {"cannot derive the key authorization"};
-    buf_init(&pem, 65536);
-    char *authorization = jws_key_authorization(token, s->account_key);
-    bool ok = authorization && jws_digest(authorization, strlen(authorization), digest) &&
-              challenge_certificate(s->config->domain, digest, &pem, &why) &&
-              store_put_challenge(&s->store, s->config->domain, &pem, &why);
-    free(authorization);
-    buf_wipe(&pem);
-    if (ok)
-        log_info("challenge for %s published", a->name);
-    return ok || failure_set(fail, FAILURE_LOCAL, "%s", why.text);
+    struct buf text;
+    for (size_t i = 0; i < a->challenge_count; i++) {
+        const struct challenge *c = &a->challenges[i];
+        if (strcmp(c->type, type) == 0 && c->token)
+            return c;
+    }
+    buf_init(&text, 1024);
+    offered(a, &text);
+    failure_set(
+        fail, FAILURE_CONFIGURATION,
+        "the CA does not offer the challenge %s for %s; see challenge in [acme], it offers: "
+        "%s",
+        type, a->name, buf_text(&text));
+    buf_free(&text);
+    return NULL;
 }
 
 /* Publishes and, unless the CA is at work already, asks it to validate. */
 static bool answer(struct session *s, const struct authorization *a, struct failure *fail)
 {
     struct response r;
-    const struct challenge *c = find(a, fail);
+    const struct challenge *c = find(a, challenge_name(s->config->challenge), fail);
     if (!c)
         return false;
     if (c->status == MESSAGE_PENDING && !preflight(s, fail))
         return false;
-    if (!publish(s, a, c->token, fail))
+    if (!publish(s, c->token, fail))
         return false;
     if (c->status != MESSAGE_PENDING)
         return true;
@@ -91,7 +91,7 @@ static void explain(const struct authorization *a, struct failure *fail)
 static bool conclude(struct session *s, const struct authorization *a, struct failure *fail)
 {
     struct failure ignored;
-    store_clear_challenges(&s->store);
+    publish_withdraw(s);
     if (a->status == MESSAGE_VALID) {
         log_info("%s is authorized", a->name);
         return true;
@@ -124,7 +124,7 @@ bool authorize(struct session *s, const char *url, struct failure *fail)
     struct authorization a;
     bool ok = fetch(s, url, &r, &a, fail);
     response_free(&r);
-    if (ok && a.name && strcasecmp(a.name, s->config->domain) != 0)
+    if (ok && a.name && !identifier_same(a.name, s->config->domain))
         ok = failure_set(fail, FAILURE_PROTOCOL, "the CA wants an authorization for another name");
     if (ok && a.status == MESSAGE_PENDING)
         ok = answer(s, &a, fail) && wait_for_end(s, url, &a, fail);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "acme/identifier.h"
 #include "acme/key.h"
 #include "base/text.h"
 
@@ -159,7 +160,9 @@ bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, st
     if (!key_same(X509_get0_pubkey(leaf), key))
         return fault_set(f, "the certificate does not belong to our key");
     unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS;
-    if (X509_check_host(leaf, name, 0, flags, NULL) != 1)
+    bool named = identifier_is_ip(name) ? X509_check_ip_asc(leaf, name, 0) == 1
+                                        : X509_check_host(leaf, name, 0, flags, NULL) == 1;
+    if (!named)
         return fault_set(f, "the certificate does not name %s", name);
     return true;
 }

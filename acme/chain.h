@@ -41,7 +41,7 @@ bool chain_to_pem(const struct chain *c, struct buf *out, struct fault *f);
 /* The facts of a certificate; false when its dates cannot be read. */
 bool chain_read_facts(const X509 *cert, struct chain_facts *facts);
 
-/* The leaf certifies this key and this DNS name (as a SAN, without wildcards). */
+/* The leaf certifies this key and this DNS name or IP address (as a SAN, without wildcards). */
 bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, struct fault *f);
 
 /*

@@ -12,6 +12,14 @@
 #define ACME_IDENTIFIER "1.3.6.1.5.5.7.1.31"
 #define DAY             86400L
 
+const char *challenge_name(enum config_challenge type)
+{
+    static const char *const names[] = {[CONFIG_CHALLENGE_TLS_ALPN_01] = "tls-alpn-01",
+                                        [CONFIG_CHALLENGE_HTTP_01] = "http-01",
+                                        [CONFIG_CHALLENGE_DNS_01] = "dns-01"};
+    return names[type];
+}
+
 /* The extension's value is itself an OCTET STRING in DER. */
 static bool add_identifier(X509 *cert, const uint8_t digest[static JWS_DIGEST])
 {

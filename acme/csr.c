@@ -4,22 +4,36 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "acme/identifier.h"
 #include "acme/key.h"
 #include "base/text.h"
+
+/* The name as what it is; NULL without memory. */
+static GENERAL_NAME *general_name(const char *name)
+{
+    uint8_t bytes[16];
+    size_t n = identifier_bytes(name, bytes);
+    GENERAL_NAME *one = GENERAL_NAME_new();
+    ASN1_STRING *text = ASN1_STRING_type_new(n ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
+    const void *data = n ? (const void *)bytes : name;
+    if (!one || !text || !ASN1_STRING_set(text, data, (int)(n ? n : strlen(name)))) {
+        ASN1_STRING_free(text);
+        GENERAL_NAME_free(one);
+        return NULL;
+    }
+    GENERAL_NAME_set0_value(one, n ? GEN_IPADD : GEN_DNS, text);
+    return one;
+}
 
 GENERAL_NAMES *csr_san(const char *name)
 {
     GENERAL_NAMES *list = GENERAL_NAMES_new();
-    GENERAL_NAME *one = GENERAL_NAME_new();
-    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
-    if (!list || !one || !text || !ASN1_STRING_set(text, name, (int)strlen(name)) ||
-        !sk_GENERAL_NAME_push(list, one)) {
-        ASN1_IA5STRING_free(text);
+    GENERAL_NAME *one = general_name(name);
+    if (!list || !one || !sk_GENERAL_NAME_push(list, one)) {
         GENERAL_NAME_free(one);
         GENERAL_NAMES_free(list);
         return NULL;
     }
-    GENERAL_NAME_set0_value(one, GEN_DNS, text);
     return list;
 }
 

@@ -8,7 +8,8 @@
 
 #include "base/fault.h"
 
-/* A subjectAltName of one dNSName. Free with GENERAL_NAMES_free; NULL without memory. */
+/* A subjectAltName of one dNSName, or one iPAddress when the name is one (RFC 8738 3). Free with
+ * GENERAL_NAMES_free; NULL without memory. */
 GENERAL_NAMES *csr_san(const char *name);
 
 /* A request for the name as only SAN, with an empty subject: DER in base64url, to free().

@@ -146,8 +146,6 @@ static int dispatch(size_t verb, const struct options *o)
     } else if (config.source != CONFIG_SOURCE_ACME) {
         log_notice("nothing to do: source in [certificate] is not acme");
         code = JOB_NOTHING;
-    } else if (config.challenge != CONFIG_CHALLENGE_TLS_ALPN_01) {
-        log_error("challenge in [acme]: this version knows only tls-alpn-01, on port 443");
     } else if (!privilege_match(config.cert_dir, &why)) {
         log_error("%s", why.text);
     } else {

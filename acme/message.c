@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "acme/header.h"
+#include "acme/identifier.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -411,7 +412,8 @@ char *message_new_account(const char *email, const char *binding)
 
 char *message_new_order(const char *name, const char *profile)
 {
-    json_t *root = json_pack("{s:[{s:s, s:s}]}", "identifiers", "type", "dns", "value", name);
+    json_t *root =
+        json_pack("{s:[{s:s, s:s}]}", "identifiers", "type", identifier_type(name), "value", name);
     if (profile)
         json_object_set_new(root, "profile", json_string(profile));
     return dump(root);

@@ -108,7 +108,7 @@ char *message_new_account(const char *email, const char *binding);
 /* newAccount that only looks the account of the key up (RFC 8555 7.3.1). */
 char *message_find_account(void);
 
-/* newOrder for one DNS name; profile may be NULL. */
+/* newOrder for one DNS name or IP address; profile may be NULL. */
 char *message_new_order(const char *name, const char *profile);
 
 /* finalize and revokeCert; the argument is DER in base64url. */

@@ -46,6 +46,8 @@ void state_drop_order(struct state *s)
 void state_free(struct state *s)
 {
     state_drop_order(s);
+    free(s->hook_name);
+    free(s->hook_value);
     free(s->issued_by);
     free(s->revoked);
     free(s->problem_type);
@@ -92,6 +94,8 @@ static void read_fields(const json_t *root, struct state *s)
     s->order = string_of(root, "order");
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
+    s->hook_name = string_of(root, "hook_name");
+    s->hook_value = string_of(root, "hook_value");
     s->issued_by = string_of(root, "issued_by");
     s->revoked = string_of(root, "revoked");
     s->issued_at = time_of(root, "issued_at");
@@ -181,6 +185,8 @@ char *state_print(const struct state *s)
     put_string(root, "order", s->order);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
+    put_string(root, "hook_name", s->hook_name);
+    put_string(root, "hook_value", s->hook_value);
     put_string(root, "issued_by", s->issued_by);
     put_string(root, "revoked", s->revoked);
     put_time(root, "issued_at", s->issued_at);

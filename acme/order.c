@@ -3,15 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "acme/account.h"
 #include "acme/authorize.h"
 #include "acme/chain.h"
 #include "acme/csr.h"
 #include "acme/header.h"
+#include "acme/identifier.h"
 #include "acme/install.h"
 #include "acme/preflight.h"
+#include "acme/publish.h"
 #include "base/log.h"
 
 #define ALTERNATES_MAX 5 /* other chains that are looked at */
@@ -62,7 +63,8 @@ static bool place(struct session *s, struct failure *fail)
 {
     struct response r;
     const char *profile;
-    if (!choose_profile(s, &profile, fail) || !preflight(s, fail))
+    if (!publish_possible(s->config, fail) || !choose_profile(s, &profile, fail) ||
+        !preflight(s, fail))
         return false;
     char *payload = message_new_order(s->config->domain, profile);
     bool ok =
@@ -84,7 +86,7 @@ static bool place(struct session *s, struct failure *fail)
 static bool for_domain(const struct order *o, const char *domain)
 {
     for (size_t i = 0; i < o->name_count; i++) {
-        if (strcasecmp(o->names[i], domain) == 0)
+        if (identifier_same(o->names[i], domain))
             return o->name_count == 1;
     }
     return o->name_count == 0;
@@ -325,8 +327,16 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
         session_drop_order(s, &ignored);
 }
 
+/* A record that an earlier run could not take away is tried again, unless it serves still. */
+static void tidy(struct session *s)
+{
+    if (s->state.hook_name && s->state.phase != PHASE_AUTHORIZING)
+        publish_withdraw(s);
+}
+
 bool order_drive(struct session *s, struct failure *fail)
 {
+    tidy(s);
     do {
         while (!advance(s, fail)) {
             if (start_over(s, fail))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "acme/challenge.h"
+#include "acme/identifier.h"
 #include "acme/probe.h"
 #include "base/log.h"
 #include "dnscheck/dnscheck.h"
@@ -26,9 +27,16 @@ bool preflight_is_definite(const struct finding *one)
     return false;
 }
 
+static bool is_address_finding(const struct finding *one)
+{
+    return strcmp(one->id, "dns.nxdomain") == 0 || strncmp(one->id, "dns.a.", 6) == 0 ||
+           strncmp(one->id, "dns.aaaa.", 9) == 0;
+}
+
 /* Warnings go to the log; of the definite faults the first becomes the failure, the rest is said.
- * local: the fault is on our side of the network, so the CA need not see it. */
-static bool judge(const struct findings *all, bool local, struct failure *fail)
+ * local: the fault is on our side of the network, so the CA need not see it; unseen: it does not
+ * come to our addresses. */
+static bool judge(const struct findings *all, bool local, bool unseen, struct failure *fail)
 {
     bool ok = true;
     for (size_t i = 0; i < all->count; i++) {
@@ -36,7 +44,7 @@ static bool judge(const struct findings *all, bool local, struct failure *fail)
         const char *fix = one->fix ? one->fix : "";
         if (one->severity < SEVERITY_WARN)
             continue;
-        if (ok && !local && preflight_is_definite(one))
+        if (ok && !local && preflight_is_definite(one) && !(unseen && is_address_finding(one)))
             ok = failure_set(fail, FAILURE_PREFLIGHT, "%s: %s%s%s", one->id, one->message,
                              *fix ? " — " : "", fix);
         else
@@ -87,7 +95,7 @@ static bool check_dns(struct session *s, struct failure *fail)
         .own_optional = true,
         .ca_names = (const char *const *)d->caa,
         .ca_count = d->caa_count,
-        .challenge = CHALLENGE_TLS_ALPN,
+        .challenge = challenge_name(config->challenge),
         .account_uri = s->client.kid,
         .timeout_ms = DNS_TIMEOUT_MS,
     };
@@ -105,7 +113,7 @@ static bool check_dns(struct session *s, struct failure *fail)
             dnscheck_domain(&o, &own, &result, &all);
         }
     }
-    bool ok = judge(&all, result.local, fail);
+    bool ok = judge(&all, result.local, config->challenge == CONFIG_CHALLENGE_DNS_01, fail);
     findings_free(&all);
     return ok;
 }
@@ -132,7 +140,11 @@ bool preflight(struct session *s, struct failure *fail)
 {
     if (s->preflighted)
         return true;
-    log_info("checking the DNS of %s and our own port", s->config->domain);
-    s->preflighted = check_dns(s, fail) && check_port(s, fail);
+    /* publish.h looks itself whether an answer to http-01 or dns-01 can be seen. */
+    bool port = s->config->challenge == CONFIG_CHALLENGE_TLS_ALPN_01;
+    bool dns = !identifier_is_ip(s->config->domain);
+    log_info("checking %s%s%s", dns ? "the DNS of " : "", dns ? s->config->domain : "",
+             port ? dns ? " and our own port" : "our own port" : "");
+    s->preflighted = (!dns || check_dns(s, fail)) && (!port || check_port(s, fail));
     return s->preflighted;
 }

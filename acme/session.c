@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/session.h"
 
+#include "acme/publish.h"
+
 bool session_save(struct session *s, struct failure *fail)
 {
     struct fault why;
@@ -23,7 +25,7 @@ bool session_drop_order(struct session *s, struct failure *fail)
     /* First the state, so that no phase ever misses its files. */
     if (!session_save(s, fail))
         return false;
-    store_clear_challenges(&s->store);
+    publish_withdraw(s);
     store_clear_pending(&s->store);
     return true;
 }

@@ -38,6 +38,9 @@ struct state {
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 
+    char *hook_name;  /* TXT record that dns-01 has presented, or was about to, */
+    char *hook_value; /* until the hook has taken it away; survives its order */
+
     char *issued_by;  /* directory that issued the installed certificate */
     char *revoked;    /* fingerprint of the leaf that was revoked last */
     time_t issued_at; /* when it was installed and proven */

@@ -264,15 +264,12 @@ void store_clear_pending(const struct store *s)
     sweep(s, "pending", true);
 }
 
-bool store_put_challenge(const struct store *s, const char *domain, const struct buf *pem,
+bool store_put_challenge(const struct store *s, const char *file, const struct buf *content,
                          struct fault *f)
 {
-    char file[300];
-    text_lower(domain, file, 256);
-    snprintf(file + strlen(file), sizeof file - strlen(file), ".pem");
     char *path = store_path(s, "challenge");
     char *full = file_join(path, file);
-    bool ok = file_write(full, pem->data, pem->len, 0640, f);
+    bool ok = file_write(full, content->data, content->len, 0640, f);
     free(full);
     free(path);
     return ok;

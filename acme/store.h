@@ -7,9 +7,9 @@
  *   order.json         0640       where the order stands, failures, next try (state.h)
  *   account/           0700       a folder for each CA (account_store.h)
  *   pending/           0700       privkey.pem and fullchain.pem of the order under way, 0600
- *   challenge/         0750       DOMAIN.pem 0640 while a validation is pending, read by derpd
- *   gen-N/             0750       generations (generation.h)
- *   current -> gen-N              the one in use
+ *   challenge/         0750       DOMAIN.pem, http-01.TOKEN 0640 while a validation is pending,
+ * read by derpd gen-N/             0750       generations (generation.h) current -> gen-N the one
+ * in use
  *
  * Modes count from the umask 0027 that main() sets, and no folder is ever chmod'ed: the package
  * makes the upper folder setgid, so that derpd's group comes down by itself.
@@ -69,8 +69,8 @@ bool store_load_pending_chain(const struct store *s, struct buf *pem, struct fau
 /* Removes key and chain of the order under way. */
 void store_clear_pending(const struct store *s);
 
-/* Publishes a challenge certificate with its key for derpd / takes all of them back. */
-bool store_put_challenge(const struct store *s, const char *domain, const struct buf *pem,
+/* Puts a file for derpd into the challenge folder / takes all of them back. */
+bool store_put_challenge(const struct store *s, const char *file, const struct buf *content,
                          struct fault *f);
 void store_clear_challenges(const struct store *s);
 

@@ -290,6 +290,57 @@ static struct endpoint reachable(const struct endpoint *at)
     return e;
 }
 
+/* A host as it stands in a URL. */
+static char *url_host(const char *name)
+{
+    return mem_printf(strchr(name, ':') ? "[%s]" : "%s", name);
+}
+
+/* Everything goes to this address, whatever the URL says. */
+static struct curl_slist *route_to(const struct endpoint *at)
+{
+    char text[ENDPOINT_TEXT];
+    char *line = mem_printf("::%s", endpoint_print(at, text));
+    struct curl_slist *route = curl_slist_append(NULL, line);
+    free(line);
+    return route;
+}
+
+static size_t on_plain_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct buf *body = arg;
+    return buf_append(body, data, size * count) ? size * count : 0;
+}
+
+bool transport_plain(const struct endpoint *at, const char *host, const char *path, long timeout_ms,
+                     struct buf *body, long *status, char *error, size_t cap)
+{
+    char reason[CURL_ERROR_SIZE] = "";
+    struct endpoint to = reachable(at);
+    CURL *curl = handle_new();
+    char *name = url_host(host);
+    char *url = mem_printf("http://%s:%u%s", name, endpoint_port(&to), path);
+    struct curl_slist *route = route_to(&to);
+    handle_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CONNECT_TO, route);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_plain_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    CURLcode code = curl_easy_perform(curl);
+    *status = 0;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
+    bool ok = code == CURLE_OK || (code == CURLE_WRITE_ERROR && *status > 0);
+    snprintf(error, cap, "%s", ok ? "" : reason[0] ? reason : curl_easy_strerror(code));
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(route);
+    free(url);
+    free(name);
+    return ok;
+}
+
 static void look_setup(CURL *curl, const char *url, struct curl_slist *route, long timeout_ms,
                        struct curl_slist *headers, struct echo *echo, char *error)
 {
@@ -335,15 +386,15 @@ static enum transport_peer judge(CURL *curl, CURLcode code, bool leaf)
 void transport_look(const struct endpoint *at, const char *name, long timeout_ms,
                     struct transport_look *look)
 {
-    char error[CURL_ERROR_SIZE] = "", text[ENDPOINT_TEXT];
+    char error[CURL_ERROR_SIZE] = "";
     struct endpoint to = reachable(at);
     struct echo echo = {0};
     *look = (struct transport_look){0};
 
     CURL *curl = handle_new();
-    char *url = mem_printf("https://%s:%u/generate_204", name, endpoint_port(&to));
-    char *line = mem_printf("::%s", endpoint_print(&to, text));
-    struct curl_slist *route = curl_slist_append(NULL, line);
+    char *host = url_host(name);
+    char *url = mem_printf("https://%s:%u/generate_204", host, endpoint_port(&to));
+    struct curl_slist *route = route_to(&to);
     struct curl_slist *headers = echo_headers(&echo);
     look_setup(curl, url, route, timeout_ms, headers, &echo, error);
 
@@ -357,8 +408,8 @@ void transport_look(const struct endpoint *at, const char *name, long timeout_ms
     curl_easy_cleanup(curl);
     curl_slist_free_all(route);
     curl_slist_free_all(headers);
-    free(line);
     free(url);
+    free(host);
 }
 
 void transport_look_free(struct transport_look *look)

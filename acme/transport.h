@@ -49,6 +49,14 @@ bool transport_request(struct transport *t, enum transport_method method, const 
                        struct failure *fail);
 void response_free(struct response *r);
 
+/*
+ * GET over plain HTTP from an address of this machine, as a client that wants the given host (a
+ * name or an address): how a CA asks for http-01. True when an answer of any status came; body
+ * (initialised) holds as much as it may. Otherwise error (cap bytes) says why.
+ */
+bool transport_plain(const struct endpoint *at, const char *host, const char *path, long timeout_ms,
+                     struct buf *body, long *status, char *error, size_t cap);
+
 /* What stands behind an address of ours. */
 enum transport_peer {
     TRANSPORT_CLOSED, /* nothing accepts connections there */

@@ -52,7 +52,8 @@ static const struct setting table[] = {
     ROW("acme", "preferred-chain", config_value_line, preferred_chain),
     ROW("acme", "eab-key-id", config_value_line, eab_key_id),
     ROW("acme", "eab-key-file", setting_path, eab_key_file),
-    ROW("acme", "dns-hook", setting_path, dns_hook),
+    ROW("acme", "dns-hook", config_value_program, dns_hook),
+    ROW("acme", "dns-wait", config_value_dns_wait, dns_wait),
     ROW("dns", "root-hints", setting_path, dns_root_hints),
     ROW("dns", "trust-anchor", setting_path, dns_trust_anchor),
     ROW("dns", "resolver", config_value_resolver, dns_resolver),
@@ -77,6 +78,7 @@ void config_init(struct config *c)
         .state_dir = mem_strdup("/var/lib/derp"),
         .cert_dir = mem_strdup("/var/lib/derp-acme"),
         .acme_directory = mem_strdup(CONFIG_ACME_DIRECTORY),
+        .dns_wait = 300,
         .recheck = 600,
     };
     default_endpoints(&c->listen, "0.0.0.0 [::]", 443);
@@ -121,6 +123,17 @@ static bool check_together(const char *name, const struct config *c, struct faul
         return fault_set(f,
                          "%s: source = files needs chain and key in [certificate]; %s is missing",
                          name, !c->chain ? "chain" : "key");
+    if (c->source == CONFIG_SOURCE_ACME && c->challenge == CONFIG_CHALLENGE_HTTP_01 &&
+        c->http.count == 0)
+        return fault_set(f,
+                         "%s: challenge = http-01 needs derpd on port 80: set http = 0.0.0.0:80 "
+                         "[::]:80 in [relay], open 80/tcp in the firewall, and restart derpd",
+                         name);
+    if (c->source == CONFIG_SOURCE_ACME && c->challenge == CONFIG_CHALLENGE_DNS_01 && !c->dns_hook)
+        return fault_set(f,
+                         "%s: challenge = dns-01 needs dns-hook, a program that changes the DNS; "
+                         "there are examples in /usr/share/doc/derp-relay/examples/dns-hooks",
+                         name);
     if (!c->eab_key_id != !c->eab_key_file)
         return fault_set(f,
                          "%s: eab-key-id and eab-key-file go together: the CA gives both; %s is "

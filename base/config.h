@@ -68,7 +68,7 @@ struct config_mesh_node {
 /* Strings are owned by the config; NULL means not set. */
 struct config {
     /* [relay] */
-    char *domain; /* lower case, no trailing dot */
+    char *domain; /* lower case, no trailing dot; or an IP address without brackets */
     struct config_endpoints listen;
     struct config_endpoints listen_proxy; /* a PROXY header comes first there */
     struct config_networks proxy_from;    /* who may connect there */
@@ -101,7 +101,8 @@ struct config {
     char *preferred_chain; /* common name of an issuer in the chain that is wanted */
     char *eab_key_id;      /* external account binding, with eab_key_file or not at all */
     char *eab_key_file;
-    char *dns_hook; /* program for dns-01 */
+    char *dns_hook;    /* program for dns-01, an absolute path */
+    uint64_t dns_wait; /* seconds until what it did must be seen */
     /* [dns] */
     char *dns_root_hints;
     char *dns_trust_anchor;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 #define LINE_MAX_BYTES 512
+#define MAX_DNS_WAIT   600 /* derp-acme.service has 15 minutes for all */
 #define MAX_ACCEPT     1000000
 #define MAX_WORKERS    64
 #define MAX_RECHECK    (24 * 60 * 60) /* seconds */
@@ -40,10 +41,19 @@ static char *next_word(char **rest)
 
 bool config_value_domain(const char *value, void *target, struct fault *f)
 {
+    struct endpoint address;
     const char *why;
     char lower[256];
     if (!value[0])
         return setting_string(value, target, f);
+    if (endpoint_parse_ip(value, &address)) {
+        char text[ENDPOINT_TEXT];
+        if (strchr(value, '%') || strcmp(endpoint_print_ip(&address, text), "0.0.0.0") == 0 ||
+            strcmp(text, "::") == 0)
+            return bad_value(f, "an address that clients can reach", value);
+        endpoint_unmap(&address);
+        return setting_string(endpoint_print_ip(&address, text), target, f);
+    }
     if (!text_is_hostname(value, &why)) {
         char shown[SHOWN];
         text_printable(value, strlen(value), shown, sizeof shown);
@@ -495,6 +505,22 @@ bool config_value_mesh_with(const char *value, void *target, struct fault *f)
     }
     free(copy);
     return ok;
+}
+
+bool config_value_program(const char *value, void *target, struct fault *f)
+{
+    if (value[0] && value[0] != '/')
+        return bad_value(f, "the absolute path of a program", value);
+    return setting_path(value, target, f);
+}
+
+bool config_value_dns_wait(const char *value, void *target, struct fault *f)
+{
+    uint64_t seconds = 0;
+    if (!text_duration(value, MAX_DNS_WAIT, &seconds))
+        return bad_value(f, "a time of at most 10m", value);
+    *(uint64_t *)target = seconds;
+    return true;
 }
 
 bool config_value_recheck(const char *value, void *target, struct fault *f)

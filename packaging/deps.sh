@@ -10,7 +10,7 @@ BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libj
     zlib1g-dev git ca-certificates'
 PACKAGE='debhelper lintian mandoc'
 TESTS='libcmocka-dev clang clang-format python3 python3-pytest python3-cryptography python3-nacl
-    pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl ufw iptables nftables iproute2
+    pebble nsd ldnsutils dns-root-data bind9-dnsutils openssl curl jq ufw iptables nftables iproute2
     nginx libnginx-mod-stream haproxy knot libnss3-tools iputils-ping procps util-linux mount
     dropbear-bin openssh-client'
 # A browser for tests/system/test_browser.py, where there is one as a package: Ubuntu has only a snap.

@@ -19,6 +19,11 @@ done
 put 0644 "$here/man/derp.conf.5" "$prefix/share/man/man5/derp.conf.5"
 put 0644 "$here/derp.conf.example" "$prefix/share/doc/derp-relay/examples/derp.conf"
 
+for hook in rfc2136 cloudflare template; do
+    put 0755 "$here/dns-hooks/$hook" "$prefix/share/doc/derp-relay/examples/dns-hooks/$hook"
+done
+put 0644 "$here/dns-hooks/README" "$prefix/share/doc/derp-relay/examples/dns-hooks/README"
+
 # The units name the programs by their full path.
 for unit in "$here"/systemd/*.service "$here"/systemd/*.timer; do
     put 0644 "$unit" "$prefix/lib/systemd/system/${unit##*/}"

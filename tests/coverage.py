@@ -55,6 +55,7 @@ PARSERS = {
     "dnscheck/answer.c": "dnscheck_answer",
     "dnscheck/caa.c": "dnscheck_caa",
     "dnscheck/trace.c": "dnscheck_trace",
+    "dnscheck/txt.c": "dnscheck_answer",
     "firewall/apt.c: apt_parse_simulation": "firewall_apt",
     "firewall/cgroup.c": "firewall_procnet",
     "firewall/nftjson.c": "firewall_nft",
@@ -80,6 +81,7 @@ PARSERS = {
 # What judges, decides and prints. It gets nothing raw.
 PURE = [
     "acme/authority.c",
+    "acme/identifier.c",
     "acme/classify.c",
     "acme/jws.c",
     "acme/schedule.c",

@@ -32,13 +32,14 @@ class Home:
         self.port = port or free_port()
         self.config = self.folder / "derp.conf"
         self.certs = self.folder / "certs"
+        self.http = "off"
         self.relays, self.started = [], []
         self.configure()
 
     def configure(self, certificate=None, path=None, **acme):
         certificate = certificate or f"source = acme\ndir = {self.certs}"
         acme = {"directory": self.ca.directory, "ca-file": self.ca.ca_file, **acme}
-        text = (f"[relay]\ndomain = {self.domain}\nlisten = {ADDRESS}:{self.port}\nstun = off\nmetrics = off\n"
+        text = (f"[relay]\ndomain = {self.domain}\nlisten = {ADDRESS}:{self.port}\nstun = off\nmetrics = off\nhttp = {self.http}\n"
                 f"state-dir = {self.folder}/relay\n[certificate]\n{certificate}\n[acme]\n"
                 + "".join(f"{k} = {v}\n" for k, v in acme.items() if v is not None)
                 + f"[dns]\nresolver = {self.dns.server}\n")
@@ -105,7 +106,7 @@ class Home:
         key = serialization.load_pem_private_key((self.certs / "current" / "privkey.pem").read_bytes(), None)
         names = self.leaf().extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return (self.leaf().public_key().public_numbers() == key.public_key().public_numbers()
-                and names.get_values_for_type(x509.DNSName) == [self.domain])
+                and [str(n.value) for n in names] == [self.domain])
 
     def served(self):
         """The leaf that the port serves, DER."""
@@ -136,8 +137,8 @@ def make_pebble(world, tmp_path):
     """make_pebble(home_port, **options): a Pebble that ends with the test."""
     started = []
 
-    def make(port, **options):
-        started.append(Pebble(tmp_path / f"pebble{len(started)}", port, world, **options))
+    def make(port, dns=None, **options):
+        started.append(Pebble(tmp_path / f"pebble{len(started)}", port, dns or world, **options))
         return started[-1]
     yield make
     for pebble in started:

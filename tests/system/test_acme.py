@@ -214,11 +214,11 @@ def test_source_files_has_nothing_to_do(make_pebble, make_home):
     assert not home.certs.exists()
 
 
-def test_other_challenges_are_refused_in_words(make_pebble, make_home):
+def test_challenges_that_lack_something(make_pebble, make_home):
     home = make_home(make_pebble(1))
-    for challenge in ("http-01", "dns-01"):
+    for challenge, need in (("http-01", "http = 0.0.0.0:80"), ("dns-01", "dns-hook")):
         home.configure(challenge=challenge)
-        assert "only tls-alpn-01" in home.expect(1, "run")
+        assert need in home.expect(1, "run")
     assert not home.certs.exists()
 
 

@@ -405,14 +405,6 @@ def test_external_account_binding_is_said_to_be_missing(fake, make_home):  # noq
     assert fake.count("/account") == 0
 
 
-@pytest.mark.parametrize("challenge", ["http-01", "dns-01"])
-def test_other_challenges_are_said_to_be_missing(fake, make_home, challenge):  # noqa: F811
-    home = make_home(fake)
-    home.configure(challenge=challenge)
-    assert "only tls-alpn-01" in home.expect(1, "issue")
-    assert fake.seen == []
-
-
 # --- Our own side ---------------------------------------------------------------------------------
 
 def test_name_points_elsewhere(relay_home, world):

@@ -1,10 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole of ACME against a recent Pebble: accounts and their keys, challenges, profiles, chains."""
+import base64
+import http.client
+import http.server
+import json
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+
 import pytest
 
 from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, world)  # noqa: F401
 from fake_acme import Answer, problem
-from pebble import PEBBLE_VERSION, free_port, new_pebble
+from pebble import ADDRESS, ROOT, Process, accepts, free_port, new_pebble, wait_for
+
+HOOKS = ROOT / "packaging" / "dns-hooks"
 
 SECRET = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
@@ -102,3 +115,356 @@ def test_account_is_made_anew_only_when_the_ca_says_so(fake, make_home):  # noqa
     fake.accounts = 0
     assert "(created)" in home.expect(0, "renew")
     assert fake.seen[-1] and [r.payload for r in fake.seen if r.path == "/account"][-1]["termsOfServiceAgreed"]
+
+
+# --- http-01 --------------------------------------------------------------------------------------
+
+def http_home(recent_home, **options):
+    port = free_port()
+    home = recent_home(relay=False, http_port=port, **options)
+    home.http = f"{ADDRESS}:{port} [::1]:{port}"
+    home.http_port = port
+    home.configure(challenge="http-01")
+    return home
+
+
+def plain(port, path, address=ADDRESS):
+    connection = http.client.HTTPConnection(address, port, timeout=10)
+    connection.request("GET", path, headers={"Host": DOMAIN})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body
+
+
+def test_http_01(recent_home):
+    home = http_home(recent_home, PEBBLE_WFE_NONCEREJECT=50)
+    home.start_relay()
+    assert "the relay serves gen-1" in home.expect(0, "issue")
+    assert home.usable() and home.served() == leaf_der(home.chain())
+    assert home.challenges() == []
+
+
+def test_http_01_answers(recent_home):
+    """The file's content and nothing else, over both families; never a file beside it."""
+    home = http_home(recent_home)
+    home.start_relay()
+    folder = home.certs / "challenge"
+    folder.mkdir(parents=True)
+    (folder / "http-01.abcdefghijklmnop").write_text("abcdefghijklmnop.thumb")
+    (folder / "secret.pem").write_text("secret")
+    path = "/.well-known/acme-challenge/"
+    for address in (ADDRESS, "::1"):
+        assert plain(home.http_port, path + "abcdefghijklmnop", address) == (200, b"abcdefghijklmnop.thumb")
+    for other in ("qrstuvwxyz", "..", "../secret.pem", "secret.pem", "%2e%2e/secret.pem", "a/b", ""):
+        status, body = plain(home.http_port, path + other)
+        assert status in (302, 404) and b"secret" not in body, other
+
+
+def test_http_01_without_derpd(recent_home):
+    """A validation that cannot succeed is not spent."""
+    home = http_home(recent_home)
+    said = home.expect(1, "issue")
+    assert "preflight" in said and "nothing answers HTTP on" in said and "restart derpd" in said
+    assert home.challenges() == []
+    assert home.ca.log_count("Pulled a task") == 0
+
+
+def test_http_01_with_somebody_else_on_the_port(recent_home, tmp_path):
+    home = http_home(recent_home)
+    (tmp_path / "www").mkdir()
+    other = Process(["/usr/bin/python3", "-m", "http.server", "-b", ADDRESS, "-d", tmp_path / "www",
+                     str(home.http_port)], tmp_path / "other.log")
+    try:
+        wait_for(lambda: accepts(ADDRESS, home.http_port), "the other server")
+        said = home.expect(1, "issue")
+        assert "instead of our key authorization" in said and "status 404" in said
+    finally:
+        other.stop()
+
+
+# --- dns-01 ---------------------------------------------------------------------------------------
+
+def hook_file(home, text, mode=0o755):
+    path = home.folder / "hook"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_server_hook(home, before="", after=""):
+    """A hook that changes pebble-challtestsrv, and writes down what it was called with."""
+    return hook_file(home, f"""#!/bin/sh
+echo "$@" >>{home.folder}/calls
+{before}
+case $1 in
+present) what=set-txt ;;
+cleanup) what=clear-txt ;;
+esac
+curl -sS --fail -o /dev/null -d "{{\\"host\\": \\"$2.\\", \\"value\\": \\"$3\\"}}" \\
+    http://127.0.0.1:{home.dns.management}/$what
+{after}
+""")
+
+
+test_server_hook.__test__ = False
+
+
+def calls(home):
+    path = home.folder / "calls"
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def dns_home(recent_home, hook=test_server_hook, **options):
+    home = recent_home(relay=False, **options)
+    home.configure(challenge="dns-01", **{"dns-hook": hook(home), "dns-wait": "3s"})
+    return home
+
+
+def test_dns_01(recent_home):
+    home = dns_home(recent_home, PEBBLE_WFE_NONCEREJECT=50)
+    home.expect(0, "issue")
+    assert home.usable()
+    (present, cleanup) = calls(home)
+    assert present[:2] == ["present", f"_acme-challenge.{DOMAIN}"] and len(present[2]) == 43
+    assert cleanup == ["cleanup", *present[1:]]
+    assert "hook_name" not in home.state()
+
+
+def test_dns_01_hook_that_fails(recent_home):
+    home = dns_home(recent_home, lambda h: hook_file(
+        h, f'#!/bin/sh\necho "$@" >>{h.folder}/calls\necho no such zone >&2\n[ $1 = cleanup ]\n'))
+    said = home.expect(1, "issue")
+    assert "no such zone" in said and "exit code 1" in said
+    assert [c[0] for c in calls(home)] == ["present", "cleanup"]
+    assert home.ca.log_count("Pulled a task") == 0
+    home.configure(challenge="dns-01", **{"dns-hook": hook_file(home, "#!/bin/sh\n", 0o775)})
+    assert "chmod go-w" in home.expect(1, "issue")
+
+
+def test_dns_01_record_that_does_not_appear(recent_home):
+    home = dns_home(recent_home, lambda h: hook_file(h, f'#!/bin/sh\necho "$@" >>{h.folder}/calls\n'))
+    home.dns.set("set-txt", {"host": f"_acme-challenge.{DOMAIN}.", "value": "of somebody else"})
+    try:
+        said = home.expect(1, "issue")
+    finally:
+        home.dns.set("clear-txt", {"host": f"_acme-challenge.{DOMAIN}."})
+    assert "after 3 s" in said and "dns-wait" in said
+    assert home.ca.log_count("Pulled a task") == 0
+    assert [c[0] for c in calls(home)] == ["present", "cleanup"]
+
+
+def test_dns_01_killed_after_present(recent_home):
+    """What a killed run left in the DNS is taken away by the next one."""
+    home = dns_home(recent_home, lambda h: test_server_hook(h, after="[ $1 = cleanup ] || kill -9 $(ps -o ppid= -p $PPID)"))
+    done = home.acme("issue")
+    assert done.returncode == -9
+    assert home.state()["hook_name"] == f"_acme-challenge.{DOMAIN}"
+    first = calls(home)[0][2]
+    home.configure(challenge="dns-01", **{"dns-hook": test_server_hook(home), "dns-wait": "3s"})
+    home.expect(0, "issue")
+    assert ["cleanup", f"_acme-challenge.{DOMAIN}", first] in calls(home)
+    assert "hook_name" not in home.state()
+
+
+def test_dns_01_cleanup_that_fails_is_tried_again(recent_home):
+    home = dns_home(recent_home, lambda h: test_server_hook(
+        h, before=f"[ $1 = present ] || [ -e {h.folder}/healed ] || exit 1"))
+    said = home.expect(0, "issue")
+    assert "the next run tries again" in said and home.usable()
+    value = home.state()["hook_value"]
+    (home.folder / "healed").touch()
+    home.expect(0, "renew")
+    assert calls(home).count(["cleanup", f"_acme-challenge.{DOMAIN}", value]) >= 2
+    assert "hook_name" not in home.state()
+
+
+class Knot:
+    """A real name server, authoritative for derp.test, that takes updates signed with a key (RFC 2136)."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.port = free_port()
+        self.server = f"127.0.0.1:{self.port}"
+        secret = base64.b64encode(b"a secret of 32 bytes for a test.").decode()
+        (self.folder / "db").mkdir()
+        self.key = self.folder / "tsig.key"
+        self.key.write_text(f'key "acme" {{\n\talgorithm hmac-sha256;\n\tsecret "{secret}";\n}};\n')
+        (self.folder / "zone").write_text(
+            f"{DOMAIN}. 60 SOA ns.{DOMAIN}. x.{DOMAIN}. 1 60 60 60 1\n{DOMAIN}. 60 NS ns.{DOMAIN}.\n"
+            f"ns.{DOMAIN}. 60 A 127.0.0.1\n{DOMAIN}. 60 A {ADDRESS}\n"
+            f'_acme-challenge.{DOMAIN}. 60 TXT "of somebody else"\n')
+        conf = self.folder / "knot.conf"
+        conf.write_text(f"""
+server:
+    rundir: {self.folder}
+    listen: 127.0.0.1@{self.port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: info
+control:
+    listen: {self.folder}/knot.sock
+database:
+    storage: {self.folder}/db
+key:
+  - id: acme
+    algorithm: hmac-sha256
+    secret: {secret}
+acl:
+  - id: update
+    key: acme
+    action: update
+zone:
+  - domain: {DOMAIN}
+    storage: {self.folder}
+    file: zone
+    acl: update
+""")
+        self.process = Process(["knotd", "-c", conf], self.folder / "knot.log")
+        wait_for(lambda: accepts("127.0.0.1", self.port) and self.texts(), "knotd", 30)
+
+    def texts(self):
+        done = subprocess.run(["dig", "+short", "-p", str(self.port), "@127.0.0.1", f"_acme-challenge.{DOMAIN}",
+                               "TXT"], capture_output=True, text=True, timeout=20)
+        return sorted(line.strip('"') for line in done.stdout.splitlines())
+
+    def stop(self):
+        self.process.stop()
+
+
+@pytest.fixture
+def knot(world, tmp_path):  # noqa: F811
+    for tool in ("knotd", "nsupdate", "dig"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+    server = Knot(tmp_path / "knot")
+    yield server
+    server.stop()
+
+
+def test_rfc2136_hook_with_a_real_name_server(recent_home, make_pebble, knot):  # noqa: F811
+    home = recent_home(relay=False)
+    home.ca, home.dns = make_pebble(home.port, program=new_pebble()[0], dns=knot), knot
+    conf = home.folder / "dns-hook.conf"
+    conf.write_text(f'SERVER="127.0.0.1 {knot.port}"\nKEY_FILE={knot.key}\n')
+    hook = hook_file(home, f"#!/bin/sh\nDNS_HOOK_CONF={conf} exec {HOOKS}/rfc2136 \"$@\"\n")
+    home.configure(challenge="dns-01", **{"dns-hook": hook})
+    home.expect(0, "issue")
+    assert home.usable()
+    assert knot.texts() == ["of somebody else"]  # ours is gone, another's stays
+    # A key that the server does not know: said, nothing left behind.
+    knot.key.write_text(knot.key.read_text().replace("acme", "other"))
+    said = home.expect(1, "renew")
+    assert "rfc2136" in said or "hook present" in said
+    assert "TSIG" in said or "BADKEY" in said or "NOTAUTH" in said, said
+
+
+class Cloudflare:
+    """As much of Cloudflare's API as the hook uses."""
+
+    def __init__(self, dns):
+        api = self
+        self.dns, self.records, self.seen = dns, {}, []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def say(self, status, result, errors=()):
+                body = json.dumps({"success": status == 200, "result": result, "errors": list(errors)}).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def handle_any(self):
+                api.seen.append((self.command, self.path))
+                if self.headers["Authorization"] != "Bearer right-token":
+                    return self.say(403, None, [{"code": 9109, "message": "Invalid access token"}])
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.command == "POST":
+                    record = json.loads(body)
+                    number = str(len(api.seen))
+                    api.records[number] = record
+                    api.publish()
+                    return self.say(200, {"id": number, **record})
+                if self.command == "DELETE":
+                    api.records.pop(self.path.rsplit("/", 1)[1])
+                    api.publish()
+                    return self.say(200, {})
+                return self.say(200, [{"id": n, **r} for n, r in api.records.items()])
+            do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/client/v4"
+
+    def publish(self):
+        self.dns.set("clear-txt", {"host": f"_acme-challenge.{DOMAIN}."})
+        for record in self.records.values():
+            self.dns.set("set-txt", {"host": record["name"] + ".", "value": record["content"].strip('"')})
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_cloudflare_hook(recent_home):
+    if not shutil.which("jq"):
+        pytest.skip("jq is not installed")
+    home = recent_home(relay=False)
+    api = Cloudflare(home.dns)
+    try:
+        conf = home.folder / "dns-hook.conf"
+        conf.write_text(f"TOKEN=right-token\nZONE_ID=zone1\nAPI={api.url}\n")
+        hook = hook_file(home, f"#!/bin/sh\nDNS_HOOK_CONF={conf} exec {HOOKS}/cloudflare \"$@\"\n")
+        home.configure(challenge="dns-01", **{"dns-hook": hook})
+        home.expect(0, "issue")
+        assert home.usable() and api.records == {}
+        assert [m for m, _ in api.seen] == ["GET", "POST", "GET", "DELETE"]
+        assert all(p.startswith("/client/v4/zones/zone1/dns_records") for _, p in api.seen)
+        # Twice the same is a success, and one record.
+        for _ in range(2):
+            subprocess.run([hook, "present", f"_acme-challenge.{DOMAIN}", "A" * 43], check=True)
+        assert len(api.records) == 1
+        for _ in range(2):
+            subprocess.run([hook, "cleanup", f"_acme-challenge.{DOMAIN}", "A" * 43], check=True)
+        assert api.records == {}
+        conf.write_text(f"TOKEN=wrong-token\nZONE_ID=zone1\nAPI={api.url}\n")
+        said = home.expect(1, "renew")
+        assert "Invalid access token" in said and "wrong-token" not in said
+    finally:
+        api.stop()
+
+
+# --- IP addresses (RFC 8738) ----------------------------------------------------------------------
+
+@pytest.mark.parametrize("challenge", ["tls-alpn-01", "http-01"])
+def test_certificate_for_an_address(recent_home, challenge):
+    port = free_port()
+    home = recent_home(relay=False, http_port=port)
+    home.domain = ADDRESS
+    home.http = f"{ADDRESS}:{port}"
+    home.configure(challenge=challenge)
+    home.start_relay()
+    assert "the relay serves gen-1" in home.expect(0, "issue")
+    assert home.usable()
+    assert list(home.leaf().subject) == [] or home.leaf().subject.rfc4514_string().startswith("CN=")
+    # Clients that name no server get it, too.
+    context = ssl.create_default_context(cadata=home.chain().decode())
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    with socket.create_connection((ADDRESS, home.port), timeout=5) as raw, \
+            context.wrap_socket(raw, server_hostname=ADDRESS) as tls:
+        assert tls.getpeercert()["subjectAltName"] == (("IP Address", ADDRESS),)
+
+
+def test_dns_01_cannot_validate_an_address(recent_home):
+    home = dns_home(recent_home)
+    home.domain = ADDRESS
+    home.configure(challenge="dns-01", **{"dns-hook": test_server_hook(home)})
+    assert "RFC 8738" in home.expect(1, "issue")
+    assert calls(home) == []

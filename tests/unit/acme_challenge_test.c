@@ -109,10 +109,29 @@ static void test_request(void **state)
     EVP_PKEY_free(key);
 }
 
+/* RFC 8738 6: an address is an iPAddress, not a dNSName. */
+static void test_certificate_for_an_address(void **state)
+{
+    (void)state;
+    uint8_t digest[JWS_DIGEST] = {1};
+    EVP_PKEY *key;
+    X509 *cert = make("203.0.113.5", digest, &key);
+    GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    assert_int_equal(sk_GENERAL_NAME_num(names), 1);
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, 0);
+    assert_int_equal(name->type, GEN_IPADD);
+    assert_int_equal(ASN1_STRING_length(name->d.iPAddress), 4);
+    assert_memory_equal(ASN1_STRING_get0_data(name->d.iPAddress), "\xcb\x00\x71\x05", 4);
+    GENERAL_NAMES_free(names);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificate),
+        cmocka_unit_test(test_certificate_for_an_address),
         cmocka_unit_test(test_fresh_each_time),
         cmocka_unit_test(test_request),
     };

@@ -263,6 +263,8 @@ static void test_requests(void **state)
            "{\"alg\":\"HS256\",\"kid\":\"kid-1\",\"url\":\"https://ca.example/account\"}");
     expect(message_new_order("derp.demo.com", NULL),
            "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"derp.demo.com\"}]}");
+    expect(message_new_order("2001:db8::5", NULL),
+           "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"2001:db8::5\"}]}");
     expect(message_new_order("derp.demo.com", "tlsserver"),
            "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"derp.demo.com\"}],"
            "\"profile\":\"tlsserver\"}");

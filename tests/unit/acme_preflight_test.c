@@ -36,15 +36,15 @@ static void test_judge(void **state)
     struct failure fail = {0};
     finding_add(&all, SEVERITY_OK, "dns.ok", "fine");
     finding_add(&all, SEVERITY_FAIL, "dns.timeout", "nobody answered");
-    assert_true(judge(&all, false, &fail));
+    assert_true(judge(&all, false, false, &fail));
     size_t at = finding_add(&all, SEVERITY_FAIL, "dns.a.mismatch", "points to 192.0.2.7");
     finding_fix(&all, at, "change the record");
     finding_add(&all, SEVERITY_FAIL, "dns.aaaa.stray", "points to 2001:db8::7");
-    assert_false(judge(&all, false, &fail));
+    assert_false(judge(&all, false, false, &fail));
     assert_int_equal(fail.class, FAILURE_PREFLIGHT);
     assert_string_equal(fail.text, "dns.a.mismatch: points to 192.0.2.7 — change the record");
     /* The fault is ours alone: the CA need not see it. */
-    assert_true(judge(&all, true, &fail));
+    assert_true(judge(&all, true, false, &fail));
     findings_free(&all);
 }
 

@@ -29,6 +29,8 @@ static void test_round_trip(void **state)
     state_set(&s.order, "https://ca.example/order/1");
     state_set(&s.issued_by, "https://old.example/dir");
     state_set(&s.revoked, "ab12");
+    state_set(&s.hook_name, "_acme-challenge.derp.demo.com");
+    state_set(&s.hook_value, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
     state_set(&s.problem_type, "urn:ietf:params:acme:error:rateLimited");
     state_set(&s.problem, "rateLimited: \"too many\" \\ certificates");
     char *text = state_print(&s);
@@ -39,6 +41,9 @@ static void test_round_trip(void **state)
     assert_int_equal(out.next_try, 1800003700);
     assert_int_equal(out.class, FAILURE_RATE_LIMIT);
     assert_string_equal(out.problem, s.problem);
+    assert_string_equal(out.hook_name, s.hook_name);
+    state_drop_order(&out);
+    assert_string_equal(out.hook_value, s.hook_value); /* what is in the DNS outlives its order */
     free(text);
     free(again);
     state_free(&out);

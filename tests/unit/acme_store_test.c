@@ -171,7 +171,7 @@ static void test_challenge(void **state)
     struct buf b;
     buf_init(&b, 100);
     buf_puts(&b, "cert and key");
-    assert_true(store_put_challenge(&p->store, "DERP.Demo.com", &b, &f));
+    assert_true(store_put_challenge(&p->store, "derp.demo.com.pem", &b, &f));
     assert_int_equal(mode_of(p, "challenge/derp.demo.com.pem"), 0640);
     store_clear_challenges(&p->store);
     assert_false(exists(p, "challenge/derp.demo.com.pem"));

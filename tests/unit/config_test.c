@@ -284,7 +284,13 @@ static void domains(void **state)
     (void)state;
     refuses("[relay]\ndomain = derp\n", "derp.conf:2: domain: \"derp\" is not a host name: it has "
                                         "one label");
-    refuses("[relay]\ndomain = 203.0.113.10\n", "address");
+    reads("[relay]\ndomain = 203.0.113.10\n");
+    assert_string_equal(c.domain, "203.0.113.10");
+    reads("[relay]\ndomain = 2001:DB8:0::5\n");
+    assert_string_equal(c.domain, "2001:db8::5");
+    refuses("[relay]\ndomain = 0.0.0.0\n", "that clients can reach");
+    refuses("[relay]\ndomain = ::\n", "that clients can reach");
+    refuses("[relay]\ndomain = 203.0.113.10:443\n", "is not a host name");
     refuses("[relay]\ndomain = https://derp.demo.com\n", "only letters");
     refuses("", "derp.conf: source = acme needs a domain");
     refuses("[relay]\ndomain =\n", "needs a domain");
@@ -413,7 +419,13 @@ static void acme(void **state)
     reads(RELAY "[acme]\neab-key-id = k 1\neab-key-file = /k\npreferred-chain = ISRG Root X1\n");
     assert_string_equal(c.eab_key_id, "k 1");
     assert_string_equal(c.preferred_chain, "ISRG Root X1");
-    reads(RELAY "[acme]\nchallenge = dns-01\n");
+    refuses(RELAY "[acme]\nchallenge = http-01\n", "needs derpd on port 80: set http =");
+    reads(RELAY "http = 0.0.0.0:80\n[acme]\nchallenge = http-01\n");
+    refuses(RELAY "[acme]\nchallenge = dns-01\n", "needs dns-hook");
+    refuses(RELAY "[acme]\ndns-hook = hook\n", "absolute path");
+    refuses(RELAY "[acme]\ndns-wait = 11m\n", "at most 10m");
+    reads(RELAY "[acme]\nchallenge = dns-01\ndns-hook = /h\ndns-wait = 2m\n");
+    assert_int_equal(c.dns_wait, 120);
     assert_int_equal(c.challenge, CONFIG_CHALLENGE_DNS_01);
 }
 
