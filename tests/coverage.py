@@ -33,6 +33,7 @@ PARSERS = {
     "acme/chain.c": "acme_chain",
     "acme/header.c": "acme_header",
     "acme/message.c": "acme_message",
+    "acme/message_ari.c": "acme_ari",
     "acme/message_state.c": "acme_state",
     "base/clock.c": "text",
     "base/config.c": "config",
@@ -80,6 +81,7 @@ PARSERS = {
 
 # What judges, decides and prints. It gets nothing raw.
 PURE = [
+    "acme/ari.c",
     "acme/authority.c",
     "acme/identifier.c",
     "acme/classify.c",
