@@ -41,6 +41,8 @@ void state_drop_order(struct state *s)
     state_set(&s->domain, NULL);
     state_set(&s->profile, NULL);
     state_set(&s->order, NULL);
+    state_set(&s->account, NULL);
+    s->suggested = false;
 }
 
 void state_free(struct state *s)
@@ -48,7 +50,11 @@ void state_free(struct state *s)
     state_drop_order(s);
     free(s->hook_name);
     free(s->hook_value);
+    for (size_t i = 0; i < STATE_CAS; i++)
+        free(s->cas[i].directory);
+    ari_free(&s->ari);
     free(s->issued_by);
+    free(s->issued_account);
     free(s->revoked);
     free(s->problem_type);
     free(s->problem);
@@ -85,28 +91,112 @@ static bool phase_of(const json_t *root, enum phase *phase)
     return false;
 }
 
+/* A class by its name; FAILURE_PROTOCOL for one that is unknown here. */
+static enum failure_class class_of(const json_t *root, const char *name)
+{
+    const char *class = json_string_value(json_object_get(root, name));
+    enum failure_class known = class ? failure_named(class) : FAILURE_NONE;
+    return known == FAILURE_CLASSES ? FAILURE_PROTOCOL : known;
+}
+
+static void read_ca(const json_t *root, struct ca_record *r)
+{
+    size_t i, count = 0;
+    json_t *one;
+    const json_t *failures = json_object_get(root, "failures");
+    r->directory = string_of(root, "directory");
+    for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
+        r->failures[c] = number_of(failures, failure_name(c));
+    r->class = class_of(root, "class");
+    r->failing_since = time_of(root, "failing_since");
+    r->failed_at = time_of(root, "failed_at");
+    r->next_try = time_of(root, "next_try");
+    r->enrolled = json_is_true(json_object_get(root, "enrolled"));
+    json_array_foreach(json_object_get(root, "issued"), i, one)
+    {
+        const char *text = json_string_value(one);
+        if (count < STATE_ISSUED && text && clock_parse(text, &r->issued[count]))
+            count++;
+    }
+}
+
+static void read_cas(const json_t *array, struct state *s)
+{
+    size_t i, count = 0;
+    json_t *one;
+    json_array_foreach(array, i, one)
+    {
+        if (count < STATE_CAS && json_is_string(json_object_get(one, "directory")))
+            read_ca(one, &s->cas[count++]);
+    }
+}
+
+static void read_ari(const json_t *root, struct ari *a)
+{
+    a->cert_id = string_of(root, "cert_id");
+    a->start = time_of(root, "start");
+    a->end = time_of(root, "end");
+    a->pick = time_of(root, "pick");
+    a->next_look = time_of(root, "next_look");
+    a->failures = number_of(root, "failures");
+    a->explanation = string_of(root, "explanation");
+    /* A moment without its window says nothing. */
+    if (a->end <= a->start || a->pick < a->start || a->pick >= a->end)
+        a->start = a->end = a->pick = 0;
+}
+
+static void read_told(const json_t *root, struct told *t)
+{
+    t->expiring = time_of(root, "expiring");
+    t->failed = time_of(root, "failed");
+    t->paused = time_of(root, "paused");
+    t->class = class_of(root, "class");
+}
+
+/* Schema 1 kept the next try for whichever CA it was: the one of the order, or of the
+ * certificate. */
+static void migrate(struct state *s)
+{
+    struct ca_record *r = &s->cas[0];
+    const char *directory = s->directory ? s->directory : s->issued_by;
+    if (!directory || s->class == FAILURE_NONE)
+        return;
+    r->directory = mem_strdup(directory);
+    r->failures[s->class] = s->failures;
+    r->class = s->class;
+    r->failing_since = r->failed_at = s->failed_at;
+    r->next_try = s->next_try;
+    s->total = s->failures;
+}
+
 static void read_fields(const json_t *root, struct state *s)
 {
-    const char *class = json_string_value(json_object_get(root, "class"));
     s->directory = string_of(root, "directory");
     s->domain = string_of(root, "domain");
     s->profile = string_of(root, "profile");
     s->order = string_of(root, "order");
+    s->account = string_of(root, "account");
+    s->suggested = json_is_true(json_object_get(root, "suggested"));
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
     s->hook_name = string_of(root, "hook_name");
     s->hook_value = string_of(root, "hook_value");
     s->issued_by = string_of(root, "issued_by");
+    s->issued_account = string_of(root, "issued_account");
     s->revoked = string_of(root, "revoked");
     s->issued_at = time_of(root, "issued_at");
+    s->suggested_at = time_of(root, "suggested_at");
+    s->last_seen = time_of(root, "last_seen");
     s->failures = number_of(root, "failures");
-    s->class = class ? failure_named(class) : FAILURE_NONE;
-    if (s->class == FAILURE_CLASSES)
-        s->class = FAILURE_PROTOCOL;
+    s->total = number_of(root, "total");
+    s->class = class_of(root, "class");
     s->failed_at = time_of(root, "failed_at");
     s->next_try = time_of(root, "next_try");
     s->problem_type = string_of(root, "problem_type");
     s->problem = string_of(root, "problem");
+    read_ari(json_object_get(root, "ari"), &s->ari);
+    read_cas(json_object_get(root, "cas"), s);
+    read_told(json_object_get(root, "told"), &s->told);
 }
 
 /* What a phase cannot do without. */
@@ -130,9 +220,11 @@ bool state_parse(const void *json, size_t n, struct state *s, bool *newer, struc
     if (!root)
         return fault_set(f, "it is not JSON: %s", error.text);
     json_int_t schema = json_integer_value(json_object_get(root, "schema"));
-    bool ok = schema == STATE_SCHEMA && phase_of(root, &s->phase);
+    bool ok = schema >= 1 && schema <= STATE_SCHEMA && phase_of(root, &s->phase);
     if (ok) {
         read_fields(root, s);
+        if (schema == 1)
+            migrate(s);
         ok =
             consistent(s) || fault_set(f, "its phase %s lacks what it needs", phase_name(s->phase));
     } else {
@@ -167,6 +259,79 @@ static void put_time(json_t *root, const char *name, time_t t)
         json_object_set_new(root, name, json_string(clock_print(t, text)));
 }
 
+static void put_flag(json_t *root, const char *name, bool value)
+{
+    if (value)
+        json_object_set_new(root, name, json_true());
+}
+
+static void put_class(json_t *root, const char *name, enum failure_class class)
+{
+    if (class != FAILURE_NONE)
+        put_string(root, name, failure_name(class));
+}
+
+/* Adds an object or array that holds something, and takes it over. */
+static void put_object(json_t *root, const char *name, json_t *value)
+{
+    if (json_object_size(value) > 0 || json_array_size(value) > 0)
+        json_object_set_new(root, name, value);
+    else
+        json_decref(value);
+}
+
+static json_t *ca_object(const struct ca_record *r)
+{
+    char text[CLOCK_TEXT];
+    json_t *one = json_pack("{s:s}", "directory", r->directory);
+    json_t *failures = json_object(), *issued = json_array();
+    for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
+        put_number(failures, failure_name(c), r->failures[c]);
+    for (size_t i = 0; i < STATE_ISSUED && r->issued[i]; i++)
+        json_array_append_new(issued, json_string(clock_print(r->issued[i], text)));
+    put_object(one, "failures", failures);
+    put_class(one, "class", r->class);
+    put_time(one, "failing_since", r->failing_since);
+    put_time(one, "failed_at", r->failed_at);
+    put_time(one, "next_try", r->next_try);
+    put_object(one, "issued", issued);
+    put_flag(one, "enrolled", r->enrolled);
+    return one;
+}
+
+static json_t *cas_array(const struct state *s)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        if (s->cas[i].directory)
+            json_array_append_new(array, ca_object(&s->cas[i]));
+    }
+    return array;
+}
+
+static json_t *ari_object(const struct ari *a)
+{
+    json_t *one = json_object();
+    put_string(one, "cert_id", a->cert_id);
+    put_time(one, "start", a->start);
+    put_time(one, "end", a->end);
+    put_time(one, "pick", a->pick);
+    put_time(one, "next_look", a->next_look);
+    put_number(one, "failures", a->failures);
+    put_string(one, "explanation", a->explanation);
+    return one;
+}
+
+static json_t *told_object(const struct told *t)
+{
+    json_t *one = json_object();
+    put_time(one, "expiring", t->expiring);
+    put_time(one, "failed", t->failed);
+    put_time(one, "paused", t->paused);
+    put_class(one, "class", t->class);
+    return one;
+}
+
 static char *dump(json_t *root)
 {
     char *text = json_dumps(root, JSON_INDENT(2));
@@ -183,20 +348,28 @@ char *state_print(const struct state *s)
     put_string(root, "domain", s->domain);
     put_string(root, "profile", s->profile);
     put_string(root, "order", s->order);
+    put_string(root, "account", s->account);
+    put_flag(root, "suggested", s->suggested);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
     put_string(root, "hook_name", s->hook_name);
     put_string(root, "hook_value", s->hook_value);
     put_string(root, "issued_by", s->issued_by);
+    put_string(root, "issued_account", s->issued_account);
     put_string(root, "revoked", s->revoked);
     put_time(root, "issued_at", s->issued_at);
+    put_time(root, "suggested_at", s->suggested_at);
+    put_time(root, "last_seen", s->last_seen);
     put_number(root, "failures", s->failures);
-    if (s->class != FAILURE_NONE)
-        put_string(root, "class", failure_name(s->class));
+    put_number(root, "total", s->total);
+    put_class(root, "class", s->class);
     put_time(root, "failed_at", s->failed_at);
     put_time(root, "next_try", s->next_try);
     put_string(root, "problem_type", s->problem_type);
     put_string(root, "problem", s->problem);
+    put_object(root, "ari", ari_object(&s->ari));
+    put_object(root, "cas", cas_array(s));
+    put_object(root, "told", told_object(&s->told));
     return dump(root);
 }
 
@@ -218,8 +391,8 @@ bool account_parse(const void *json, size_t n, struct account *a, struct fault *
 
 char *account_print(const struct account *a)
 {
-    return dump(json_pack("{s:i, s:s, s:s}", "schema", STATE_SCHEMA, "directory", a->directory,
-                          "url", a->url));
+    return dump(
+        json_pack("{s:i, s:s, s:s}", "schema", 1, "directory", a->directory, "url", a->url));
 }
 
 void account_free(struct account *a)

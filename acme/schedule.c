@@ -34,6 +34,11 @@ time_t schedule_renew_at(time_t not_before, time_t not_after)
     return not_after - (lifetime < 10 * DAY ? lifetime / 2 : lifetime / 3);
 }
 
+time_t schedule_emergency_at(time_t not_before, time_t not_after)
+{
+    return not_after - ((int64_t)not_after - (int64_t)not_before) / 10;
+}
+
 static int64_t min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -44,36 +49,90 @@ static int64_t max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* --- After a failure -------------------------------------------------------------------------- */
+
+static bool is_limit(enum failure_class class)
+{
+    return class == FAILURE_RATE_LIMIT || class == FAILURE_PAUSED;
+}
+
+int64_t schedule_longest(enum failure_class class)
+{
+    return is_limit(class) ? SCHEDULE_WAIT_MAX : DAY;
+}
+
+/* The longest wait that the certificate in use allows. */
+static int64_t hurry(int64_t remaining)
+{
+    if (remaining > 0)
+        return min(DAY, remaining / 20);
+    return remaining < 0 ? min(DAY, max(HOUR, -remaining / 8)) : DAY;
+}
+
 int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t remaining,
                        int64_t retry_after, uint32_t random)
 {
     const struct rule *rule = &rules[class < FAILURE_CLASSES ? class : FAILURE_PROTOCOL];
     unsigned doublings = failures > 1 ? failures - 1 : 0;
     int64_t wait = doublings < 20 ? min(rule->first << doublings, rule->most) : rule->most;
-    if (remaining > 0)
-        wait = min(wait, remaining / 8);
+    wait = min(wait, hurry(remaining));
     wait -= (int64_t)((uint64_t)(wait / 4) * random >> 32);
     wait = max(wait, rule->least);
-    /* The CA's word counts more than our hurry, within reason. */
-    return max(wait, min(retry_after, SCHEDULE_WAIT_MAX));
+    /* The CA's word counts more than our hurry, within reason: a limit is a limit, but an answer
+     * that is no limit may come from a proxy that knows nothing of certificates. */
+    int64_t heard = schedule_longest(class);
+    if (!is_limit(class) && remaining != 0)
+        heard = min(heard, max(HOUR, hurry(remaining)));
+    return max(wait, min(retry_after, heard));
+}
+
+/* --- What is due ------------------------------------------------------------------------------ */
+
+time_t schedule_due_at(const struct schedule_facts *facts)
+{
+    time_t backstop = schedule_renew_at(facts->not_before, facts->not_after);
+    if (facts->ari_pick == 0)
+        return backstop;
+    int64_t lifetime = (int64_t)facts->not_after - (int64_t)facts->not_before;
+    time_t latest = facts->ari_start <= backstop ? backstop + lifetime / 20 : backstop;
+    return min(facts->ari_pick, latest);
+}
+
+/* The next run of the timer may be too late: the moment comes before it, or the window ends. */
+static bool suggested(const struct schedule_facts *facts)
+{
+    if (facts->ari_pick == 0 || schedule_due_at(facts) != facts->ari_pick)
+        return false;
+    time_t next_run = facts->now + SCHEDULE_TICK;
+    return facts->now >= facts->ari_pick ||
+           (facts->now >= facts->ari_start && facts->ari_pick < next_run) ||
+           facts->ari_end <= next_run;
+}
+
+static enum schedule_answer renewal(const struct schedule_facts *facts)
+{
+    if (facts->now >= facts->not_after)
+        return SCHEDULE_EXPIRED;
+    if (facts->now >= schedule_emergency_at(facts->not_before, facts->not_after))
+        return SCHEDULE_EMERGENCY;
+    if (suggested(facts))
+        return SCHEDULE_ARI;
+    return facts->now >= schedule_due_at(facts) ? SCHEDULE_DUE : SCHEDULE_GOOD;
 }
 
 enum schedule_answer schedule_decide(const struct schedule_facts *facts)
 {
-    enum schedule_answer answer = SCHEDULE_GOOD;
+    enum schedule_answer answer;
     if (facts->open)
         answer = SCHEDULE_RESUME;
     else if (facts->forced)
         answer = SCHEDULE_FORCED;
     else if (!facts->usable)
         answer = SCHEDULE_MISSING;
-    else if (facts->now >= facts->not_after)
-        answer = SCHEDULE_EXPIRED;
-    else if (facts->now >= schedule_renew_at(facts->not_before, facts->not_after))
-        answer = SCHEDULE_DUE;
+    else
+        answer = renewal(facts);
 
-    bool waits = facts->next_try > facts->now && facts->next_try - facts->now <= SCHEDULE_WAIT_MAX;
-    if (answer != SCHEDULE_GOOD && waits && !facts->at_once)
+    if (answer != SCHEDULE_GOOD && facts->next_try > facts->now && !facts->at_once)
         return SCHEDULE_WAIT;
     return answer;
 }
@@ -95,6 +154,10 @@ const char *schedule_words(enum schedule_answer answer)
         return "the certificate has expired";
     case SCHEDULE_DUE:
         return "the certificate is due for renewal";
+    case SCHEDULE_ARI:
+        return "the CA suggests to renew the certificate now";
+    case SCHEDULE_EMERGENCY:
+        return "the certificate expires soon";
     }
     return "";
 }

@@ -12,22 +12,34 @@
 
 #include "acme/failure.h"
 
-/* The longest wait that a CA's Retry-After can ask for; also the latest possible next try: a
- * stored one further ahead was written under a wrong clock. */
+/* The longest wait that a CA's Retry-After can ask for. */
 #define SCHEDULE_WAIT_MAX (48 * 3600)
 
-/* From when a certificate is renewed: a third of its lifetime is left, half below ten days. */
+/* How far apart two runs of the hourly timer can be: an hour, and its spread. */
+#define SCHEDULE_TICK (65 * 60)
+
+/* The latest moment for a renewal whatever the CA suggests: a third of its lifetime is left, half
+ * below ten days. */
 time_t schedule_renew_at(time_t not_before, time_t not_after);
 
+/* From when it counts as an emergency (a tenth is left): the CA's suggestion and trials are not
+ * waited for, and a second CA is taken at the first failure. */
+time_t schedule_emergency_at(time_t not_before, time_t not_after);
+
 /*
- * How long to wait after the failures-th (1, 2, …) failure in a row. remaining is what is left of
- * the certificate in use, 0 or less without one. The wait grows with the failures, stays below
- * min(24 h, remaining / 8) while there is a certificate to lose, but never goes below what keeps
- * the CA's limits (5 failed validations an hour), nor below retry_after (at most
- * SCHEDULE_WAIT_MAX). random spreads it over the last quarter: many servers fail together.
+ * How long to wait after the failures-th (1, 2, …) failure of a class in a row. remaining is what
+ * is left of the certificate in use; negative: so long ago it has expired; 0: there is none. The
+ * wait grows with the failures, stays below min(24 h, remaining / 20) while there is a certificate
+ * to lose and below an hour at first when it is lost, but never goes below what keeps the CA's
+ * limits (5 failed validations an hour), nor below retry_after within reason: at most
+ * schedule_longest, and a CA that is merely overloaded cannot ask for more than a twentieth of what
+ * is left, or an hour. random spreads it over the last quarter: many servers fail together.
  */
 int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t remaining,
                        int64_t retry_after, uint32_t random);
+
+/* The longest wait that schedule_delay gives for a class. */
+int64_t schedule_longest(enum failure_class class);
 
 /* What is known when a run begins. */
 struct schedule_facts {
@@ -37,17 +49,29 @@ struct schedule_facts {
     bool usable;  /* the installed certificate fits key, name and CA and is not revoked */
     time_t not_before, not_after; /* of the installed certificate, when usable */
     bool open;                    /* an order is under way */
-    time_t next_try;              /* stored after a failure, 0: none */
+    time_t next_try;              /* not before this, 0: none (attempts_next_try) */
+    time_t ari_start, ari_end;    /* the window that the CA suggests, 0: none known, and */
+    time_t ari_pick;              /* the moment in it (ari.h), 0: it does not count */
 };
 
+/*
+ * When the certificate is to be renewed: the moment that was picked in the CA's window, or
+ * schedule_renew_at without one. A window that begins after schedule_renew_at does not count; one
+ * that covers it may move the renewal past it by a twentieth of the lifetime at most.
+ */
+time_t schedule_due_at(const struct schedule_facts *facts);
+
 enum schedule_answer {
-    SCHEDULE_GOOD,    /* nothing to do: certificate is good, not yet to be renewed */
-    SCHEDULE_WAIT,    /* something to do, but not before next_try */
-    SCHEDULE_RESUME,  /* go on with the order under way */
-    SCHEDULE_FORCED,  /* order, because it was asked for */
-    SCHEDULE_MISSING, /* order: there is no usable certificate */
-    SCHEDULE_EXPIRED, /* order: it has expired */
-    SCHEDULE_DUE,     /* order: time to renew */
+    SCHEDULE_GOOD,      /* nothing to do: certificate is good, not yet to be renewed */
+    SCHEDULE_WAIT,      /* something to do, but not before next_try */
+    SCHEDULE_RESUME,    /* go on with the order under way */
+    SCHEDULE_FORCED,    /* order, because it was asked for */
+    SCHEDULE_MISSING,   /* order: there is no usable certificate */
+    SCHEDULE_EXPIRED,   /* order: it has expired */
+    SCHEDULE_DUE,       /* order: time to renew */
+    SCHEDULE_ARI,       /* order: the moment that the CA suggests has come, or comes before the next
+                           run of the timer */
+    SCHEDULE_EMERGENCY, /* order: it ends soon */
 };
 
 enum schedule_answer schedule_decide(const struct schedule_facts *facts);

@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "acme/ari.h"
 #include "acme/failure.h"
 #include "base/fault.h"
 
-#define STATE_SCHEMA    1
+#define STATE_SCHEMA    2 /* 1 had no cas, ari, told, account and last_seen; it is still read */
 #define STATE_BYTES_MAX (64 * 1024)
+#define STATE_CAS       3 /* CAs that are remembered: two in use, and one from before */
+#define STATE_ISSUED    5 /* certificates of one CA whose time is remembered */
 
 /* What is done next; written before it is begun. */
 enum phase {
@@ -28,6 +31,24 @@ enum phase {
     PHASES,
 };
 
+/* How it went with one CA (attempts.h). */
+struct ca_record {
+    char *directory;                    /* NULL: this place is free */
+    unsigned failures[FAILURE_CLASSES]; /* of each class, since the last certificate */
+    enum failure_class class;           /* of the last one */
+    time_t failing_since;               /* the first of them */
+    time_t failed_at;
+    time_t next_try;             /* 0: at once */
+    time_t issued[STATE_ISSUED]; /* when it has given us certificates, newest first */
+    bool enrolled;               /* we have an account there */
+};
+
+/* When people were told last (event.h). */
+struct told {
+    time_t expiring, failed, paused;
+    enum failure_class class; /* of the failure that was told */
+};
+
 /* Strings are owned; NULL means not set, 0 is "never" for times. */
 struct state {
     enum phase phase;
@@ -35,22 +56,32 @@ struct state {
     char *domain;
     char *profile;
     char *order;         /* its URL */
+    char *account;       /* whose order it is (the kid) */
+    bool suggested;      /* it was begun because the CA suggested it */
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 
     char *hook_name;  /* TXT record that dns-01 has presented, or was about to, */
     char *hook_value; /* until the hook has taken it away; survives its order */
 
-    char *issued_by;  /* directory that issued the installed certificate */
-    char *revoked;    /* fingerprint of the leaf that was revoked last */
-    time_t issued_at; /* when it was installed and proven */
+    char *issued_by;      /* directory that issued the installed certificate */
+    char *issued_account; /* the account that ordered it */
+    char *revoked;        /* fingerprint of the leaf that was revoked last */
+    time_t issued_at;     /* when it was installed and proven */
+    time_t suggested_at;  /* when a certificate came that the CA had suggested to renew */
 
-    unsigned failures; /* of this class, in a row */
+    struct ari ari; /* of the installed certificate */
+    struct ca_record cas[STATE_CAS];
+    time_t last_seen; /* the latest time of day that was believed */
+    struct told told;
+
+    unsigned failures; /* the last failure: how many of this class in a row, */
+    unsigned total;    /* and of any */
     enum failure_class class;
     time_t failed_at;
     time_t next_try; /* 0: at once */
     char *problem_type;
-    char *problem; /* the last failure's text; kept after a success */
+    char *problem; /* its text; kept after a success */
 };
 
 /* Reads a state file. false with a reason when it is not one; *newer tells that a later version

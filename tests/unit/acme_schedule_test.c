@@ -69,9 +69,12 @@ static void test_delay_bounds(void **state)
                 int64_t fast = schedule_delay(c, failures, remaining, 0, NEVER);
                 assert_true(fast <= slow);
                 assert_true(fast >= rules[c].least && slow <= DAY);
-                /* An eighth of what is left, unless the CA's limits forbid so much hurry. */
+                /* A twentieth of what is left, unless the CA's limits forbid so much hurry. */
                 if (remaining > 0)
-                    assert_true(slow <= max(remaining / 8, rules[c].least));
+                    assert_true(slow <= max(remaining / 20, rules[c].least));
+                /* What has expired is tried hourly at first. */
+                if (remaining < 0 && remaining > -8 * HOUR)
+                    assert_true(slow <= HOUR);
                 /* Not more than five failed validations an hour. */
                 if (c == FAILURE_REACHABILITY)
                     assert_true(fast >= HOUR / 5);
@@ -86,12 +89,31 @@ static void test_delay_bounds(void **state)
 static void test_retry_after(void **state)
 {
     (void)state;
-    /* Longer than ours counts, shorter does not, endless ones are cut. */
-    assert_int_equal(schedule_delay(FAILURE_RATE_LIMIT, 1, 0, 34 * HOUR, 0), 34 * HOUR);
-    assert_int_equal(schedule_delay(FAILURE_RATE_LIMIT, 1, DAY, 34 * HOUR, NEVER), 34 * HOUR);
-    assert_int_equal(schedule_delay(FAILURE_RATE_LIMIT, 1, 0, 10, 0), HOUR);
-    assert_int_equal(schedule_delay(FAILURE_OVERLOAD, 1, 0, 365 * DAY, 0), SCHEDULE_WAIT_MAX);
-    assert_int_equal(schedule_delay(FAILURE_OVERLOAD, 1, 0, -5, 0), 2 * MINUTE);
+    static const struct {
+        enum failure_class class;
+        int64_t remaining, said, wait;
+    } rows[] = {
+        /* Longer than ours counts, shorter does not, endless ones are cut. */
+        {FAILURE_RATE_LIMIT, 0, 34 * HOUR, 34 * HOUR},
+        {FAILURE_RATE_LIMIT, DAY, 34 * HOUR, 34 * HOUR},
+        {FAILURE_RATE_LIMIT, 0, 10, HOUR},
+        {FAILURE_RATE_LIMIT, 0, 365 * DAY, 48 * HOUR},
+        {FAILURE_PAUSED, DAY, 365 * DAY, 48 * HOUR},
+        {FAILURE_OVERLOAD, 0, 365 * DAY, DAY},
+        {FAILURE_OVERLOAD, 0, -5, 2 * MINUTE},
+        /* Overload is no limit: it cannot let the certificate expire. */
+        {FAILURE_OVERLOAD, 80 * HOUR, 30 * DAY, 4 * HOUR},
+        {FAILURE_OVERLOAD, 5 * HOUR, 30 * DAY, HOUR},
+        {FAILURE_OVERLOAD, 80 * HOUR, 5 * MINUTE, 5 * MINUTE},
+        {FAILURE_OVERLOAD, -HOUR, 30 * DAY, HOUR},
+        {FAILURE_OVERLOAD, 30 * DAY, 30 * DAY, DAY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(schedule_delay(rows[i].class, 1, rows[i].remaining, rows[i].said, 0),
+                         rows[i].wait);
+    for (enum failure_class c = FAILURE_NETWORK; c < FAILURE_CLASSES; c++)
+        for (int64_t remaining = -DAY; remaining < 90 * DAY; remaining += DAY / 2)
+            assert_true(schedule_delay(c, 50, remaining, INT64_MAX, 0) <= schedule_longest(c));
 }
 
 static void test_spread(void **state)
@@ -119,6 +141,8 @@ static void test_decide(void **state)
     assert_int_equal(schedule_decide(&f), SCHEDULE_GOOD);
     f.now = 60 * DAY;
     assert_int_equal(schedule_decide(&f), SCHEDULE_DUE);
+    f.now = 81 * DAY;
+    assert_int_equal(schedule_decide(&f), SCHEDULE_EMERGENCY);
     f.now = 90 * DAY;
     assert_int_equal(schedule_decide(&f), SCHEDULE_EXPIRED);
     f.usable = false;
@@ -142,19 +166,91 @@ static void test_decide_keeps_to_next_try(void **state)
     f.at_once = false;
     f.now = f.next_try;
     assert_int_equal(schedule_decide(&f), SCHEDULE_DUE);
-    /* Written while the clock was years ahead: not believed. */
-    f.next_try = f.now + 400 * DAY;
-    assert_int_equal(schedule_decide(&f), SCHEDULE_DUE);
     /* A good certificate does not wait for anything. */
     f = good(10 * DAY);
     f.next_try = f.now + HOUR;
     assert_int_equal(schedule_decide(&f), SCHEDULE_GOOD);
 }
 
+/* Facts of a certificate that begins at 0, with a window and a moment in it, at now; all in
+ * hours. */
+struct ari_row {
+    int64_t lifetime, start, end, pick, now;
+    enum schedule_answer answer;
+};
+
+static void test_ari(void **state)
+{
+    (void)state;
+    static const struct ari_row rows[] = {
+        /* 90 days as Let's Encrypt does it: 43 hours around two thirds. The moment that was picked
+         * counts, although it may be after the backstop, which the window covers. */
+        {2160, 1419, 1462, 1425, 1423, SCHEDULE_GOOD},
+        {2160, 1419, 1462, 1425, 1424, SCHEDULE_ARI}, /* before the next run of the timer */
+        {2160, 1419, 1462, 1450, 1448, SCHEDULE_GOOD},
+        {2160, 1419, 1462, 1450, 1449, SCHEDULE_ARI},
+        {2160, 1419, 1462, 1450, 1500, SCHEDULE_ARI},
+        /* 160 hours: a window of three is hit by runs an hour apart, never before it begins. */
+        {160, 78, 81, 78, 77, SCHEDULE_GOOD},
+        {160, 78, 81, 79, 78, SCHEDULE_ARI},
+        {160, 78, 81, 80, 80, SCHEDULE_ARI},
+        /* Windows in the past mean now: revoked, or an incident. */
+        {2160, 10, 20, 15, 100, SCHEDULE_ARI},
+        /* A window so short that no run falls into it: rather too early than too late. */
+        {2160, 500, 501, 500, 498, SCHEDULE_GOOD},
+        {2160, 500, 501, 500, 500, SCHEDULE_ARI},
+        /* Later than the backstop, or open for ever: the backstop, or a little later. */
+        {2160, 2000, 2100, 2050, 1439, SCHEDULE_GOOD},
+        {2160, 2000, 2100, 2050, 1440, SCHEDULE_DUE},
+        {2160, 1400, 9000, 8000, 1547, SCHEDULE_GOOD},
+        {2160, 1400, 9000, 8000, 1548, SCHEDULE_DUE},
+        {160, 100, 101, 100, 80, SCHEDULE_DUE},
+        /* The last tenth: whatever the CA says. */
+        {2160, 2100, 2150, 2149, 1944, SCHEDULE_EMERGENCY},
+        {160, 0, 0, 0, 143, SCHEDULE_DUE},
+        {160, 0, 0, 0, 144, SCHEDULE_EMERGENCY},
+        {160, 0, 0, 0, 160, SCHEDULE_EXPIRED},
+        /* None known: the backstop. */
+        {2160, 0, 0, 0, 1439, SCHEDULE_GOOD},
+        {2160, 0, 0, 0, 1440, SCHEDULE_DUE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct ari_row *r = &rows[i];
+        struct schedule_facts f = {.now = r->now * HOUR,
+                                   .usable = true,
+                                   .not_after = r->lifetime * HOUR,
+                                   .ari_start = r->start * HOUR,
+                                   .ari_end = r->end * HOUR,
+                                   .ari_pick = r->pick * HOUR};
+        assert_int_equal(schedule_decide(&f), r->answer);
+    }
+}
+
+/* Wherever the moment lies in a window of 3.2 hours, and whatever minute the timer runs at, some
+ * run decides for it inside the window. */
+static void test_the_timer_hits_every_short_window(void **state)
+{
+    (void)state;
+    const time_t start = 80 * HOUR - 96 * MINUTE, end = 80 * HOUR + 96 * MINUTE;
+    for (time_t pick = start; pick < end; pick += 7 * MINUTE) {
+        for (time_t minute = 0; minute < SCHEDULE_TICK; minute += 5 * MINUTE) {
+            struct schedule_facts f = {.now = 70 * HOUR + minute,
+                                       .usable = true,
+                                       .not_after = 160 * HOUR,
+                                       .ari_start = start,
+                                       .ari_end = end,
+                                       .ari_pick = pick};
+            while (schedule_decide(&f) == SCHEDULE_GOOD)
+                f.now += SCHEDULE_TICK;
+            assert_true(f.now >= start && f.now < end);
+        }
+    }
+}
+
 static void test_words(void **state)
 {
     (void)state;
-    for (int a = SCHEDULE_GOOD; a <= SCHEDULE_DUE; a++)
+    for (int a = SCHEDULE_GOOD; a <= SCHEDULE_EMERGENCY; a++)
         assert_true(strlen(schedule_words((enum schedule_answer)a)) > 0);
 }
 
@@ -168,6 +264,8 @@ int main(void)
         cmocka_unit_test(test_spread),
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_decide_keeps_to_next_try),
+        cmocka_unit_test(test_ari),
+        cmocka_unit_test(test_the_timer_hits_every_short_window),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

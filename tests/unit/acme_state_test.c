@@ -11,18 +11,17 @@ static bool parse(const char *json, struct state *s, bool *newer)
     return ok;
 }
 
-static void test_round_trip(void **state)
+/* Everything is set. */
+static struct state full(void)
 {
-    (void)state;
-    bool newer;
-    struct state out, s = {.phase = PHASE_PROVING,
-                           .generation = 4,
-                           .previous = 3,
-                           .issued_at = 1800000000,
-                           .failures = 3,
-                           .class = FAILURE_RATE_LIMIT,
-                           .failed_at = 1800000100,
-                           .next_try = 1800003700};
+    struct state s = {.phase = PHASE_PROVING,
+                      .generation = 4,
+                      .previous = 3,
+                      .issued_at = 1800000000,
+                      .failures = 3,
+                      .class = FAILURE_RATE_LIMIT,
+                      .failed_at = 1800000100,
+                      .next_try = 1800003700};
     state_set(&s.directory, "https://ca.example/dir");
     state_set(&s.domain, "derp.demo.com");
     state_set(&s.profile, "tlsserver");
@@ -33,6 +32,37 @@ static void test_round_trip(void **state)
     state_set(&s.hook_value, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
     state_set(&s.problem_type, "urn:ietf:params:acme:error:rateLimited");
     state_set(&s.problem, "rateLimited: \"too many\" \\ certificates");
+    state_set(&s.account, "https://ca.example/account/1");
+    state_set(&s.issued_account, "https://old.example/account/1");
+    s.suggested = true;
+    s.suggested_at = 1790000000;
+    s.last_seen = 1800000200;
+    s.total = 5;
+    s.told = (struct told){1800000001, 1800000002, 1800000003, FAILURE_PAUSED};
+    ari_bind(&s.ari, "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+    s.ari.start = 1800000000;
+    s.ari.end = 1800000900;
+    s.ari.pick = 1800000899;
+    s.ari.next_look = 1800000100;
+    s.ari.failures = 2;
+    s.ari.explanation = mem_strdup("https://ca.example/why");
+    s.cas[0] = (struct ca_record){.failures = {[FAILURE_NETWORK] = 2, [FAILURE_RATE_LIMIT] = 3},
+                                  .class = FAILURE_RATE_LIMIT,
+                                  .failing_since = 1799990000,
+                                  .failed_at = 1800000100,
+                                  .next_try = 1800003700,
+                                  .issued = {1790000000, 1780000000},
+                                  .enrolled = true,
+                                  .directory = mem_strdup("https://ca.example/dir")};
+    s.cas[2].directory = mem_strdup("https://second.example/dir");
+    return s;
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    bool newer;
+    struct state out, s = full();
     char *text = state_print(&s);
     assert_true(parse(text, &out, &newer));
     char *again = state_print(&out);
@@ -41,6 +71,17 @@ static void test_round_trip(void **state)
     assert_int_equal(out.next_try, 1800003700);
     assert_int_equal(out.class, FAILURE_RATE_LIMIT);
     assert_string_equal(out.problem, s.problem);
+    assert_string_equal(out.account, s.account);
+    assert_string_equal(out.issued_account, s.issued_account);
+    assert_true(out.suggested);
+    assert_int_equal(out.last_seen, s.last_seen);
+    assert_int_equal(out.ari.pick, s.ari.pick);
+    assert_string_equal(out.ari.explanation, s.ari.explanation);
+    assert_memory_equal(out.cas[0].failures, s.cas[0].failures, sizeof s.cas[0].failures);
+    assert_memory_equal(out.cas[0].issued, s.cas[0].issued, sizeof s.cas[0].issued);
+    assert_true(out.cas[0].enrolled);
+    assert_string_equal(out.cas[1].directory, s.cas[2].directory); /* gaps are closed */
+    assert_memory_equal(&out.told, &s.told, sizeof s.told);
     assert_string_equal(out.hook_name, s.hook_name);
     state_drop_order(&out);
     assert_string_equal(out.hook_value, s.hook_value); /* what is in the DNS outlives its order */
@@ -98,8 +139,67 @@ static void test_later_version(void **state)
     (void)state;
     struct state s;
     bool newer;
-    assert_false(parse("{\"schema\":2,\"phase\":\"idle\"}", &s, &newer));
+    assert_false(parse("{\"schema\":3,\"phase\":\"idle\"}", &s, &newer));
     assert_true(newer);
+}
+
+static void test_schema_1_is_migrated(void **state)
+{
+    (void)state;
+    struct state s;
+    bool newer;
+    /* Between two orders: the failure was one of the CA that gave the certificate. */
+    assert_true(
+        parse("{\"schema\":1,\"phase\":\"idle\",\"issued_by\":\"https://a/dir\",\"failures\":3,"
+              "\"class\":\"rate-limit\",\"failed_at\":\"2027-01-15T08:00:00Z\","
+              "\"next_try\":\"2027-01-15T10:00:00Z\"}",
+              &s, &newer));
+    assert_string_equal(s.cas[0].directory, "https://a/dir");
+    assert_int_equal(s.cas[0].failures[FAILURE_RATE_LIMIT], 3);
+    assert_int_equal(s.cas[0].next_try, 1800007200);
+    assert_int_equal(s.total, 3);
+    char *text = state_print(&s);
+    assert_non_null(strstr(text, "\"schema\": 2"));
+    free(text);
+    state_free(&s);
+    /* In the middle of one: of the CA of the order, which is kept. */
+    assert_true(
+        parse("{\"schema\":1,\"phase\":\"authorizing\",\"directory\":\"https://b/dir\",\"domain\":"
+              "\"a.b\",\"order\":\"https://b/order/1\",\"issued_by\":\"https://a/dir\","
+              "\"failures\":1,\"class\":\"network\"}",
+              &s, &newer));
+    assert_string_equal(s.cas[0].directory, "https://b/dir");
+    assert_int_equal(s.phase, PHASE_AUTHORIZING);
+    assert_string_equal(s.order, "https://b/order/1");
+    state_free(&s);
+    assert_true(parse("{\"schema\":1,\"phase\":\"idle\",\"failures\":1,\"class\":\"network\"}", &s,
+                      &newer));
+    assert_null(s.cas[0].directory);
+    state_free(&s);
+}
+
+static void test_odd_parts_are_tamed(void **state)
+{
+    (void)state;
+    struct state s;
+    bool newer;
+    assert_true(
+        parse("{\"schema\":2,\"phase\":\"idle\",\"ari\":{\"cert_id\":\"a.b\",\"start\":\"2027-01-"
+              "15T08:00:00Z\","
+              "\"end\":\"2027-01-15T07:00:00Z\",\"pick\":\"2027-01-15T08:00:00Z\"},\"told\":[],"
+              "\"cas\":[7,{},{\"directory\":\"a\",\"failures\":[],\"issued\":[1,\"x\",\"2027-01-"
+              "15T08:00:00Z\","
+              "\"2027-01-15T08:00:00Z\",\"2027-01-15T08:00:00Z\",\"2027-01-15T08:00:00Z\",\"2027-"
+              "01-15T08:00:00Z\","
+              "\"2027-01-15T08:00:00Z\"]},{\"directory\":\"b\"},{\"directory\":\"c\"},{"
+              "\"directory\":\"d\"}]}",
+              &s, &newer));
+    assert_int_equal(s.ari.pick, 0);
+    assert_int_equal(s.ari.end, 0);
+    assert_string_equal(s.cas[0].directory, "a");
+    assert_int_equal(s.cas[0].issued[STATE_ISSUED - 1], 1800000000);
+    assert_string_equal(s.cas[2].directory, "c");
+    state_free(&s);
 }
 
 static void test_odd_values_are_tamed(void **state)
@@ -156,6 +256,8 @@ int main(void)
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_later_version),
+        cmocka_unit_test(test_schema_1_is_migrated),
+        cmocka_unit_test(test_odd_parts_are_tamed),
         cmocka_unit_test(test_odd_values_are_tamed),
         cmocka_unit_test(test_drop_order_keeps_failures),
         cmocka_unit_test(test_account),

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/attempts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "acme/schedule.h"
+#include "base/mem.h"
+
+#define HOUR         3600
+#define DAY          (24 * HOUR)
+#define LIMIT_PERIOD (7 * DAY)
+#define LIMIT_LIVES  (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
+#define CLOCK_SLACK  60
+
+const struct ca_record *attempts_find(const struct state *s, const char *directory)
+{
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        if (s->cas[i].directory && strcmp(s->cas[i].directory, directory) == 0)
+            return &s->cas[i];
+    }
+    return NULL;
+}
+
+static time_t used(const struct ca_record *r)
+{
+    return r->failed_at > r->issued[0] ? r->failed_at : r->issued[0];
+}
+
+struct ca_record *attempts_of(struct state *s, const char *directory)
+{
+    const struct ca_record *known = attempts_find(s, directory);
+    if (known)
+        return &s->cas[known - s->cas];
+    struct ca_record *r = &s->cas[0];
+    for (size_t i = 0; i < STATE_CAS && r->directory; i++) {
+        if (!s->cas[i].directory || used(&s->cas[i]) < used(r))
+            r = &s->cas[i];
+    }
+    free(r->directory);
+    *r = (struct ca_record){.directory = mem_strdup(directory)};
+    return r;
+}
+
+void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
+                     int64_t remaining, uint32_t random)
+{
+    struct ca_record *r = attempts_of(s, directory);
+    r->failures[fail->class]++;
+    r->class = fail->class;
+    if (r->failing_since == 0 || r->failing_since > now)
+        r->failing_since = now;
+    r->failed_at = now;
+    r->next_try = now + schedule_delay(fail->class, r->failures[fail->class], remaining,
+                                       fail->retry_after, random);
+    s->failures = r->failures[fail->class];
+    s->total++;
+    s->class = fail->class;
+    s->failed_at = now;
+    s->next_try = r->next_try;
+    state_set(&s->problem_type, fail->type[0] ? fail->type : NULL);
+    state_set(&s->problem, fail->text);
+}
+
+static void forgive(struct ca_record *r)
+{
+    memset(r->failures, 0, sizeof r->failures);
+    r->class = FAILURE_NONE;
+    r->failing_since = 0;
+    r->failed_at = 0;
+    r->next_try = 0;
+}
+
+void attempts_succeeded(struct state *s, const char *directory, time_t now)
+{
+    struct ca_record *r = attempts_of(s, directory);
+    memmove(r->issued + 1, r->issued, sizeof r->issued - sizeof *r->issued);
+    r->issued[0] = now;
+    for (size_t i = 0; i < STATE_CAS; i++)
+        forgive(&s->cas[i]);
+    s->failures = 0;
+    s->total = 0;
+    s->class = FAILURE_NONE;
+    s->next_try = 0;
+}
+
+time_t attempts_next_try(const struct ca_record *r, time_t now)
+{
+    if (!r || r->next_try <= now || r->failed_at > now + CLOCK_SLACK ||
+        r->next_try - now > schedule_longest(r->class))
+        return 0;
+    return r->next_try;
+}
+
+time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now)
+{
+    time_t oldest = r ? r->issued[STATE_ISSUED - 1] : 0;
+    if (oldest == 0 || lifetime < LIMIT_LIVES || now >= oldest + LIMIT_PERIOD)
+        return 0;
+    /* Times ahead of now are those of a clock that was wrong. */
+    for (size_t i = 0; i < STATE_ISSUED; i++) {
+        if (r->issued[i] > now + CLOCK_SLACK)
+            return 0;
+    }
+    return oldest + LIMIT_PERIOD;
+}
+
+unsigned attempts_curable(const struct ca_record *r, bool emergency)
+{
+    static const enum failure_class curable[] = {
+        FAILURE_NETWORK, FAILURE_OVERLOAD,      FAILURE_RATE_LIMIT, FAILURE_PAUSED,
+        FAILURE_TERMS,   FAILURE_CONFIGURATION, FAILURE_PROTOCOL,
+    };
+    unsigned sum = r && emergency ? r->failures[FAILURE_REACHABILITY] : 0;
+    for (size_t i = 0; r && i < sizeof curable / sizeof *curable; i++)
+        sum += r->failures[curable[i]];
+    return sum;
+}

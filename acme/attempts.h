@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pure: what came of the attempts at each CA, kept in the state: failures by class, so that each
+ * class has its own schedule; when the next try is due there; how many certificates it has given.
+ */
+#ifndef ACME_ATTEMPTS_H
+#define ACME_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "acme/failure.h"
+#include "acme/state.h"
+
+/* The record of a directory, made when there is none: the place of the CA that was used least
+ * recently is taken. */
+struct ca_record *attempts_of(struct state *s, const char *directory);
+
+/* The same, NULL when there is none. */
+const struct ca_record *attempts_find(const struct state *s, const char *directory);
+
+/*
+ * Notes a failure at a CA and when to try there again (schedule_delay), and makes it the last
+ * failure, which people are told. remaining is what is left of the certificate in use in seconds,
+ * negative: so long ago it has expired, 0: there is none.
+ */
+void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
+                     int64_t remaining, uint32_t random);
+
+/* A certificate of this CA is in place: no CA counts as failing any more. */
+void attempts_succeeded(struct state *s, const char *directory, time_t now);
+
+/*
+ * When this CA may be tried again, 0: at once. A stored time counts for nothing when it was
+ * written later than now, or lies further ahead than its class can have asked for: then a clock
+ * was or is wrong. r may be NULL.
+ */
+time_t attempts_next_try(const struct ca_record *r, time_t now);
+
+/*
+ * From when this CA gives another certificate for the same name, 0: now. Let's Encrypt gives five
+ * in seven days. Certificates that live for less than six days come from a CA with other limits.
+ */
+time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now);
+
+/* Failures in a row that another CA might not have: all but those of our own side. With emergency
+ * those of validations count too (another CA looks from elsewhere). r may be NULL. */
+unsigned attempts_curable(const struct ca_record *r, bool emergency);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/attempts.c"
+
+#include "tests/unit/unit.h"
+
+#define NOW    1800000000
+#define FIRST  "https://first.example/dir"
+#define SECOND "https://second.example/dir"
+
+static void fails(struct state *s, const char *directory, enum failure_class class, time_t now)
+{
+    struct failure fail;
+    failure_set(&fail, class, "%s", failure_name(class));
+    attempts_failed(s, directory, &fail, now, 0, 0);
+}
+
+static void test_each_class_has_its_own_schedule(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    fails(&s, FIRST, FAILURE_REACHABILITY, NOW);
+    assert_int_equal(s.next_try, NOW + 15 * 60);
+    fails(&s, FIRST, FAILURE_NETWORK, NOW + 900);
+    assert_int_equal(s.next_try, NOW + 960);
+    assert_int_equal(s.failures, 1);
+    assert_int_equal(s.total, 2);
+    /* What lies between two failed validations does not make the second one the first. */
+    fails(&s, FIRST, FAILURE_REACHABILITY, NOW + 960);
+    assert_int_equal(s.next_try, NOW + 960 + 30 * 60);
+    assert_int_equal(s.failures, 2);
+    assert_int_equal(s.total, 3);
+    assert_int_equal(s.cas[0].failing_since, NOW);
+    assert_string_equal(s.problem, "reachability");
+    assert_null(s.problem_type);
+
+    attempts_succeeded(&s, FIRST, NOW + 5000);
+    assert_int_equal(s.total, 0);
+    assert_int_equal(s.next_try, 0);
+    assert_int_equal(s.class, FAILURE_NONE);
+    assert_string_equal(s.problem, "reachability"); /* what it was stays known */
+    fails(&s, FIRST, FAILURE_REACHABILITY, NOW + 6000);
+    assert_int_equal(s.next_try, NOW + 6000 + 15 * 60);
+    assert_int_equal(s.cas[0].failing_since, NOW + 6000);
+    state_free(&s);
+}
+
+static void test_each_ca_has_its_own_record(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    fails(&s, FIRST, FAILURE_NETWORK, NOW);
+    fails(&s, FIRST, FAILURE_NETWORK, NOW);
+    fails(&s, SECOND, FAILURE_NETWORK, NOW);
+    assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 2);
+    assert_int_equal(attempts_find(&s, SECOND)->failures[FAILURE_NETWORK], 1);
+    assert_null(attempts_find(&s, "https://third.example/dir"));
+    /* A success anywhere forgives all: the next renewal begins with the first CA. */
+    attempts_succeeded(&s, SECOND, NOW + 1);
+    assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 0);
+    assert_int_equal(attempts_next_try(attempts_find(&s, FIRST), NOW + 2), 0);
+    state_free(&s);
+}
+
+static void test_the_place_of_the_oldest_is_taken(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    attempts_succeeded(&s, "https://a/", NOW + 30);
+    attempts_succeeded(&s, "https://b/", NOW + 10);
+    fails(&s, "https://c/", FAILURE_NETWORK, NOW + 20);
+    fails(&s, "https://d/", FAILURE_NETWORK, NOW + 40);
+    assert_non_null(attempts_find(&s, "https://a/"));
+    assert_null(attempts_find(&s, "https://b/"));
+    assert_non_null(attempts_find(&s, "https://c/"));
+    assert_non_null(attempts_find(&s, "https://d/"));
+    state_free(&s);
+}
+
+static void test_next_try_of_a_wrong_clock(void **state)
+{
+    (void)state;
+    static const struct {
+        enum failure_class class;
+        time_t failed_at, next_try, believed;
+    } rows[] = {
+        {FAILURE_NETWORK, NOW - 10, NOW + 50, NOW + 50},
+        {FAILURE_NETWORK, NOW - 100, NOW - 50, 0},
+        {FAILURE_NETWORK, NOW - 10, NOW, 0},
+        /* Noted later than now: the clock has gone back since. */
+        {FAILURE_NETWORK, NOW + 3600, NOW + 3660, 0},
+        {FAILURE_NETWORK, NOW + 60, NOW + 120, NOW + 120}, /* a minute is nothing */
+        /* Further ahead than a class allows. */
+        {FAILURE_NETWORK, NOW, NOW + DAY, NOW + DAY},
+        {FAILURE_NETWORK, NOW, NOW + DAY + 1, 0},
+        {FAILURE_RATE_LIMIT, NOW, NOW + 2 * DAY, NOW + 2 * DAY},
+        {FAILURE_RATE_LIMIT, NOW, NOW + 2 * DAY + 1, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ca_record r = {
+            .class = rows[i].class, .failed_at = rows[i].failed_at, .next_try = rows[i].next_try};
+        assert_int_equal(attempts_next_try(&r, NOW), rows[i].believed);
+    }
+    assert_int_equal(attempts_next_try(NULL, NOW), 0);
+}
+
+/* A clock that jumps ahead, fails there, and comes back costs one try, and later ones wait. */
+static void test_a_jump_costs_one_try(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    fails(&s, FIRST, FAILURE_REACHABILITY, NOW + 5 * DAY);
+    assert_int_equal(attempts_next_try(&s.cas[0], NOW), 0);
+    fails(&s, FIRST, FAILURE_REACHABILITY, NOW);
+    assert_int_equal(attempts_next_try(&s.cas[0], NOW), NOW + 30 * 60);
+    assert_int_equal(s.cas[0].failing_since, NOW);
+    state_free(&s);
+}
+
+static void test_room(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    for (int i = 0; i < 4; i++)
+        attempts_succeeded(&s, FIRST, NOW + i * 3600);
+    const struct ca_record *r = attempts_find(&s, FIRST);
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 4 * 3600), 0);
+    attempts_succeeded(&s, FIRST, NOW + 4 * 3600);
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 5 * 3600), NOW + 7 * DAY);
+    assert_int_equal(attempts_room(r, 160 * HOUR, NOW + 5 * 3600), NOW + 7 * DAY);
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 7 * DAY), 0);
+    /* A private CA whose certificates live for a day renews them daily. */
+    assert_int_equal(attempts_room(r, DAY, NOW + 5 * 3600), 0);
+    /* Times of a clock that was wrong. */
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW - DAY), 0);
+    assert_int_equal(attempts_room(NULL, 90 * DAY, NOW), 0);
+    state_free(&s);
+}
+
+static void test_curable(void **state)
+{
+    (void)state;
+    struct ca_record r = {.failures = {[FAILURE_NETWORK] = 1,
+                                       [FAILURE_PAUSED] = 2,
+                                       [FAILURE_LOCAL] = 10,
+                                       [FAILURE_PREFLIGHT] = 10,
+                                       [FAILURE_CLOCK] = 10,
+                                       [FAILURE_REACHABILITY] = 4}};
+    assert_int_equal(attempts_curable(&r, false), 3);
+    assert_int_equal(attempts_curable(&r, true), 7);
+    assert_int_equal(attempts_curable(NULL, true), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_class_has_its_own_schedule),
+        cmocka_unit_test(test_each_ca_has_its_own_record),
+        cmocka_unit_test(test_the_place_of_the_oldest_is_taken),
+        cmocka_unit_test(test_next_try_of_a_wrong_clock),
+        cmocka_unit_test(test_a_jump_costs_one_try),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_curable),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
