@@ -42,8 +42,8 @@ struct ca_record *attempts_of(struct state *s, const char *directory)
     return r;
 }
 
-void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
-                     int64_t remaining, uint32_t random)
+static struct ca_record *note(struct state *s, const char *directory, const struct failure *fail,
+                              time_t now, int64_t remaining, uint32_t random)
 {
     struct ca_record *r = attempts_of(s, directory);
     r->failures[fail->class]++;
@@ -53,6 +53,19 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
     r->failed_at = now;
     r->next_try = now + schedule_delay(fail->class, r->failures[fail->class], remaining,
                                        fail->retry_after, random);
+    return r;
+}
+
+void attempts_put_off(struct state *s, const char *directory, const struct failure *fail,
+                      time_t now, int64_t remaining)
+{
+    note(s, directory, fail, now, remaining, 0);
+}
+
+void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
+                     int64_t remaining, uint32_t random)
+{
+    const struct ca_record *r = note(s, directory, fail, now, remaining, random);
     s->failures = r->failures[fail->class];
     s->total++;
     s->class = fail->class;

@@ -28,6 +28,11 @@ const struct ca_record *attempts_find(const struct state *s, const char *directo
 void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
                      int64_t remaining, uint32_t random);
 
+/* The same for something that is no attempt at a certificate: it does not become the last failure.
+ */
+void attempts_put_off(struct state *s, const char *directory, const struct failure *fail,
+                      time_t now, int64_t remaining);
+
 /* A certificate of this CA is in place: no CA counts as failing any more. */
 void attempts_succeeded(struct state *s, const char *directory, time_t now);
 

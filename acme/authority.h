@@ -21,4 +21,12 @@ struct authority {
 /* Fills the list, the CA that is asked first first; returns how many there are (at least one). */
 size_t authority_list(const struct config *config, struct authority list[AUTHORITY_MAX]);
 
+/* The one with this directory, NULL: the config does not name it (any more). */
+const struct authority *authority_find(const struct authority *list, size_t count,
+                                       const char *directory);
+
+/* Where a CA can be tried without spending its limits: as configured, or the known place of Let's
+ * Encrypt; directory NULL when there is none. */
+struct authority authority_staging(const struct config *config);
+
 #endif

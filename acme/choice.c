@@ -20,15 +20,15 @@ struct choice choice_make(const struct choice_facts *facts)
     const struct choice_ca *here = second ? &facts->second : &facts->first;
     const struct choice_ca *there = second ? &facts->first : &facts->second;
     bool here_due = here->due <= facts->now, there_due = there->due <= facts->now;
-    bool turn =
-        facts->two && there_due && (given_up(here, facts) || (facts->emergency && !here_due));
+    bool turn = facts->two && !facts->stay && there_due &&
+                (given_up(here, facts) || (facts->emergency && !here_due));
     /* When both fail, each is tried when it is due, and an order stays where it is if it can. */
     if (turn && given_up(there, facts) && here_due)
         turn = false;
     if (turn)
         return (struct choice){.second = !second};
     time_t until = here_due ? 0 : here->due;
-    if (until && facts->two && given_up(here, facts) && there->due < until)
+    if (until && facts->two && !facts->stay && given_up(here, facts) && there->due < until)
         return (struct choice){.second = !second, .until = there->due};
     return (struct choice){.second = second, .until = until};
 }

@@ -24,7 +24,8 @@ struct choice_facts {
     bool emergency;    /* there is no usable certificate, or it ends soon (schedule_emergency) */
     bool two;          /* there is a second CA */
     bool open;         /* an order is under way, */
-    bool open_second;  /* at the second CA */
+    bool open_second;  /* at the second CA, */
+    bool stay;         /* and past the point where another CA could help */
     struct choice_ca first, second;
 };
 

@@ -76,3 +76,20 @@ enum failure_class classify_problem(enum classify_place place, const char *type,
         return FAILURE_REACHABILITY;
     return by_status(status);
 }
+
+bool classify_may_be_replaces(const struct failure *fail)
+{
+    static const char *const others[] = {
+        "badNonce",           "caa",
+        "invalidProfile",     "rateLimited",
+        "rejectedIdentifier", "unsupportedIdentifier",
+        "userActionRequired",
+    };
+    if (fail->status < 400 || fail->status == 429 || fail->status == 503)
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (strcmp(classify_short(fail->type), others[i]) == 0)
+            return false;
+    }
+    return true;
+}

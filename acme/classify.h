@@ -23,4 +23,11 @@ enum classify_place {
 enum failure_class classify_problem(enum classify_place place, const char *type, long status,
                                     const char *detail);
 
+/*
+ * After a newOrder with `replaces` (RFC 9773 5) failed: whether it is worth the same without. Any
+ * refusal may be about it, whatever its type (alreadyReplaced, malformed, unauthorized, …), but
+ * those that certainly are not, and answers that only ask to come later.
+ */
+bool classify_may_be_replaces(const struct failure *fail);
+
 #endif

@@ -106,6 +106,13 @@ bool client_directory(struct client *c, struct failure *fail)
     return ok;
 }
 
+bool client_get(struct client *c, const char *url, struct response *r, struct failure *fail)
+{
+    *r = (struct response){0};
+    return transport_request(c->net, TRANSPORT_GET, url, NULL, "application/json", r, fail) &&
+           (is_success(r) || refusal(r, fail));
+}
+
 /* --- Signed requests -------------------------------------------------------------------------- */
 
 /* A nonce to free(): the newest kept one, or one asked for (RFC 8555 7.2). */

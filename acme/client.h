@@ -35,6 +35,10 @@ void client_close(struct client *c);
  * off the CA's. */
 bool client_directory(struct client *c, struct failure *fail);
 
+/* Fetches something that is open to everybody, without a signature (RFC 9773 4.1). As
+ * client_post. */
+bool client_get(struct client *c, const char *url, struct response *r, struct failure *fail);
+
 /* How a request names its signer (RFC 8555 6.2). */
 enum client_signer { CLIENT_JWK, CLIENT_KID };
 

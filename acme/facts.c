@@ -1,34 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/facts.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "acme/attempts.h"
 #include "base/clock.h"
 
+/* Between two renewals that the CA suggests: windows that are past for each new certificate would
+ * otherwise make one an hour. */
+#define SUGGESTED_APART (12 * 3600)
+
 /* A certificate may be whole and yet not count any more. */
-static void judge(const struct config *config, const struct state *state, struct generation *g)
+static void judge(const struct authority *list, size_t count, const struct state *state,
+                  struct generation *g)
 {
     if (!g->usable)
         return;
     if (state->revoked && strcmp(state->revoked, g->facts.fingerprint) == 0)
         g->usable = fault_set(&g->why, "gen-%u is revoked", g->number);
-    else if (state->issued_by && strcmp(state->issued_by, config->acme_directory) != 0)
+    else if (state->issued_by && !authority_find(list, count, state->issued_by))
         g->usable =
             fault_set(&g->why, "gen-%u is from another CA: %.300s", g->number, state->issued_by);
 }
 
-void facts_gather(const struct config *config, const struct store *store, const struct state *state,
-                  struct facts *facts)
+static void read_cert_id(const struct store *store, struct facts *facts)
 {
+    struct chain c;
+    facts->cert_id[0] = '\0';
+    if (!facts->installed.usable || !generation_chain(store, facts->installed.number, &c))
+        return;
+    char *id = ari_cert_id(c.list[0]);
+    if (id && strlen(id) < sizeof facts->cert_id)
+        snprintf(facts->cert_id, sizeof facts->cert_id, "%s", id);
+    free(id);
+    chain_free(&c);
+}
+
+/* Of the installed certificate, also when it does not count any more; 0 without one. */
+static int64_t lifetime_of(const struct facts *facts)
+{
+    const struct chain_facts *f = &facts->installed.facts;
+    return (int64_t)f->not_after - (int64_t)f->not_before;
+}
+
+/* The CA's suggestion, if it is about this certificate and none was followed just before. */
+static void add_suggestion(const struct state *state, struct facts *facts)
+{
+    const struct ari *a = &state->ari;
+    struct schedule_facts *when = &facts->schedule;
+    int64_t apart = lifetime_of(facts) / 20;
+    if (!a->cert_id || strcmp(a->cert_id, facts->cert_id) != 0 || a->pick == 0)
+        return;
+    apart = apart < SUGGESTED_APART ? apart : SUGGESTED_APART;
+    if (state->suggested_at <= when->now && when->now < state->suggested_at + apart)
+        return;
+    when->ari_start = a->start;
+    when->ari_end = a->end;
+    when->ari_pick = a->pick;
+}
+
+static struct choice_ca look_at(const struct state *state, const char *directory,
+                                const struct facts *facts, bool at_once)
+{
+    const struct ca_record *r = attempts_find(state, directory);
+    time_t now = facts->schedule.now;
+    time_t next = attempts_next_try(r, now);
+    time_t room = state->phase == PHASE_IDLE ? attempts_room(r, lifetime_of(facts), now) : 0;
+    return (struct choice_ca){
+        .due = at_once       ? 0
+               : next > room ? next
+                             : room,
+        .curable = attempts_curable(r, facts->emergency),
+        .failing_since = r ? r->failing_since : 0,
+    };
+}
+
+static void choose(const struct authority *list, size_t count, const struct state *state,
+                   bool at_once, struct facts *facts)
+{
+    struct choice_facts c = {
+        .now = facts->schedule.now,
+        .remaining = facts->remaining,
+        .emergency = facts->emergency,
+        .two = count > 1,
+        .open = state->phase != PHASE_IDLE,
+        .stay = state->phase >= PHASE_INSTALLING,
+        .first = look_at(state, list[0].directory, facts, at_once),
+    };
+    if (c.two) {
+        c.open_second =
+            c.open && state->directory && strcmp(state->directory, list[1].directory) == 0;
+        c.second = look_at(state, list[1].directory, facts, at_once);
+    }
+    facts->choice = choice_make(&c);
+    facts->schedule.next_try = facts->choice.until;
+}
+
+void facts_gather(const struct config *config, const struct store *store, const struct state *state,
+                  enum facts_wish wish, struct facts *facts)
+{
+    struct authority list[AUTHORITY_MAX];
+    size_t count = authority_list(config, list);
     struct generation *g = &facts->installed;
+    time_t now = clock_wall();
     generation_read(store, generation_current(store), config->domain, g);
-    judge(config, state, g);
+    judge(list, count, state, g);
+    read_cert_id(store, facts);
+    facts->remaining = 0;
+    if (g->usable)
+        facts->remaining =
+            g->facts.not_after > now ? g->facts.not_after - now : g->facts.not_after - now - 1;
+    facts->emergency =
+        !g->usable || now >= schedule_emergency_at(g->facts.not_before, g->facts.not_after);
     facts->schedule = (struct schedule_facts){
-        .now = clock_wall(),
+        .now = now,
+        .forced = wish == FACTS_FORCED,
+        .at_once = wish != FACTS_TIMER,
         .usable = g->usable,
         .not_before = g->facts.not_before,
         .not_after = g->facts.not_after,
         .open = state->phase != PHASE_IDLE,
-        .next_try = state->next_try,
     };
+    add_suggestion(state, facts);
+    choose(list, count, state, wish != FACTS_TIMER, facts);
 }

@@ -3,7 +3,10 @@
 #define ACME_FACTS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "acme/authority.h"
+#include "acme/choice.h"
 #include "acme/generation.h"
 #include "acme/schedule.h"
 #include "acme/state.h"
@@ -12,12 +15,24 @@
 /* What a decision stands on: the installed certificate, the state, the time. */
 struct facts {
     struct generation installed;    /* number 0 and a reason in why when there is none; usable also
-                                       means: not revoked, and from the configured CA */
-    struct schedule_facts schedule; /* forced and at_once are the caller's to set */
+                                       means: not revoked, and from a configured CA */
+    char cert_id[256];              /* of the installed certificate (ari.h), "": none */
+    int64_t remaining;              /* what is left of it; negative: so long ago it has expired; 0:
+                                       none is usable */
+    bool emergency;                 /* none is usable, or it ends soon */
+    struct choice choice;           /* which CA is asked, and when */
+    struct schedule_facts schedule; /* next_try is the choice's */
+};
+
+/* Who wants it, and how much. */
+enum facts_wish {
+    FACTS_TIMER,   /* what is due, when it is due */
+    FACTS_AT_ONCE, /* stored times do not count: a person asks */
+    FACTS_FORCED,  /* the same, for a new certificate in any case */
 };
 
 /* Reads them; nothing is changed. */
 void facts_gather(const struct config *config, const struct store *store, const struct state *state,
-                  struct facts *facts);
+                  enum facts_wish wish, struct facts *facts);
 
 #endif

@@ -22,7 +22,7 @@
 struct generation {
     unsigned number;
     bool usable; /* whole, key and leaf fit each other and the domain (dates are not judged) */
-    struct chain_facts facts; /* valid when usable */
+    struct chain_facts facts; /* valid when usable, otherwise all 0 */
     struct fault why;         /* why it is not usable */
 };
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "acme/attempts.h"
 #include "acme/chain.h"
 #include "acme/generation.h"
 #include "acme/key.h"
@@ -72,11 +73,14 @@ bool install_pending(struct session *s, struct failure *fail)
 static bool finish(struct session *s, struct failure *fail)
 {
     struct state *state = &s->state;
+    time_t now = clock_wall();
     state_set(&state->issued_by, state->directory);
-    state->issued_at = clock_wall();
-    state->failures = 0;
-    state->class = FAILURE_NONE;
-    state->next_try = 0;
+    state_set(&state->issued_account, state->account);
+    state->issued_at = now;
+    if (state->suggested)
+        state->suggested_at = now;
+    attempts_succeeded(state, state->directory, now);
+    attempts_of(state, state->directory)->enrolled = true;
     s->changed = true;
     if (!session_drop_order(s, fail))
         return false;

@@ -4,14 +4,32 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "acme/attempts.h"
 #include "acme/facts.h"
 #include "acme/install.h"
 #include "acme/order.h"
+#include "acme/renewal.h"
 #include "acme/revoke.h"
 #include "acme/schedule.h"
 #include "acme/session.h"
+#include "acme/standby.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+#define SEEN_EVERY (6 * 3600) /* how old the note of the time of day may become */
+
+/* What a run goes by. */
+struct plan {
+    struct authority list[AUTHORITY_MAX];
+    size_t count;
+    enum facts_wish wish;
+    struct facts facts;
+};
+
+static void look_around(const struct session *s, struct plan *p)
+{
+    facts_gather(s->config, &s->store, &s->state, p->wish, &p->facts);
+}
 
 /* --- What is due ------------------------------------------------------------------------------ */
 
@@ -19,97 +37,184 @@ static void say_nothing_to_do(const struct session *s, const struct schedule_fac
                               enum schedule_answer answer)
 {
     char first[CLOCK_TEXT], second[CLOCK_TEXT];
-    if (answer == SCHEDULE_WAIT)
+    if (answer == SCHEDULE_WAIT && s->state.class == FAILURE_NONE)
+        log_notice("nothing to do before %s: the CA has given five certificates in seven days, and "
+                   "may refuse another; `derp-acme issue` tries at once",
+                   clock_print(facts->next_try, first));
+    else if (answer == SCHEDULE_WAIT)
         log_notice("nothing to do before %s: the last try failed (%s: %s); "
                    "`derp-acme issue` tries at once",
                    clock_print(facts->next_try, first), failure_name(s->state.class),
                    s->state.problem ? s->state.problem : "");
     else
         log_info("nothing to do: the certificate is valid until %s and renewed from %s",
-                 clock_print(facts->not_after, first),
-                 clock_print(schedule_renew_at(facts->not_before, facts->not_after), second));
+                 clock_print(facts->not_after, first), clock_print(schedule_due_at(facts), second));
 }
 
-/* --- What came of it -------------------------------------------------------------------------- */
+/* --- Trying ----------------------------------------------------------------------------------- */
 
 /* Notes a failure and when to try again, and says both. */
-static enum job_exit failed(struct session *s, const struct schedule_facts *facts,
-                            const struct failure *fail)
+static enum job_exit failed(struct session *s, const struct plan *p, const struct failure *fail)
 {
     char when[CLOCK_TEXT];
     struct failure why;
     uint32_t random = 0;
-    struct state *state = &s->state;
-    time_t now = clock_wall();
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = 0;
-    state->failures = state->class == fail->class ? state->failures + 1 : 1;
-    state->class = fail->class;
-    state->failed_at = now;
-    state->next_try =
-        now + schedule_delay(fail->class, state->failures,
-                             facts->usable ? facts->not_after - now : 0, fail->retry_after, random);
-    state_set(&state->problem_type, fail->type[0] ? fail->type : NULL);
-    state_set(&state->problem, fail->text);
-
+    attempts_failed(&s->state, s->ca->directory, fail, clock_wall(), p->facts.remaining, random);
     failure_log(fail, failure_name(fail->class));
     if (!session_save(s, &why))
         failure_log(&why, failure_name(why.class));
-    log_notice("next try at %s", clock_print(state->next_try, when));
+    if (fail->class != FAILURE_CLOCK) /* whose times mean nothing */
+        log_notice("next try at %s", clock_print(s->state.next_try, when));
     return JOB_FAILED;
 }
 
-static bool drive(struct session *s, struct failure *fail)
+/* The CA to turn to: the one of an order that is past asking, or the chosen one. */
+static const struct authority *chosen(const struct session *s, const struct plan *p)
 {
-    return client_open(&s->client, s->ca->directory, s->ca->ca_file, fail) && order_drive(s, fail);
+    if (s->state.phase >= PHASE_INSTALLING)
+        return authority_find(p->list, p->count, s->state.directory);
+    return &p->list[p->facts.choice.second];
 }
 
-static enum job_exit certify(struct session *s, enum job_verb verb)
+static bool attempt(struct session *s, const struct authority *ca, struct failure *fail)
+{
+    if (s->state.phase != PHASE_IDLE && strcmp(s->state.directory, ca->directory) != 0) {
+        log_warning("the order at %s is given up; turning to %s", s->state.directory,
+                    ca->directory);
+        if (!session_drop_order(s, fail))
+            return false;
+    }
+    return session_use(s, ca, fail) && order_drive(s, fail);
+}
+
+/* At the chosen CA, and in an emergency at the other one as well. */
+static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_answer answer)
 {
     struct failure fail = {0};
-    struct facts facts;
-    if (!order_reconcile(s, &fail)) {
-        failure_log(&fail, failure_name(fail.class));
-        return JOB_FAILED;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct authority *ca = chosen(s, p);
+        if (s->state.phase == PHASE_IDLE)
+            s->state.suggested = answer == SCHEDULE_ARI;
+        if (attempt(s, ca, &fail))
+            return JOB_CHANGED;
+        failed(s, p, &fail);
+        p->wish = FACTS_TIMER;
+        look_around(s, p);
+        if (!p->facts.emergency || p->facts.choice.until || chosen(s, p) == ca)
+            break;
+        log_warning("trying the other CA: %s", chosen(s, p)->directory);
     }
+    return JOB_FAILED;
+}
+
+/* --- The clock -------------------------------------------------------------------------------- */
+
+/* A clock that has gone back may be the one that is right now: the CA's Date tells. */
+static bool ask_the_ca(struct session *s, struct failure *fail)
+{
+    char now[CLOCK_TEXT], seen[CLOCK_TEXT];
+    struct failure why = {0};
+    if (session_use(s, s->ca, &why) && client_directory(&s->client, &why)) {
+        log_notice("the clock has gone back from %s; the CA agrees with it",
+                   clock_print(s->state.last_seen, seen));
+        s->state.last_seen = clock_wall();
+        return true;
+    }
+    return failure_set(fail, FAILURE_CLOCK,
+                       "this server's clock says %s, but it was %s here already, and the CA does "
+                       "not confirm the new time (%s); set the clock (timedatectl set-ntp true)",
+                       clock_print(clock_wall(), now), clock_print(s->state.last_seen, seen),
+                       why.text);
+}
+
+static bool clock_fine(struct session *s, struct failure *fail)
+{
+    char now[CLOCK_TEXT], build[CLOCK_TEXT];
+    switch (schedule_clock(clock_wall(), clock_build(), s->state.last_seen)) {
+    case SCHEDULE_CLOCK_FINE:
+        return true;
+    case SCHEDULE_CLOCK_BACK:
+        return ask_the_ca(s, fail);
+    case SCHEDULE_CLOCK_WRONG:
+        break;
+    }
+    return failure_set(fail, FAILURE_CLOCK,
+                       "this server's clock says %s, but this program was built at %s; set the "
+                       "clock (timedatectl set-ntp true)",
+                       clock_print(clock_wall(), now), clock_print(clock_build(), build));
+}
+
+/* --- The verbs -------------------------------------------------------------------------------- */
+
+static enum facts_wish wish_of(enum job_verb verb)
+{
+    return verb == JOB_RUN ? FACTS_TIMER : verb == JOB_RENEW ? FACTS_FORCED : FACTS_AT_ONCE;
+}
+
+/* The CA's suggestion for what is installed now, and readiness for what may come. */
+static void look_ahead(struct session *s, struct plan *p)
+{
+    p->wish = FACTS_TIMER;
+    look_around(s, p);
+    renewal_look(s, p->list, p->count, &p->facts);
+    look_around(s, p);
+    if (p->count > 1 && !p->facts.emergency && s->state.phase == PHASE_IDLE)
+        standby_ready(s, &p->list[1], &p->facts);
+}
+
+/* Once in a while it is noted that the clock goes on. */
+static void note_time(struct session *s)
+{
+    struct failure ignored;
+    if (clock_wall() - s->state.last_seen > SEEN_EVERY)
+        session_save(s, &ignored);
+}
+
+static enum job_exit certify(struct session *s, struct plan *p)
+{
+    struct failure fail = {0};
+    look_around(s, p);
+    if (!clock_fine(s, &fail) || !order_reconcile(s, p->list, p->count, &fail))
+        return failed(s, p, &fail);
     enum job_exit untouched = install_repair(s) ? JOB_CHANGED : JOB_NOTHING;
-    facts_gather(s->config, &s->store, &s->state, &facts);
-    facts.schedule.forced = verb == JOB_RENEW;
-    facts.schedule.at_once = verb != JOB_RUN;
-    enum schedule_answer answer = schedule_decide(&facts.schedule);
+    look_around(s, p);
+    if (p->wish != FACTS_FORCED && s->state.phase == PHASE_IDLE) {
+        renewal_look(s, p->list, p->count, &p->facts);
+        look_around(s, p);
+    }
+    enum schedule_answer answer = schedule_decide(&p->facts.schedule);
     if (answer == SCHEDULE_GOOD || answer == SCHEDULE_WAIT) {
-        say_nothing_to_do(s, &facts.schedule, answer);
+        say_nothing_to_do(s, &p->facts.schedule, answer);
+        if (answer == SCHEDULE_GOOD)
+            look_ahead(s, p);
+        note_time(s);
         return untouched;
     }
     bool missing = answer == SCHEDULE_MISSING;
     log_info("%s%s%s (%s, %s)", schedule_words(answer), missing ? ": " : "",
-             missing ? facts.installed.why.text : "", s->config->domain, s->config->acme_directory);
-    return drive(s, &fail) ? JOB_CHANGED : failed(s, &facts.schedule, &fail);
+             missing ? p->facts.installed.why.text : "", s->config->domain,
+             chosen(s, p)->directory);
+    s->replaces = p->facts.cert_id[0] && p->facts.remaining > 0 ? p->facts.cert_id : NULL;
+    enum job_exit code = try_all(s, p, answer);
+    if (s->changed)
+        look_ahead(s, p);
+    return code;
 }
 
-static enum job_exit take_back(struct session *s)
+static enum job_exit take_back(struct session *s, const struct plan *p)
 {
     struct failure fail = {0};
     bool already;
-    if (client_open(&s->client, s->ca->directory, s->ca->ca_file, &fail) &&
-        revoke(s, &already, &fail))
+    const struct authority *ca = authority_find(p->list, p->count, s->state.issued_by);
+    if (session_use(s, ca ? ca : s->ca, &fail) && revoke(s, &already, &fail))
         return already ? JOB_NOTHING : JOB_CHANGED;
     failure_log(&fail, failure_name(fail.class));
     return JOB_FAILED;
 }
 
 /* --- Around it -------------------------------------------------------------------------------- */
-
-static bool clock_possible(void)
-{
-    char now[CLOCK_TEXT], build[CLOCK_TEXT];
-    if (clock_wall() >= clock_build())
-        return true;
-    log_error("this server's clock says %s, but this program was built at %s; set the clock "
-              "(timedatectl set-ntp true)",
-              clock_print(clock_wall(), now), clock_print(clock_build(), build));
-    return false;
-}
 
 static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
 {
@@ -133,16 +238,13 @@ static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
 
 enum job_exit job(const struct config *config, enum job_verb verb)
 {
-    struct authority list[AUTHORITY_MAX];
-    struct session s = {.config = config, .ca = list, .store.lock = -1};
+    struct plan p = {.wish = wish_of(verb)};
+    struct session s = {.config = config, .ca = p.list, .store.lock = -1};
     enum job_exit code;
-    if (!clock_possible())
-        return JOB_FAILED;
-    authority_list(config, list);
+    p.count = authority_list(config, p.list);
     if (begin(&s, verb, &code))
-        code = verb == JOB_REVOKE ? take_back(&s) : certify(&s, verb);
-    client_close(&s.client);
-    EVP_PKEY_free(s.account_key);
+        code = verb == JOB_REVOKE ? take_back(&s, &p) : certify(&s, &p);
+    session_hang_up(&s);
     state_free(&s.state);
     store_close(&s.store);
     return code;

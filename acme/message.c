@@ -410,12 +410,14 @@ char *message_new_account(const char *email, const char *binding)
     return dump(root);
 }
 
-char *message_new_order(const char *name, const char *profile)
+char *message_new_order(const char *name, const char *profile, const char *replaces)
 {
     json_t *root =
         json_pack("{s:[{s:s, s:s}]}", "identifiers", "type", identifier_type(name), "value", name);
     if (profile)
         json_object_set_new(root, "profile", json_string(profile));
+    if (replaces)
+        json_object_set_new(root, "replaces", json_string(replaces));
     return dump(root);
 }
 

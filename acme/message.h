@@ -108,8 +108,9 @@ char *message_new_account(const char *email, const char *binding);
 /* newAccount that only looks the account of the key up (RFC 8555 7.3.1). */
 char *message_find_account(void);
 
-/* newOrder for one DNS name or IP address; profile may be NULL. */
-char *message_new_order(const char *name, const char *profile);
+/* newOrder for one DNS name or IP address; profile may be NULL, and so may replaces, the certID of
+ * the certificate that it will replace (RFC 9773 5). */
+char *message_new_order(const char *name, const char *profile, const char *replaces);
 
 /* finalize and revokeCert; the argument is DER in base64url. */
 char *message_finalize(const char *csr);

@@ -2,6 +2,7 @@
 #include "acme/status.h"
 
 #include <jansson.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -17,30 +18,45 @@ static json_t *certificate(const struct status *st)
     const struct generation *g = &st->facts.installed;
     if (!g->usable)
         return json_pack("{s:b, s:s}", "good", 0, "why", g->why.text);
-    return json_pack("{s:b, s:i, s:s, s:s, s:s, s:o, s:o}", "good", st->good, "generation",
-                     (int)g->number, "serial", g->facts.serial, "issuer", g->facts.issuer,
-                     "fingerprint", g->facts.fingerprint, "not_before", when(g->facts.not_before),
-                     "not_after", when(g->facts.not_after));
+    return json_pack("{s:b, s:i, s:i, s:s, s:s, s:s, s:o, s:o}", "good", st->good, "days_left",
+                     (int)(st->facts.remaining / 86400), "generation", (int)g->number, "serial",
+                     g->facts.serial, "issuer", g->facts.issuer, "fingerprint",
+                     g->facts.fingerprint, "not_before", when(g->facts.not_before), "not_after",
+                     when(g->facts.not_after));
 }
 
 static json_t *problem(const struct state *s)
 {
     if (!s->problem)
         return json_null();
-    return json_pack("{s:s, s:i, s:o, s:s*, s:s}", "class", failure_name(s->class), "failures",
-                     (int)s->failures, "at", when(s->failed_at), "type", s->problem_type, "text",
-                     s->problem);
+    return json_pack("{s:s, s:i, s:i, s:o, s:s*, s:s}", "class", failure_name(s->class), "failures",
+                     (int)s->failures, "failures_of_any_class", (int)s->total, "at",
+                     when(s->failed_at), "type", s->problem_type, "text", s->problem);
+}
+
+/* What the CA suggests for the installed certificate, null without. */
+static json_t *suggestion(const struct status *st)
+{
+    const struct ari *a = &st->state.ari;
+    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.cert_id) != 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o, s:o, s:s*}", "start", when(a->start), "end", when(a->end),
+                     "picked", when(a->pick), "next_look", when(a->next_look), "explanation",
+                     a->explanation);
 }
 
 char *status_json(const struct status *st)
 {
     const struct state *s = &st->state;
-    json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:s*, s:o}", "schema", 1, "domain",
-        st->config->domain, "directory", st->config->acme_directory, "certificate", certificate(st),
-        "served", status_served_name(st->served), "served_text", st->served_text, "renew_at",
-        when(st->renew_at), "next_try", when(s->next_try), "next", schedule_words(st->next),
-        "phase", phase_name(s->phase), "order", s->order, "problem", problem(s));
+    json_t *root =
+        json_pack("{s:i, s:s, s:s, s:s*, s:s*, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:s*, s:o, s:o}",
+                  "schema", 1, "domain", st->config->domain, "directory",
+                  st->config->acme_directory, "fallback_directory", st->config->fallback_directory,
+                  "issued_by", s->issued_by, "certificate", certificate(st), "served",
+                  status_served_name(st->served), "served_text", st->served_text, "renew_at",
+                  when(st->renew_at), "next_try", when(st->facts.schedule.next_try), "next",
+                  schedule_words(st->next), "phase", phase_name(s->phase), "order", s->order,
+                  "suggestion", suggestion(st), "problem", problem(s));
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text ? text : mem_strdup("{}");

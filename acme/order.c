@@ -29,7 +29,7 @@ static bool same(const char *a, const char *b)
 static bool choose_profile(const struct session *s, const char **profile, struct failure *fail)
 {
     const struct directory *d = &s->client.directory;
-    *profile = s->config->acme_profile;
+    *profile = s->ca->profile;
     if (!*profile)
         return true;
     for (size_t i = 0; i < d->profile_count; i++) {
@@ -52,31 +52,54 @@ static bool begin(struct session *s, struct failure *fail)
     if (!key)
         return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
     EVP_PKEY_free(key);
-    state_set(&s->state.directory, s->client.url);
+    state_set(&s->state.directory, s->ca->directory);
     state_set(&s->state.domain, s->config->domain);
-    state_set(&s->state.profile, s->config->acme_profile);
+    state_set(&s->state.profile, s->ca->profile);
     return session_enter(s, PHASE_ORDERING, fail);
+}
+
+static bool send_order(struct session *s, const char *profile, const char *replaces,
+                       struct response *r, struct failure *fail)
+{
+    char *payload = message_new_order(s->config->domain, profile, replaces);
+    bool ok =
+        client_post(&s->client, s->client.directory.new_order, payload, CLIENT_KID, NULL, r, fail);
+    free(payload);
+    return ok;
+}
+
+/* The certID of the certificate in use, when this account of this CA ordered it and the CA speaks
+ * RFC 9773; NULL otherwise. */
+static const char *replaced(const struct session *s)
+{
+    bool ours =
+        same(s->state.issued_by, s->ca->directory) && same(s->state.issued_account, s->client.kid);
+    return ours && s->client.directory.renewal_info ? s->replaces : NULL;
 }
 
 /* PHASE_ORDERING: newOrder (RFC 8555 7.4). */
 static bool place(struct session *s, struct failure *fail)
 {
     struct response r;
-    const char *profile;
+    const char *profile, *replaces = replaced(s);
     if (!publish_possible(s->config, fail) || !choose_profile(s, &profile, fail) ||
         !preflight(s, fail))
         return false;
-    char *payload = message_new_order(s->config->domain, profile);
-    bool ok =
-        client_post(&s->client, s->client.directory.new_order, payload, CLIENT_KID, NULL, &r, fail);
+    bool ok = send_order(s, profile, replaces, &r, fail);
+    if (!ok && replaces && classify_may_be_replaces(fail)) {
+        log_warning("%s; ordering again without naming the certificate that is replaced",
+                    fail->text);
+        response_free(&r);
+        ok = send_order(s, profile, NULL, &r, fail);
+    }
     if (ok && !r.location)
         ok = failure_set(fail, FAILURE_PROTOCOL, "the CA does not tell the order's URL");
     if (ok) {
         state_set(&s->state.order, r.location);
+        state_set(&s->state.account, s->client.kid);
         log_info("order %s", s->state.order);
         ok = session_enter(s, PHASE_AUTHORIZING, fail);
     }
-    free(payload);
     response_free(&r);
     return ok;
 }
@@ -348,13 +371,13 @@ bool order_drive(struct session *s, struct failure *fail)
     return true;
 }
 
-bool order_reconcile(struct session *s, struct failure *fail)
+bool order_reconcile(struct session *s, const struct authority *list, size_t count,
+                     struct failure *fail)
 {
     const struct state *state = &s->state;
-    const struct config *config = s->config;
+    const struct authority *ca = authority_find(list, count, state->directory);
     if (state->phase == PHASE_IDLE ||
-        (same(state->directory, config->acme_directory) && same(state->domain, config->domain) &&
-         same(state->profile, config->acme_profile)))
+        (ca && same(state->domain, s->config->domain) && same(state->profile, ca->profile)))
         return true;
     log_warning("the order under way was for %s at %s; the configuration has changed, so it is "
                 "given up",

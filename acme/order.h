@@ -16,7 +16,9 @@
  */
 bool order_drive(struct session *s, struct failure *fail);
 
-/* Forgets an order that was made for another CA, domain or profile than configured now. */
-bool order_reconcile(struct session *s, struct failure *fail);
+/* Forgets an order that was made for another domain or profile than configured now, or for a CA
+ * that is not in the list. */
+bool order_reconcile(struct session *s, const struct authority *list, size_t count,
+                     struct failure *fail);
 
 #endif

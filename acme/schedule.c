@@ -86,6 +86,15 @@ int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t rema
     return max(wait, min(retry_after, heard));
 }
 
+/* --- The clock -------------------------------------------------------------------------------- */
+
+enum schedule_clock schedule_clock(time_t now, time_t build, time_t last_seen)
+{
+    if (now < build)
+        return SCHEDULE_CLOCK_WRONG;
+    return now < last_seen - DAY ? SCHEDULE_CLOCK_BACK : SCHEDULE_CLOCK_FINE;
+}
+
 /* --- What is due ------------------------------------------------------------------------------ */
 
 time_t schedule_due_at(const struct schedule_facts *facts)

@@ -41,6 +41,16 @@ int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t rema
 /* The longest wait that schedule_delay gives for a class. */
 int64_t schedule_longest(enum failure_class class);
 
+enum schedule_clock {
+    SCHEDULE_CLOCK_FINE,
+    SCHEDULE_CLOCK_WRONG, /* before this program was built: provably wrong */
+    SCHEDULE_CLOCK_BACK,  /* more than a day before a time that was seen already: one was wrong */
+};
+
+/* Judges the wall clock by when the program was built and the latest time that was seen (0: none).
+ */
+enum schedule_clock schedule_clock(time_t now, time_t build, time_t last_seen);
+
 /* What is known when a run begins. */
 struct schedule_facts {
     time_t now;

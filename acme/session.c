@@ -2,10 +2,29 @@
 #include "acme/session.h"
 
 #include "acme/publish.h"
+#include "base/clock.h"
+
+void session_hang_up(struct session *s)
+{
+    client_close(&s->client);
+    EVP_PKEY_free(s->account_key);
+    s->account_key = NULL;
+}
+
+bool session_use(struct session *s, const struct authority *ca, struct failure *fail)
+{
+    session_hang_up(s);
+    s->ca = ca;
+    return client_open(&s->client, ca->directory, ca->ca_file, fail);
+}
 
 bool session_save(struct session *s, struct failure *fail)
 {
     struct fault why;
+    if (s->trial)
+        return true;
+    if (s->state.last_seen < clock_wall())
+        s->state.last_seen = clock_wall();
     if (store_save_state(&s->store, &s->state, &why))
         return true;
     return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
@@ -26,6 +45,7 @@ bool session_drop_order(struct session *s, struct failure *fail)
     if (!session_save(s, fail))
         return false;
     publish_withdraw(s);
-    store_clear_pending(&s->store);
+    if (!s->trial)
+        store_clear_pending(&s->store);
     return true;
 }

@@ -14,15 +14,23 @@
 
 struct session {
     const struct config *config;
-    const struct authority *ca; /* the CA that this run works with */
+    const struct authority *ca; /* the CA that this run works with now */
     struct store store;
     struct state state;
     struct client client;
     EVP_PKEY *account_key;
-    bool preflighted; /* our own checks were made in this run */
-    bool restarted;   /* an order that the CA no longer knows was given up once in this run */
-    bool changed;     /* the installed certificate is another than before */
+    bool preflighted;     /* our own checks were made in this run */
+    bool restarted;       /* an order that the CA no longer knows was given up once in this run */
+    bool changed;         /* the installed certificate is another than before */
+    bool trial;           /* nothing of this session is kept (trial.h) */
+    const char *replaces; /* certID of the certificate in use, NULL: none for an order to replace */
 };
+
+/* Turns to a CA: its client is open, and no account is known yet. */
+bool session_use(struct session *s, const struct authority *ca, struct failure *fail);
+
+/* Ends the conversation; everything else stays. */
+void session_hang_up(struct session *s);
 
 /* Writes the state; FAILURE_LOCAL when the disk refuses. */
 bool session_save(struct session *s, struct failure *fail);

@@ -2,6 +2,7 @@
 #include "acme/status.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -9,11 +10,11 @@
 /* What the state and the files say, and what the port shows. */
 static void fill(const struct config *config, const struct store *store, struct status *st)
 {
-    facts_gather(config, store, &st->state, &st->facts);
+    facts_gather(config, store, &st->state, FACTS_TIMER, &st->facts);
     const struct generation *g = &st->facts.installed;
     const struct schedule_facts *when = &st->facts.schedule;
     st->good = g->usable && when->now < when->not_after;
-    st->renew_at = g->usable ? schedule_renew_at(when->not_before, when->not_after) : 0;
+    st->renew_at = g->usable ? schedule_due_at(when) : 0;
     st->next = schedule_decide(when);
     st->served =
         probe_served(config, g->facts.fingerprint, st->served_text, sizeof st->served_text);
@@ -54,9 +55,26 @@ static void print_certificate(const struct status *st, FILE *out)
     fprintf(out, "certificate  gen-%u, serial %s, %s\n", g->number, g->facts.serial,
             st->good ? "good" : "EXPIRED");
     fprintf(out, "issuer       %s\n", g->facts.issuer);
-    fprintf(out, "valid        %s to %s\n", clock_print(g->facts.not_before, from),
+    if (st->state.issued_by)
+        fprintf(out, "issued by    %s\n", st->state.issued_by);
+    fprintf(out, "valid        %s to %s", clock_print(g->facts.not_before, from),
             clock_print(g->facts.not_after, until));
+    if (st->good)
+        fprintf(out, ", %ld days left", (long)(st->facts.remaining / 86400));
+    fputc('\n', out);
     fprintf(out, "served       %s\n", st->served == PROBE_SAME ? "yes" : st->served_text);
+}
+
+/* The CA's suggestion, if it is about what is installed. */
+static void print_suggestion(const struct status *st, FILE *out)
+{
+    char start[CLOCK_TEXT], end[CLOCK_TEXT];
+    const struct ari *a = &st->state.ari;
+    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.cert_id) != 0)
+        return;
+    fprintf(out, "suggestion   renew between %s and %s%s%s\n", clock_print(a->start, start),
+            clock_print(a->end, end), a->explanation ? "; why: " : "",
+            a->explanation ? a->explanation : "");
 }
 
 static void print_next(const struct status *st, FILE *out)
@@ -66,7 +84,7 @@ static void print_next(const struct status *st, FILE *out)
     if (st->next == SCHEDULE_GOOD)
         fprintf(out, "next         renewal from %s\n", clock_print(st->renew_at, when));
     else if (st->next == SCHEDULE_WAIT)
-        fprintf(out, "next         try at %s\n", clock_print(state->next_try, when));
+        fprintf(out, "next         try at %s\n", clock_print(st->facts.schedule.next_try, when));
     else
         fprintf(out, "next         at the next run: %s\n", schedule_words(st->next));
     if (state->phase != PHASE_IDLE)
@@ -84,6 +102,9 @@ void status_print(const struct status *st, FILE *out)
 {
     fprintf(out, "domain       %s\n", st->config->domain);
     fprintf(out, "CA           %s\n", st->config->acme_directory);
+    if (st->config->fallback_directory)
+        fprintf(out, "second CA    %s\n", st->config->fallback_directory);
     print_certificate(st, out);
+    print_suggestion(st, out);
     print_next(st, out);
 }

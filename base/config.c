@@ -54,6 +54,12 @@ static const struct setting table[] = {
     ROW("acme", "eab-key-file", setting_path, eab_key_file),
     ROW("acme", "dns-hook", config_value_program, dns_hook),
     ROW("acme", "dns-wait", config_value_dns_wait, dns_wait),
+    ROW("acme", "fallback-directory", config_value_other_directory, fallback_directory),
+    ROW("acme", "fallback-ca-file", setting_path, fallback_ca_file),
+    ROW("acme", "fallback-eab-key-id", config_value_line, fallback_eab_key_id),
+    ROW("acme", "fallback-eab-key-file", setting_path, fallback_eab_key_file),
+    ROW("acme", "staging-directory", config_value_other_directory, staging_directory),
+    ROW("acme", "hook", config_value_program, acme_hook),
     ROW("dns", "root-hints", setting_path, dns_root_hints),
     ROW("dns", "trust-anchor", setting_path, dns_trust_anchor),
     ROW("dns", "resolver", config_value_resolver, dns_resolver),
@@ -89,11 +95,32 @@ void config_init(struct config *c)
 void config_free(struct config *c)
 {
     char *const strings[] = {
-        c->domain,           c->state_dir,   c->mesh_key_file, c->mesh_ca_file,
-        c->cert_dir,         c->chain,       c->key,           c->acme_directory,
-        c->acme_ca_file,     c->acme_email,  c->acme_profile,  c->dns_root_hints,
-        c->dns_trust_anchor, c->refuse_apps, c->home,          c->congestion,
-        c->preferred_chain,  c->eab_key_id,  c->eab_key_file,  c->dns_hook,
+        c->domain,
+        c->state_dir,
+        c->mesh_key_file,
+        c->mesh_ca_file,
+        c->cert_dir,
+        c->chain,
+        c->key,
+        c->acme_directory,
+        c->acme_ca_file,
+        c->acme_email,
+        c->acme_profile,
+        c->dns_root_hints,
+        c->dns_trust_anchor,
+        c->refuse_apps,
+        c->home,
+        c->congestion,
+        c->preferred_chain,
+        c->eab_key_id,
+        c->eab_key_file,
+        c->dns_hook,
+        c->fallback_directory,
+        c->fallback_ca_file,
+        c->fallback_eab_key_id,
+        c->fallback_eab_key_file,
+        c->staging_directory,
+        c->acme_hook,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
@@ -111,18 +138,8 @@ void config_free(struct config *c)
 /* --- The whole ---------------------------------------------------------------------------------
  */
 
-/* What one line alone cannot tell. */
-static bool check_together(const char *name, const struct config *c, struct fault *f)
+static bool check_acme(const char *name, const struct config *c, struct fault *f)
 {
-    if (c->source == CONFIG_SOURCE_ACME && !c->domain)
-        return fault_set(f,
-                         "%s: source = acme needs a domain in [relay]; without a name of your "
-                         "own use source = files or self-signed",
-                         name);
-    if (c->source == CONFIG_SOURCE_FILES && (!c->chain || !c->key))
-        return fault_set(f,
-                         "%s: source = files needs chain and key in [certificate]; %s is missing",
-                         name, !c->chain ? "chain" : "key");
     if (c->source == CONFIG_SOURCE_ACME && c->challenge == CONFIG_CHALLENGE_HTTP_01 &&
         c->http.count == 0)
         return fault_set(f,
@@ -139,6 +156,32 @@ static bool check_together(const char *name, const struct config *c, struct faul
                          "%s: eab-key-id and eab-key-file go together: the CA gives both; %s is "
                          "missing",
                          name, c->eab_key_id ? "eab-key-file" : "eab-key-id");
+    if (!c->fallback_eab_key_id != !c->fallback_eab_key_file)
+        return fault_set(f,
+                         "%s: fallback-eab-key-id and fallback-eab-key-file go together: the CA "
+                         "gives both; %s is missing",
+                         name,
+                         c->fallback_eab_key_id ? "fallback-eab-key-file" : "fallback-eab-key-id");
+    if (!c->fallback_directory && (c->fallback_ca_file || c->fallback_eab_key_id))
+        return fault_set(f, "%s: fallback-ca-file and fallback-eab-key-id need fallback-directory",
+                         name);
+    if (c->fallback_directory && strcmp(c->fallback_directory, c->acme_directory) == 0)
+        return fault_set(f, "%s: fallback-directory is the same CA as directory", name);
+    return true;
+}
+
+/* What one line alone cannot tell. */
+static bool check_together(const char *name, const struct config *c, struct fault *f)
+{
+    if (c->source == CONFIG_SOURCE_ACME && !c->domain)
+        return fault_set(f,
+                         "%s: source = acme needs a domain in [relay]; without a name of your "
+                         "own use source = files or self-signed",
+                         name);
+    if (c->source == CONFIG_SOURCE_FILES && (!c->chain || !c->key))
+        return fault_set(f,
+                         "%s: source = files needs chain and key in [certificate]; %s is missing",
+                         name, !c->chain ? "chain" : "key");
     if (c->accept_burst > 0 && c->accept_limit == 0)
         return fault_set(f, "%s: accept-burst needs accept-limit", name);
     if (c->listen_proxy.count > 0 && c->proxy_from.count == 0)
@@ -151,7 +194,7 @@ static bool check_together(const char *name, const struct config *c, struct faul
                          "%s: mesh-with needs mesh-key-file, the key that the region's nodes "
                          "share",
                          name);
-    return true;
+    return check_acme(name, c, f);
 }
 
 bool config_parse(const char *name, const char *text, struct config *c, struct fault *f)

@@ -98,8 +98,14 @@ struct config {
     char *acme_email;
     enum config_challenge challenge;
     char *acme_profile;
-    char *preferred_chain; /* common name of an issuer in the chain that is wanted */
-    char *eab_key_id;      /* external account binding, with eab_key_file or not at all */
+    char *fallback_directory; /* of a second CA; NULL: none */
+    char *fallback_ca_file;
+    char *fallback_eab_key_id; /* with fallback_eab_key_file or not at all */
+    char *fallback_eab_key_file;
+    char *staging_directory; /* NULL: the known one of Let's Encrypt, none for other CAs */
+    char *acme_hook;         /* program that is told of events */
+    char *preferred_chain;   /* common name of an issuer in the chain that is wanted */
+    char *eab_key_id;        /* external account binding, with eab_key_file or not at all */
     char *eab_key_file;
     char *dns_hook;    /* program for dns-01, an absolute path */
     uint64_t dns_wait; /* seconds until what it did must be seen */

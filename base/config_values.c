@@ -305,8 +305,13 @@ bool config_value_names(const char *value, void *target, struct fault *f)
 
 bool config_value_directory(const char *value, void *target, struct fault *f)
 {
+    return config_value_other_directory(value[0] ? value : CONFIG_ACME_DIRECTORY, target, f);
+}
+
+bool config_value_other_directory(const char *value, void *target, struct fault *f)
+{
     if (!value[0])
-        return setting_string(CONFIG_ACME_DIRECTORY, target, f);
+        return setting_string(value, target, f);
     if (text_starts(value, "http://"))
         return fault_set(f,
                          "an ACME directory is reached by https:// only: over http:// anybody on "

@@ -23,6 +23,7 @@ bool config_value_congestion(const char *value, void *target, struct fault *f);
 bool config_value_home(const char *value, void *target, struct fault *f);
 bool config_value_names(const char *value, void *target, struct fault *f);
 bool config_value_directory(const char *value, void *target, struct fault *f);
+bool config_value_other_directory(const char *value, void *target, struct fault *f); /* "": none */
 bool config_value_email(const char *value, void *target, struct fault *f);
 bool config_value_profile(const char *value, void *target, struct fault *f);
 bool config_value_line(const char *value, void *target, struct fault *f);

@@ -71,6 +71,8 @@ class FakeCa:
         self.accounts = 0
         self.order_status = "pending"  # of new orders
         self.backdate = 3600
+        self.serial = None  # of the next certificates; None: random
+        self.window = None  # renewalInfo: (start, end) in seconds from now, or whole documents; None: not offered
         self._make_ca()
         self.ca_file, key = self_signed(self.folder, stem="fake")
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -109,11 +111,25 @@ class FakeCa:
         names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         begin = self.now() - datetime.timedelta(seconds=self.backdate)
         cert = (x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(self.ca_cert.subject)
-                .public_key(key or csr.public_key()).serial_number(x509.random_serial_number())
+                .public_key(key or csr.public_key()).serial_number(self.serial or x509.random_serial_number())
                 .not_valid_before(begin).not_valid_after(begin + datetime.timedelta(seconds=self.lifetime))
                 .add_extension(x509.SubjectAlternativeName(names), False)
+                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca_key.public_key()), False)
                 .add_extension(x509.BasicConstraints(False, None), True).sign(self.ca_key, hashes.SHA256()))
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (cert, self.ca_cert)).decode()
+
+    def cert_id(self, cert):
+        """certID of RFC 9773 4.1, by another way than the client's."""
+        key_id = cert.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        serial = cert.serial_number.to_bytes(cert.serial_number.bit_length() // 8 + 1, "big")
+        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (key_id, serial))
+
+    def renewal_info(self):
+        if isinstance(self.window, Answer):
+            return self.window
+        start, end = (f"{self.now() + datetime.timedelta(seconds=s):%Y-%m-%dT%H:%M:%SZ}" for s in self.window)
+        return Answer(200, {"suggestedWindow": {"start": start, "end": end},
+                            "explanationURL": self.url + "/why"}, {"Retry-After": "21600"})
 
     # --- Answers --------------------------------------------------------------------------------
 
@@ -128,15 +144,20 @@ class FakeCa:
     def default(self, r):
         """What an obliging CA answers."""
         _, what, *rest = r.path.split("/")
+        if what == "ari" and self.window:
+            return self.renewal_info()
         number = int(rest[0]) if rest else None
         order = self.orders.get(number)
         if what == "directory":
             return Answer(200, {
+                **({"renewalInfo": self.url + "/ari"} if self.window else {}),
                 "newNonce": self.url + "/nonce", "newAccount": self.url + "/account", "newOrder": self.url + "/order",
                 "revokeCert": self.url + "/revoke", "keyChange": self.url + "/key",
                 "meta": {"website": "this is a fake CA for tests", "caaIdentities": ["fake.test"]}})
         if what == "nonce":
             return Answer(200 if r.method == "HEAD" else 204)
+        if what == "revoke":
+            return Answer(200)
         if what == "account":
             if not self.accounts and (r.payload or {}).get("onlyReturnExisting"):
                 return Answer(400, problem("accountDoesNotExist", "no account with this key"))

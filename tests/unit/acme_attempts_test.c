@@ -54,6 +54,13 @@ static void test_each_ca_has_its_own_record(void **state)
     assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 2);
     assert_int_equal(attempts_find(&s, SECOND)->failures[FAILURE_NETWORK], 1);
     assert_null(attempts_find(&s, "https://third.example/dir"));
+    /* What is no attempt at a certificate is nobody's last problem. */
+    struct failure fail;
+    failure_set(&fail, FAILURE_NETWORK, "registering");
+    attempts_put_off(&s, SECOND, &fail, NOW, 0);
+    assert_int_equal(attempts_next_try(attempts_find(&s, SECOND), NOW), NOW + 120);
+    assert_string_equal(s.problem, "network");
+    assert_int_equal(s.total, 3);
     /* A success anywhere forgives all: the next renewal begins with the first CA. */
     attempts_succeeded(&s, SECOND, NOW + 1);
     assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 0);

@@ -11,7 +11,7 @@
 struct row {
     struct choice_ca first, second;
     int64_t remaining;
-    bool one, emergency, open, open_second; /* one: there is no second CA */
+    bool one, emergency, open, open_second, stay; /* one: there is no second CA */
     bool want_second;
     time_t want_until;
 };
@@ -29,6 +29,7 @@ static struct choice choose(const struct row *r)
                              .two = !r->one,
                              .open = r->open,
                              .open_second = r->open_second,
+                             .stay = r->stay,
                              .first = r->first,
                              .second = r->second};
     f.first.due = absolute(f.first.due);
@@ -92,6 +93,9 @@ static void test_choice(void **state)
         {.open = true, .open_second = true, .second = DEAD(60), .remaining = DAY},
         {.open = true, .first = {0, 1, -1}, .remaining = DAY},
         {.open = true, .first = DEAD(0), .remaining = DAY, .want_second = true},
+        /* The certificate is issued: only its installation fails. */
+        {.open = true, .stay = true, .first = DEAD(60), .remaining = DAY, .want_until = 60},
+        {.open = true, .stay = true, .first = DEAD(60), .emergency = true, .want_until = 60},
         /* The second CA has been taken out of the config. */
         {.one = true, .open = true, .open_second = true, .remaining = DAY},
     };

@@ -49,6 +49,39 @@ static void test_problem_table(void **state)
     }
 }
 
+static void test_may_be_replaces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        long status;
+        bool again;
+    } rows[] = {
+        {PREFIX "alreadyReplaced", 409, true},
+        {PREFIX "conflict", 409, true},
+        {PREFIX "malformed", 400, true},
+        {PREFIX "unauthorized", 403, true},
+        {PREFIX "serverInternal", 500, true},
+        {"", 404, true},
+        {"https://ca.example/errors/odd", 401, true},
+        {PREFIX "badNonce", 400, false},
+        {PREFIX "caa", 403, false},
+        {PREFIX "invalidProfile", 400, false},
+        {PREFIX "rateLimited", 429, false},
+        {PREFIX "rejectedIdentifier", 400, false},
+        {PREFIX "unsupportedIdentifier", 400, false},
+        {PREFIX "userActionRequired", 403, false},
+        {"", 429, false},
+        {PREFIX "serverInternal", 503, false},
+        {"", 0, false}, /* the network */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct failure f = {.status = rows[i].status};
+        snprintf(f.type, sizeof f.type, "%s", rows[i].type);
+        assert_int_equal(classify_may_be_replaces(&f), rows[i].again);
+    }
+}
+
 static void test_short(void **state)
 {
     (void)state;
@@ -94,9 +127,8 @@ static void test_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_problem_table),
-        cmocka_unit_test(test_short),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_problem_table), cmocka_unit_test(test_may_be_replaces),
+        cmocka_unit_test(test_short),         cmocka_unit_test(test_names),
         cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

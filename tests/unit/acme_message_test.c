@@ -261,13 +261,13 @@ static void test_requests(void **state)
     expect(message_find_account(), "{\"onlyReturnExisting\":true}");
     expect(message_binding_header("kid-1", "https://ca.example/account"),
            "{\"alg\":\"HS256\",\"kid\":\"kid-1\",\"url\":\"https://ca.example/account\"}");
-    expect(message_new_order("derp.demo.com", NULL),
+    expect(message_new_order("derp.demo.com", NULL, NULL),
            "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"derp.demo.com\"}]}");
-    expect(message_new_order("2001:db8::5", NULL),
+    expect(message_new_order("2001:db8::5", NULL, NULL),
            "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"2001:db8::5\"}]}");
-    expect(message_new_order("derp.demo.com", "tlsserver"),
+    expect(message_new_order("derp.demo.com", "tlsserver", "a.b"),
            "{\"identifiers\":[{\"type\":\"dns\",\"value\":\"derp.demo.com\"}],"
-           "\"profile\":\"tlsserver\"}");
+           "\"profile\":\"tlsserver\",\"replaces\":\"a.b\"}");
     expect(message_finalize("AQ"), "{\"csr\":\"AQ\"}");
     expect(message_revoke("AQ"), "{\"certificate\":\"AQ\"}");
 }

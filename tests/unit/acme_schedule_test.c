@@ -247,6 +247,17 @@ static void test_the_timer_hits_every_short_window(void **state)
     }
 }
 
+static void test_clock(void **state)
+{
+    (void)state;
+    assert_int_equal(schedule_clock(1000 * DAY, 900 * DAY, 0), SCHEDULE_CLOCK_FINE);
+    assert_int_equal(schedule_clock(900 * DAY, 900 * DAY, 900 * DAY), SCHEDULE_CLOCK_FINE);
+    assert_int_equal(schedule_clock(900 * DAY - 1, 900 * DAY, 0), SCHEDULE_CLOCK_WRONG);
+    assert_int_equal(schedule_clock(1000 * DAY, 900 * DAY, 1001 * DAY), SCHEDULE_CLOCK_FINE);
+    assert_int_equal(schedule_clock(1000 * DAY, 900 * DAY, 1001 * DAY + 1), SCHEDULE_CLOCK_BACK);
+    assert_int_equal(schedule_clock(1000 * DAY, 900 * DAY, 990 * DAY), SCHEDULE_CLOCK_FINE);
+}
+
 static void test_words(void **state)
 {
     (void)state;
@@ -266,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_decide_keeps_to_next_try),
         cmocka_unit_test(test_ari),
         cmocka_unit_test(test_the_timer_hits_every_short_window),
+        cmocka_unit_test(test_clock),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -419,6 +419,24 @@ static void acme(void **state)
     reads(RELAY "[acme]\neab-key-id = k 1\neab-key-file = /k\npreferred-chain = ISRG Root X1\n");
     assert_string_equal(c.eab_key_id, "k 1");
     assert_string_equal(c.preferred_chain, "ISRG Root X1");
+    refuses(RELAY "[acme]\nfallback-directory = http://b.example/\n", "https");
+    refuses(RELAY "[acme]\nfallback-eab-key-id = k\n", "fallback-eab-key-file is missing");
+    refuses(RELAY "[acme]\nfallback-eab-key-id = k\nfallback-eab-key-file = /k\n",
+            "need fallback-directory");
+    refuses(RELAY "[acme]\nfallback-ca-file = /k\n", "need fallback-directory");
+    refuses(RELAY
+            "[acme]\ndirectory = https://b.example/\nfallback-directory = https://b.example/\n",
+            "the same CA");
+    reads(RELAY "[acme]\nfallback-directory =\nstaging-directory =\nhook =\n");
+    assert_null(c.fallback_directory);
+    assert_null(c.staging_directory);
+    assert_null(c.acme_hook);
+    reads(RELAY "[acme]\nfallback-directory = https://b.example/\nfallback-ca-file = /ca\n"
+                "fallback-eab-key-id = k\nfallback-eab-key-file = /k\nhook = /usr/bin/tell\n"
+                "staging-directory = https://c.example/\n");
+    assert_string_equal(c.fallback_directory, "https://b.example/");
+    assert_string_equal(c.staging_directory, "https://c.example/");
+    assert_string_equal(c.acme_hook, "/usr/bin/tell");
     refuses(RELAY "[acme]\nchallenge = http-01\n", "needs derpd on port 80: set http =");
     reads(RELAY "http = 0.0.0.0:80\n[acme]\nchallenge = http-01\n");
     refuses(RELAY "[acme]\nchallenge = dns-01\n", "needs dns-hook");

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/renewal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "acme/header.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define NOT_OFFERED (24 * 3600) /* until a CA without renewalInfo is looked at again */
+
+static int64_t retry_after(const struct response *r)
+{
+    int64_t seconds;
+    return r->retry_after && header_retry_after(r->retry_after, clock_wall(), &seconds) ? seconds
+                                                                                        : 0;
+}
+
+static void say(const struct ari *a, bool anew)
+{
+    char start[CLOCK_TEXT], end[CLOCK_TEXT], pick[CLOCK_TEXT];
+    if (!anew)
+        return;
+    log_info("the CA suggests to renew between %s and %s; picked %s", clock_print(a->start, start),
+             clock_print(a->end, end), clock_print(a->pick, pick));
+    if (a->explanation)
+        log_notice("the CA explains why: %s", a->explanation);
+}
+
+static void take(struct ari *a, const struct response *r, time_t now)
+{
+    struct renewal_info info;
+    struct fault why;
+    uint64_t random;
+    if (!message_renewal_info(r->body.data, r->body.len, &info, &why)) {
+        log_warning("%s; it is asked again later", why.text);
+        ari_no_answer(a, now, retry_after(r));
+        return;
+    }
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        random = (uint64_t)clock_mono_ns();
+    say(a, ari_answer(a, &info, now, retry_after(r), random));
+    renewal_info_free(&info);
+}
+
+static void ask(struct client *c, struct ari *a, time_t now)
+{
+    struct response r = {0};
+    struct failure fail;
+    const char *base = c->directory.renewal_info;
+    /* RFC 9773 4.1: the base URL, a slash, the certID. */
+    const char *slash = base[0] && base[strlen(base) - 1] == '/' ? "" : "/";
+    char *url = mem_printf("%s%s%s", base, slash, a->cert_id);
+    if (client_get(c, url, &r, &fail)) {
+        take(a, &r, now);
+    } else {
+        log_info("the CA does not tell when to renew: %s", fail.text);
+        ari_no_answer(a, now, fail.retry_after);
+    }
+    free(url);
+    response_free(&r);
+}
+
+static void look(struct session *s, const struct authority *ca, time_t now)
+{
+    struct client c;
+    struct failure fail;
+    struct ari *a = &s->state.ari;
+    if (!client_open(&c, ca->directory, ca->ca_file, &fail) || !client_directory(&c, &fail)) {
+        log_info("the CA cannot be asked when to renew: %s", fail.text);
+        ari_no_answer(a, now, fail.retry_after);
+    } else if (!c.directory.renewal_info) {
+        log_debug("the CA does not suggest when to renew");
+        ari_no_answer(a, now, NOT_OFFERED);
+    } else {
+        ask(&c, a, now);
+    }
+    client_close(&c);
+}
+
+void renewal_look(struct session *s, const struct authority *list, size_t count,
+                  const struct facts *facts)
+{
+    struct failure fail;
+    const struct authority *ca = authority_find(list, count, s->state.issued_by);
+    time_t now = facts->schedule.now;
+    ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
+    if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now))
+        return;
+    look(s, ca, now);
+    if (!session_save(s, &fail))
+        log_warning("%s", fail.text);
+}

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What derp-acme decides: when to renew, what a wrong clock may do, which CA it turns to."""
+import datetime
+import json
+
+import pytest
+
+from acme_home import make_home, shim, world  # noqa: F401
+from acme_home import fake, make_pebble, relay_home  # noqa: F401
+from fake_acme import Answer, FakeCa, problem
+
+HOUR, DAY = 3600, 86400
+
+
+def utc(text):
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").timestamp()
+
+
+def stamp(seconds):
+    return f"{datetime.datetime.utcnow() + datetime.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def info(start, end, **more):
+    """A renewalInfo answer of a fixed window."""
+    return Answer(200, {"suggestedWindow": {"start": stamp(start), "end": stamp(end)}, **more})
+
+
+def ordered(ca):
+    """Payloads of all newOrder requests."""
+    return [r.payload for r in ca.seen if r.path == "/order" and r.method == "POST"]
+
+
+@pytest.fixture
+def at(shim, request):  # noqa: F811
+    """at(seconds, *cas): the environment of a client whose clock is ahead by so much, like these CAs'."""
+    def later(seconds, *cas):
+        for ca in cas:
+            ca.clock = seconds
+        return {"LD_PRELOAD": shim, "SHIM_CLOCK": str(int(seconds))}
+    return later
+
+
+@pytest.fixture
+def make_fake(tmp_path):
+    made = []
+
+    def make(**options):
+        made.append(FakeCa(tmp_path / f"ca{len(made)}", **options))
+        return made[-1]
+    yield make
+    for ca in made:
+        ca.stop()
+
+
+# --- The CA's suggestion (RFC 9773) ----------------------------------------------------------------
+
+def test_suggestion_is_asked_for_right_after_issuance(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    fake.window = (10 * DAY, 12 * DAY)
+    assert "the CA suggests to renew between" in home.expect(0, "issue")
+    asked = [r for r in fake.seen if r.path.startswith("/ari/")]
+    assert [(r.method, r.path) for r in asked] == [("GET", "/ari/" + fake.cert_id(home.leaf()))]
+    assert asked[0].header == {}  # open to everybody: not signed
+    ari = home.state()["ari"]
+    assert utc(ari["start"]) <= utc(ari["pick"]) < utc(ari["end"])
+    assert home.status()["renew_at"] == ari["pick"]
+    # Not before the CA's Retry-After (6 h) again.
+    home.expect(2, "run")
+    assert fake.count("/ari/" + fake.cert_id(home.leaf())) == 1
+    home.expect(2, "run", env=at(7 * HOUR, fake))
+    assert fake.count("/ari/" + fake.cert_id(home.leaf())) == 2
+
+
+def test_suggested_moment_is_kept_until_the_window_moves(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    fake.window = info(10 * DAY, 12 * DAY)
+    home.expect(0, "issue")
+    pick = home.state()["ari"]["pick"]
+    for hours in (7, 14, 21):
+        home.expect(2, "run", env=at(hours * HOUR, fake))
+        assert home.state()["ari"]["pick"] == pick
+    fake.window = info(3 * DAY, 4 * DAY)
+    home.expect(2, "run", env=at(28 * HOUR, fake))
+    assert 3 * DAY - 60 <= utc(home.state()["ari"]["pick"]) - utc(stamp(0)) <= 4 * DAY
+
+
+def test_past_window_renews_at_once_and_says_what_is_replaced(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    fake.window = (10 * DAY, 12 * DAY)
+    home.expect(0, "issue")
+    assert "replaces" not in ordered(fake)[0]
+    first = home.leaf()
+    fake.window = info(-2 * DAY, -DAY, explanationURL="https://ca.test/incident")
+    said = home.expect(0, "run", env=at(7 * HOUR, fake))
+    assert "https://ca.test/incident" in said and "the CA suggests to renew the certificate now" in said
+    assert ordered(fake)[1]["replaces"] == fake.cert_id(first)
+    assert home.leaf().serial_number != first.serial_number
+
+
+def test_windows_that_are_always_past_do_not_exhaust_the_limits(fake, make_home, at):  # noqa: F811
+    """A CA in confusion: each new certificate is to be renewed at once."""
+    home = make_home(fake)
+    fake.window = (-2 * DAY, -DAY)
+    home.expect(0, "issue")
+    renewed = [home.acme("run", env=at(h * HOUR, fake)).returncode for h in range(1, 24)]
+    assert renewed.count(0) == 2 and renewed.count(1) == 0  # the first at once, then 12 hours apart
+
+
+def test_five_certificates_in_seven_days(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    for _ in range(5):
+        home.expect(0, "renew")
+    home.expect(0, "revoke")
+    fake.clock = HOUR
+    assert "five certificates in seven days" in home.expect(2, "run", env=at(HOUR, fake))
+    assert len(ordered(fake)) == 5
+    home.expect(0, "run", env=at(7 * DAY + 60, fake))
+
+
+@pytest.mark.parametrize("serial", [0x87654321, (1 << 151) + 12345, 0x7f, 1])
+def test_serial_of_any_form(fake, make_home, serial):  # noqa: F811
+    """High bits: DER puts 00 in front, and so does the certID."""
+    home = make_home(fake)
+    fake.serial, fake.window = serial, (10 * DAY, 12 * DAY)
+    home.expect(0, "issue")
+    assert fake.count("/ari/" + fake.cert_id(home.leaf())) == 1
+
+
+NO_ANSWER = {
+    "inverted": lambda: info(2 * DAY, DAY),
+    "empty": lambda: info(DAY, DAY),
+    "nulls": lambda: Answer(200, {"suggestedWindow": None}),
+    "html": lambda: Answer(200, "<html>hello</html>", kind="text/html"),
+    "not found": lambda: Answer(404, problem("malformed", "no such certificate")),
+    "overload": lambda: Answer(503, problem("serverInternal", "later"), {"Retry-After": "600"}),
+}
+
+
+@pytest.mark.parametrize("what", NO_ANSWER)
+def test_no_answer_is_no_failure(fake, make_home, at, what):  # noqa: F811
+    home = make_home(fake)
+    fake.window = NO_ANSWER[what]()
+    home.expect(0, "issue")
+    state = home.state()
+    assert "pick" not in state["ari"] and state["ari"]["failures"] == 1 and "class" not in state
+    asked = [0]
+
+    def run(seconds):
+        before = len(fake.seen)
+        home.expect(2, "run", env=at(seconds, fake))
+        asked.append(sum(r.path.startswith("/ari/") for r in fake.seen[before:]))
+        return asked[-1]
+    assert run(120) == 0
+    assert run(700) == 1
+    assert run(800) == 0  # later and later
+    assert home.state()["ari"]["failures"] == 2
+    # The backstop holds without.
+    assert "due for renewal" in home.expect(1, "run", env={**at(61 * DAY), "SHIM_CLOCK": str(61 * DAY)})
+
+
+def test_backstop_counts_more_than_a_late_window(fake, make_home, at):  # noqa: F811
+    fake.lifetime, fake.backdate = 160 * HOUR, 0
+    home = make_home(fake)
+    fake.window = info(130 * HOUR, 140 * HOUR)
+    home.expect(0, "issue")
+    home.expect(2, "run", env=at(79 * HOUR, fake))
+    assert "due for renewal" in home.expect(0, "run", env=at(81 * HOUR, fake))
+
+
+def test_short_lived_certificates_are_renewed_inside_their_window(fake, make_home, at):  # noqa: F811
+    """160 hours, a window of 3.2: runs an hour apart hit it, renewal after renewal."""
+    fake.lifetime, fake.backdate = 160 * HOUR, 0
+    home = make_home(fake)
+    now = 0
+    fake.window = info(80 * HOUR - 5760, 80 * HOUR + 5760)
+    home.expect(0, "issue", env=at(now, fake))
+    for _ in range(3):
+        begin = now
+        now += 74 * HOUR + 1234
+        for _ in range(12):
+            middle = begin + 80 * HOUR
+            fake.window = info(middle - 5760, middle + 5760)
+            if home.acme("run", env=at(now, fake)).returncode == 0:
+                break
+            now += HOUR
+        assert middle - 5760 <= now < middle + 5760
+    assert len(ordered(fake)) == 4
+    assert all("replaces" in order for order in ordered(fake)[1:])
+
+
+@pytest.mark.parametrize("status, kind, again", [
+    (409, "alreadyReplaced", True), (400, "malformed", True), (403, "unauthorized", True),
+    (500, "serverInternal", True), (429, "rateLimited", False), (403, "caa", False),
+    (400, "rejectedIdentifier", False), (403, "userActionRequired", False), (400, "invalidProfile", False)])
+def test_newOrder_without_replaces(fake, make_home, status, kind, again):  # noqa: F811, N802
+    home = make_home(fake)
+    fake.window = (10 * DAY, 12 * DAY)
+    home.expect(0, "issue")
+    fake.script["/order"] = lambda ca, r: (
+        Answer(status, problem(kind, "about the old one")) if r.path == "/order" and "replaces" in (r.payload or {})
+        else None)
+    said = home.expect(0 if again else 1, "renew")
+    assert "about the old one" in said
+    assert ["replaces" in order for order in ordered(fake)] == [False, True] + ([False] if again else [])
+
+
+def test_replaces_only_what_this_account_has_ordered(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    fake.window = (10 * DAY, 12 * DAY)
+    home.expect(0, "issue")
+    state = home.state()
+    state["issued_account"] = "https://127.0.0.1/another/account"
+    (home.certs / "order.json").write_text(json.dumps(state))
+    home.expect(0, "renew")
+    fake.window = None
+    home.expect(0, "renew")  # a CA that does not speak RFC 9773 (any more)
+    assert ["replaces" in order for order in ordered(fake)] == [False, False, False]
+
+
+# --- The clock -------------------------------------------------------------------------------------
+
+def test_clock_that_has_gone_back(fake, make_home, at):  # noqa: F811
+    """Ahead by ten days once; back again the CA's Date decides which was wrong."""
+    home = make_home(fake)
+    home.expect(0, "issue")
+    home.expect(2, "run", env=at(10 * DAY))  # nothing due: noted as the time of day
+    assert utc(home.state()["last_seen"]) > utc(stamp(9 * DAY))
+    fake.script["/directory"] = lambda ca, r: Answer(503, b"")
+    said = home.expect(1, "run")
+    assert "it was" in said and "does not confirm" in said and home.state()["class"] == "clock"
+    assert "next try" not in said
+    fake.script = {}
+    assert "the CA agrees" in home.expect(2, "run")
+    assert utc(home.state()["last_seen"]) <= utc(stamp(60))
+    home.expect(2, "run")
+
+
+def test_clock_far_ahead_renews_nothing(fake, make_home, at):  # noqa: F811
+    """It sees an expired certificate; the CA's Date stops it, and nothing of that time stays."""
+    home = make_home(fake)
+    home.expect(0, "issue")
+    before = home.chain()
+    said = home.expect(1, "run", env=at(29 * DAY + 60 * DAY))
+    assert len(ordered(fake)) == 1 and home.chain() == before, said
+    fake.clock = 0
+    home.expect(2, "run")
+    fake.clock = 61 * DAY
+    assert home.chain() == before
+
+
+def test_next_try_of_the_future_is_not_believed(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    fake.script["/order"] = lambda ca, r: Answer(429, problem("rateLimited", "slow"), {"Retry-After": "80000"})
+    home.expect(1, "run", env=at(DAY, fake))
+    fake.clock = 0
+    home.expect(1, "run")  # noted by a clock a day ahead: tried at once
+    home.expect(2, "run")  # and then kept to
+    assert len(ordered(fake)) == 2
+
+
+# --- A second CA -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def two(make_fake, make_home):  # noqa: F811
+    """(home, first, second)"""
+    first, second = make_fake(), make_fake()
+    home = make_home(first)
+    home.configure(**{"fallback-directory": second.directory, "fallback-ca-file": second.ca_file})
+    return home, first, second
+
+
+def down(ca, r):
+    return Answer(503, problem("serverInternal", "closed for the day"))
+
+
+def test_second_ca_is_made_ready_while_all_is_well(two):
+    home, first, second = two
+    assert "the second CA is ready" in home.expect(0, "issue")
+    assert home.status()["issued_by"] == first.directory
+    assert second.accounts == 1 and ordered(second) == []
+    seen = len(second.seen)
+    home.expect(2, "run")
+    home.expect(0, "renew")
+    assert len(second.seen) == seen  # once
+
+
+def test_second_ca_that_cannot_be_made_ready_is_tried_again_later(two, at):
+    home, first, second = two
+    second.script["/account"] = down
+    assert "not ready yet" in home.expect(0, "issue")
+    assert "class" not in home.state()
+    home.expect(2, "run")
+    seen = len(second.seen)
+    home.expect(2, "run")
+    assert len(second.seen) == seen
+    second.script = {}
+    home.expect(2, "run", env=at(DAY, first, second))
+    assert second.accounts == 1
+
+
+def test_without_a_certificate_the_second_ca_is_taken_at_once(two):
+    home, first, second = two
+    first.script["/order"] = down
+    said = home.expect(0, "run")
+    assert "closed for the day" in said and "trying the other CA" in said
+    assert home.usable() and home.status()["issued_by"] == second.directory
+    assert f"issued by    {second.directory}" in home.acme("status").stdout
+    home.expect(2, "run")  # a certificate of the second CA is as good
+
+
+def test_second_ca_is_taken_after_hours_of_failures_and_left_again(two, at):
+    home, first, second = two
+    home.expect(0, "issue")
+    first.script["/order"] = down
+    home.expect(1, "renew")  # asked for, so that the timer goes on with it
+    codes = [home.acme("run", env=at(h * HOUR, first, second)).returncode for h in range(1, 8)]
+    assert codes == [1, 1, 1, 1, 1, 0, 2]  # six hours of patience
+    assert home.status()["issued_by"] == second.directory
+    assert len(ordered(first)) == 7 and len(ordered(second)) == 1
+    first.script = {}
+    home.expect(0, "renew", env=at(9 * HOUR, first, second))
+    assert home.status()["issued_by"] == first.directory
+
+
+def test_ca_that_is_no_longer_configured(two):
+    home, first, second = two
+    first.script["/order"] = down
+    home.expect(0, "run")
+    first.script = {}
+    home.configure()
+    assert "from another CA" in home.expect(0, "run")
+    assert home.status()["issued_by"] == first.directory
