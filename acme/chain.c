@@ -143,6 +143,29 @@ bool chain_read_facts(const X509 *cert, struct chain_facts *facts)
     return true;
 }
 
+static bool is_common_name(const X509_NAME *subject, const char *name)
+{
+    int at = X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1);
+    unsigned char *text = NULL;
+    if (at < 0)
+        return false;
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, at);
+    int n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(entry));
+    bool same = n >= 0 && (size_t)n == strlen(name) && memcmp(text, name, (size_t)n) == 0;
+    OPENSSL_free(text);
+    ERR_clear_error();
+    return same;
+}
+
+bool chain_has_issuer(const struct chain *c, const char *name)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (is_common_name(X509_get_issuer_name(c->list[i]), name))
+            return true;
+    }
+    return false;
+}
+
 char *chain_leaf_der(const struct chain *c)
 {
     unsigned char *der = NULL;

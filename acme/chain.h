@@ -51,6 +51,9 @@ bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, st
  */
 bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fault *f);
 
+/* Does the chain lead to a CA with this common name, in its uppermost certificate or on the way? */
+bool chain_has_issuer(const struct chain *c, const char *name);
+
 /* The leaf as DER in base64url, to free(). */
 char *chain_leaf_der(const struct chain *c);
 

@@ -48,6 +48,7 @@ void state_drop_order(struct state *s)
 void state_free(struct state *s)
 {
     state_drop_order(s);
+    free(s->leftover);
     free(s->hook_name);
     free(s->hook_value);
     for (size_t i = 0; i < STATE_CAS; i++)
@@ -179,6 +180,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->suggested = json_is_true(json_object_get(root, "suggested"));
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
+    s->leftover = string_of(root, "leftover");
     s->hook_name = string_of(root, "hook_name");
     s->hook_value = string_of(root, "hook_value");
     s->issued_by = string_of(root, "issued_by");
@@ -202,6 +204,8 @@ static void read_fields(const json_t *root, struct state *s)
 /* What a phase cannot do without. */
 static bool consistent(const struct state *s)
 {
+    if (s->leftover && !header_is_url(s->leftover))
+        return false;
     if (s->phase == PHASE_IDLE)
         return true;
     if (!s->directory || !s->domain)
@@ -352,6 +356,7 @@ char *state_print(const struct state *s)
     put_flag(root, "suggested", s->suggested);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
+    put_string(root, "leftover", s->leftover);
     put_string(root, "hook_name", s->hook_name);
     put_string(root, "hook_value", s->hook_value);
     put_string(root, "issued_by", s->issued_by);

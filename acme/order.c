@@ -8,15 +8,16 @@
 #include "acme/authorize.h"
 #include "acme/chain.h"
 #include "acme/csr.h"
-#include "acme/header.h"
+#include "acme/download.h"
 #include "acme/identifier.h"
 #include "acme/install.h"
+#include "acme/leftover.h"
 #include "acme/preflight.h"
 #include "acme/publish.h"
 #include "base/log.h"
+#include "base/text.h"
 
-#define ALTERNATES_MAX 5 /* other chains that are looked at */
-#define DOWNLOADS_MAX  5 /* runs that may end with a chain that is of no use */
+#define DOWNLOADS_MAX 5 /* runs that may end with a chain that is of no use */
 
 static bool same(const char *a, const char *b)
 {
@@ -24,6 +25,22 @@ static bool same(const char *a, const char *b)
 }
 
 /* --- Beginning -------------------------------------------------------------------------------- */
+
+static bool no_such_profile(const struct directory *d, const char *profile, struct failure *fail)
+{
+    struct buf list;
+    buf_init(&list, 2048);
+    for (size_t i = 0; i < d->profile_count; i++) {
+        char name[64];
+        text_printable(d->profiles[i], strlen(d->profiles[i]), name, sizeof name);
+        buf_printf(&list, "%s%s", i ? ", " : "", name);
+    }
+    failure_set(fail, FAILURE_CONFIGURATION,
+                "the CA has no profile %s; profile in [acme] may be one of: %s", profile,
+                buf_text(&list));
+    buf_free(&list);
+    return false;
+}
 
 /* The configured profile when the CA offers it (draft-ietf-acme-profiles 4). */
 static bool choose_profile(const struct session *s, const char **profile, struct failure *fail)
@@ -37,17 +54,33 @@ static bool choose_profile(const struct session *s, const char **profile, struct
             return true;
     }
     if (d->profile_count > 0)
-        return failure_set(fail, FAILURE_CONFIGURATION,
-                           "the CA has no profile %s; see profile in [acme]", *profile);
+        return no_such_profile(d, *profile, fail);
     log_warning("the CA has no profiles; %s is left out", *profile);
     *profile = NULL;
     return true;
+}
+
+/* A CA that takes a profile says so in the order (draft-ietf-acme-profiles 4). A certificate of
+ * another profile is better than none. */
+static void check_profile(const struct response *r, const char *profile)
+{
+    struct order o;
+    struct fault ignored;
+    if (!profile || !message_order(r->body.data, r->body.len, &o, &ignored))
+        return;
+    if (!same(o.profile, profile))
+        log_warning(
+            "the CA's order does not confirm the profile %s (it says %.64s); the certificate "
+            "may be of another one",
+            profile, o.profile ? o.profile : "none");
+    order_free(&o);
 }
 
 /* PHASE_IDLE: a fresh key, then the phase. */
 static bool begin(struct session *s, struct failure *fail)
 {
     struct fault why;
+    leftover_deactivate(s);
     EVP_PKEY *key = store_new_pending_key(&s->store, &why);
     if (!key)
         return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
@@ -98,6 +131,7 @@ static bool place(struct session *s, struct failure *fail)
         state_set(&s->state.order, r.location);
         state_set(&s->state.account, s->client.kid);
         log_info("order %s", s->state.order);
+        check_profile(&r, profile);
         ok = session_enter(s, PHASE_AUTHORIZING, fail);
     }
     response_free(&r);
@@ -218,40 +252,6 @@ static bool follow(struct session *s, struct failure *fail)
 
 /* --- Downloading ------------------------------------------------------------------------------ */
 
-static bool get_chain(struct session *s, const char *url, EVP_PKEY *key, struct buf *pem,
-                      char **links, struct failure *fail)
-{
-    struct response r;
-    bool ok =
-        client_post(&s->client, url, "", CLIENT_KID, "application/pem-certificate-chain", &r, fail);
-    if (ok && links) {
-        *links = r.links;
-        r.links = NULL;
-    }
-    ok = ok && install_check(s, &r.body, key, pem, fail);
-    response_free(&r);
-    return ok;
-}
-
-/* The CA's first chain, or another one it links to when the first does not verify here. */
-static bool get_any_chain(struct session *s, const char *url, EVP_PKEY *key, struct buf *pem,
-                          struct failure *fail)
-{
-    char *links = NULL;
-    bool ok = get_chain(s, url, key, pem, &links, fail);
-    for (size_t i = 0; !ok && links && fail->class == FAILURE_PROTOCOL && i < ALTERNATES_MAX; i++) {
-        struct failure other;
-        char *alternate = header_link(links, "alternate", i);
-        if (!alternate)
-            break;
-        buf_free(pem);
-        ok = header_is_url(alternate) && get_chain(s, alternate, key, pem, NULL, &other);
-        free(alternate);
-    }
-    free(links);
-    return ok;
-}
-
 /* What was issued is of no use without its key; a new order is made, once a run. */
 static bool lost_key(struct session *s, const struct fault *why, struct failure *fail)
 {
@@ -277,7 +277,7 @@ static bool download(struct session *s, struct failure *fail)
     if (ok && o.status != MESSAGE_VALID)
         ok = session_enter(s, PHASE_AUTHORIZING, fail);
     else if (ok && o.certificate)
-        ok = get_any_chain(s, o.certificate, key, &pem, fail) &&
+        ok = download_chain(s, o.certificate, key, &pem, fail) &&
              (store_save_pending_chain(&s->store, &pem, &why) ||
               failure_set(fail, FAILURE_LOCAL, "%s", why.text)) &&
              session_enter(s, PHASE_INSTALLING, fail);
@@ -382,5 +382,7 @@ bool order_reconcile(struct session *s, const struct authority *list, size_t cou
     log_warning("the order under way was for %s at %s; the configuration has changed, so it is "
                 "given up",
                 state->domain, state->directory);
+    if (state->phase == PHASE_AUTHORIZING)
+        state_set(&s->state.leftover, state->order);
     return session_drop_order(s, fail);
 }

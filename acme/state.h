@@ -61,6 +61,7 @@ struct state {
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 
+    char *leftover;   /* URL of an order that was given up with authorizations pending */
     char *hook_name;  /* TXT record that dns-01 has presented, or was about to, */
     char *hook_value; /* until the hook has taken it away; survives its order */
 

@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         abort();
     chain_read_facts(c.list[0], &facts);
     chain_fits(&c, NULL, "derp.demo.com", &f);
+    chain_fits(&c, NULL, "203.0.113.5", &f);
+    chain_has_issuer(&c, "ISRG Root X1");
     chain_verify(&c, 1800000000, false, &f);
     free(chain_leaf_der(&c));
     /* What was read is written and read as the same. */

@@ -170,6 +170,48 @@ static void test_fits(void **state)
 
 /* --- Verification ----------------------------------------------------------------------------- */
 
+/* A leaf for an address is for just that, in any spelling. */
+static void test_fits_an_address(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"203.0.113.6", "203.0.113.5.example", "derp.demo.com"};
+    struct fault f;
+    EVP_PKEY *key = pki_key();
+    X509 *four = pki_cert(&middle, key, "203.0.113.5", NOW - DAY, NOW + DAY);
+    X509 *six = pki_cert(&middle, key, "2001:db8::5", NOW - DAY, NOW + DAY);
+    struct chain c = chain_of(four, NULL, NULL);
+    assert_true(chain_fits(&c, key, "203.0.113.5", &f));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_false(chain_fits(&c, key, others[i], &f));
+    chain_free(&c);
+    c = chain_of(six, NULL, NULL);
+    assert_true(chain_fits(&c, key, "2001:DB8:0:0::5", &f));
+    assert_false(chain_fits(&c, key, "203.0.113.5", &f));
+    chain_free(&c);
+    c = chain_of(leaf, NULL, NULL);
+    assert_false(chain_fits(&c, leaf_key, "203.0.113.5", &f));
+    chain_free(&c);
+    X509_free(four);
+    X509_free(six);
+    EVP_PKEY_free(key);
+}
+
+static void test_issuers(void **state)
+{
+    (void)state;
+    char upper[64], lower[64];
+    struct chain c = chain_of(leaf, middle.cert, NULL);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(root.cert), NID_commonName, upper,
+                              sizeof upper);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, lower, sizeof lower);
+    assert_true(chain_has_issuer(&c, upper));  /* the root need not be in the chain */
+    assert_false(chain_has_issuer(&c, lower)); /* a leaf issues nothing */
+    upper[strlen(upper) - 1] = '\0';
+    assert_false(chain_has_issuer(&c, upper));
+    assert_false(chain_has_issuer(&c, ""));
+    chain_free(&c);
+}
+
 static void test_verify(void **state)
 {
     (void)state;
@@ -249,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_fits_an_address),
+        cmocka_unit_test(test_issuers),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_verify_refused),
         cmocka_unit_test(test_forged),

@@ -28,6 +28,7 @@ static struct state full(void)
     state_set(&s.order, "https://ca.example/order/1");
     state_set(&s.issued_by, "https://old.example/dir");
     state_set(&s.revoked, "ab12");
+    state_set(&s.leftover, "https://ca.example/order/0");
     state_set(&s.hook_name, "_acme-challenge.derp.demo.com");
     state_set(&s.hook_value, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
     state_set(&s.problem_type, "urn:ietf:params:acme:error:rateLimited");
