@@ -119,11 +119,37 @@ static bool load_key(struct session *s, bool *made, struct failure *fail)
     return true;
 }
 
+bool account_settle(struct session *s, struct failure *fail)
+{
+    struct fault why;
+    EVP_PKEY *next = account_store_next_key(&s->store, s->client.url, &why);
+    if (!next)
+        return local(fail, &why);
+    s->client.key = next;
+    bool holds = find(s, fail);
+    s->client.key = s->account_key;
+    if (holds && account_store_promote(&s->store, s->client.url, &why)) {
+        EVP_PKEY_free(s->account_key);
+        s->account_key = s->client.key = next;
+        log_notice("the account has its new key: the change had come through");
+        return true;
+    }
+    EVP_PKEY_free(next);
+    if (holds)
+        return local(fail, &why);
+    if (!failure_is(fail, "accountDoesNotExist"))
+        return false;
+    log_notice("the account keeps its key: the change had not come through");
+    return account_store_drop_next(&s->store, s->client.url, &why) || local(fail, &why);
+}
+
 bool account_ready(struct session *s, struct failure *fail)
 {
     struct account a;
     bool made;
     if (!load_key(s, &made, fail))
+        return false;
+    if (!made && account_store_has_next(&s->store, s->client.url) && !account_settle(s, fail))
         return false;
     bool known =
         account_store_load(&s->store, s->client.url, &a) && strcmp(a.directory, s->client.url) == 0;

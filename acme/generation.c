@@ -100,7 +100,7 @@ bool generation_chain(const struct store *s, unsigned number, struct chain *c)
     return load_chain(s, number, c, &ignored);
 }
 
-static EVP_PKEY *load_key(const struct store *s, unsigned number, struct fault *f)
+EVP_PKEY *generation_key(const struct store *s, unsigned number, struct fault *f)
 {
     struct buf b;
     EVP_PKEY *key = NULL;
@@ -121,7 +121,7 @@ void generation_read(const struct store *s, unsigned number, const char *domain,
         fault_set(&g->why, "no certificate is installed");
         return;
     }
-    bool loaded = load_chain(s, number, &c, &g->why) && (key = load_key(s, number, &g->why));
+    bool loaded = load_chain(s, number, &c, &g->why) && (key = generation_key(s, number, &g->why));
     if (loaded && chain_fits(&c, key, domain, &g->why))
         g->usable = chain_read_facts(c.list[0], &g->facts) ||
                     fault_set(&g->why, "its dates cannot be read");

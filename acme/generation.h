@@ -36,6 +36,9 @@ void generation_read(const struct store *s, unsigned number, const char *domain,
 /* The leaf of a generation as PEM chain text; false when it cannot be read. */
 bool generation_chain(const struct store *s, unsigned number, struct chain *c);
 
+/* The private key of a generation; EVP_PKEY_free. NULL with a reason. */
+EVP_PKEY *generation_key(const struct store *s, unsigned number, struct fault *f);
+
 /* Makes the next generation of a chain and a key, both PEM, and makes it durable. */
 bool generation_create(const struct store *s, const struct buf *chain, const struct buf *key,
                        unsigned *number, struct fault *f);

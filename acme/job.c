@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/job.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "acme/attempts.h"
+#include "acme/caa.h"
 #include "acme/facts.h"
 #include "acme/install.h"
 #include "acme/order.h"
 #include "acme/renewal.h"
 #include "acme/revoke.h"
+#include "acme/rollover.h"
 #include "acme/schedule.h"
 #include "acme/session.h"
 #include "acme/standby.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define SEEN_EVERY (6 * 3600) /* how old the note of the time of day may become */
 
@@ -214,6 +219,61 @@ static enum job_exit take_back(struct session *s, const struct plan *p)
     return JOB_FAILED;
 }
 
+/* An order that waits for a validation is bound to the key. */
+static bool may_roll_over(const struct session *s, const struct authority *ca, struct failure *fail)
+{
+    if (s->state.phase != PHASE_AUTHORIZING || !text_same(s->state.directory, ca->directory))
+        return true;
+    return failure_set(
+        fail, FAILURE_CONFIGURATION,
+        "an order is being validated with the account's key; end it first: derp-acme "
+        "issue");
+}
+
+static enum job_exit roll_over(struct session *s, const struct plan *p)
+{
+    enum job_exit code = JOB_CHANGED;
+    for (size_t i = 0; i < p->count; i++) {
+        struct failure fail = {0};
+        if (may_roll_over(s, &p->list[i], &fail) && session_use(s, &p->list[i], &fail) &&
+            rollover(s, &fail))
+            continue;
+        failure_log(&fail, failure_name(fail.class));
+        code = JOB_FAILED;
+    }
+    return code;
+}
+
+static enum job_exit show_caa(struct session *s, const struct plan *p, bool json)
+{
+    struct caa caa;
+    bool ok = caa_gather(s, p->list, p->count, &caa);
+    if (json) {
+        char *text = caa_json(&caa);
+        puts(text);
+        free(text);
+    } else {
+        caa_print(&caa, stdout);
+    }
+    caa_free(&caa);
+    return ok ? JOB_CHANGED : JOB_FAILED;
+}
+
+static enum job_exit work(struct session *s, struct plan *p, enum job_verb verb)
+{
+    switch (verb) {
+    case JOB_REVOKE:
+        return take_back(s, p);
+    case JOB_ROLLOVER:
+        return roll_over(s, p);
+    case JOB_CAA:
+    case JOB_CAA_JSON:
+        return show_caa(s, p, verb == JOB_CAA_JSON);
+    default:
+        return certify(s, p);
+    }
+}
+
 /* --- Around it -------------------------------------------------------------------------------- */
 
 static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
@@ -243,7 +303,7 @@ enum job_exit job(const struct config *config, enum job_verb verb)
     enum job_exit code;
     p.count = authority_list(config, p.list);
     if (begin(&s, verb, &code))
-        code = verb == JOB_REVOKE ? take_back(&s, &p) : certify(&s, &p);
+        code = work(&s, &p, verb);
     session_hang_up(&s);
     state_free(&s.state);
     store_close(&s.store);

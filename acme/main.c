@@ -43,6 +43,17 @@ static int verb_revoke(const struct config *config, const struct options *o)
     return job(config, JOB_REVOKE);
 }
 
+static int verb_rollover(const struct config *config, const struct options *o)
+{
+    (void)o;
+    return job(config, JOB_ROLLOVER);
+}
+
+static int verb_caa(const struct config *config, const struct options *o)
+{
+    return job(config, o->json ? JOB_CAA_JSON : JOB_CAA);
+}
+
 static int verb_status(const struct config *config, const struct options *o)
 {
     struct status st;
@@ -75,6 +86,8 @@ static const struct {
     {"renew", verb_renew, "order a new certificate now, whatever the old one is good for"},
     {"status", verb_status, "show certificate, next step and last problem; 1: no good certificate"},
     {"revoke", verb_revoke, "revoke the certificate in use; the next run orders another"},
+    {"rollover", verb_rollover, "give the account at each configured CA another key"},
+    {"caa", verb_caa, "print the CAA records that allow only our account to issue"},
 };
 #define VERBS (sizeof verbs / sizeof *verbs)
 
@@ -84,7 +97,7 @@ static void help(FILE *out)
     for (size_t i = 0; i < VERBS; i++)
         fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
     fputs("\n  --config FILE  instead of " CONFIG_PATH "\n"
-          "  --json         status as one JSON object\n"
+          "  --json         status or caa as one JSON object\n"
           "  --verbose      show each request\n"
           "  --version, --help\n\n"
           "Exit code: 0 something changed, 1 it failed, 2 there was nothing to do.\n",
@@ -171,8 +184,8 @@ int main(int argc, char **argv)
         verb++;
     if (verb == VERBS)
         return usage_error("no such verb: ", argv[optind]);
-    if (o.json && verbs[verb].run != verb_status)
-        return usage_error("--json is for status", "");
+    if (o.json && verbs[verb].run != verb_status && verbs[verb].run != verb_caa)
+        return usage_error("--json is for status and caa", "");
     log_open("derp-acme", o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     return dispatch(verb, &o);
 }

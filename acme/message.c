@@ -392,6 +392,18 @@ char *message_binding_header(const char *key_id, const char *url)
     return dump(json_pack("{s:s, s:s, s:s}", "alg", "HS256", "kid", key_id, "url", url));
 }
 
+char *message_rollover_header(const char *jwk, const char *url)
+{
+    return dump(
+        json_pack("{s:s, s:o, s:s}", "alg", "ES256", "jwk", json_loads(jwk, 0, NULL), "url", url));
+}
+
+char *message_rollover(const char *account, const char *old_jwk)
+{
+    return dump(
+        json_pack("{s:s, s:o}", "account", account, "oldKey", json_loads(old_jwk, 0, NULL)));
+}
+
 char *message_find_account(void)
 {
     return dump(json_pack("{s:b}", "onlyReturnExisting", 1));

@@ -108,6 +108,11 @@ char *message_new_account(const char *email, const char *binding);
 /* newAccount that only looks the account of the key up (RFC 8555 7.3.1). */
 char *message_find_account(void);
 
+/* The protected header of the JWS inside a key rollover (RFC 8555 7.3.5): the new key, no nonce;
+ * and its payload. */
+char *message_rollover_header(const char *jwk, const char *url);
+char *message_rollover(const char *account, const char *old_jwk);
+
 /* newOrder for one DNS name or IP address; profile may be NULL, and so may replaces, the certID of
  * the certificate that it will replace (RFC 9773 5). */
 char *message_new_order(const char *name, const char *profile, const char *replaces);

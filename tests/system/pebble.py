@@ -205,7 +205,7 @@ class Pebble:
             "managementListenAddress": f"127.0.0.1:{self.management_port}",
             "certificate": str(self.ca_file), "privateKey": str(key),
             "httpPort": http_port, "tlsPort": tls_port, "ocspResponderURL": "",
-            "externalAccountBindingRequired": bool(eab), "domainBlocklist": list(blocklist),
+            "externalAccountBindingRequired": bool(eab), "caaIdentities": ["pebble.test"], "domainBlocklist": list(blocklist),
             "certificateValidityPeriod": validity}}))
         self.dns = dns
         self.environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0",

@@ -12,10 +12,12 @@ import subprocess
 import threading
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, world)  # noqa: F401
-from fake_acme import Answer, problem
-from pebble import ADDRESS, ROOT, Process, accepts, free_port, new_pebble, wait_for
+from fake_acme import CUT, Answer, b64, problem
+from pebble import ADDRESS, ROOT, Gate, Process, accepts, free_port, new_pebble, wait_for
 
 HOOKS = ROOT / "packaging" / "dns-hooks"
 
@@ -468,3 +470,278 @@ def test_dns_01_cannot_validate_an_address(recent_home):
     home.configure(challenge="dns-01", **{"dns-hook": test_server_hook(home)})
     assert "RFC 8738" in home.expect(1, "issue")
     assert calls(home) == []
+
+
+# --- Profiles -------------------------------------------------------------------------------------
+
+PROFILES = {"classic": {"description": "x", "validityPeriod": 90 * 86400},
+            "shortlived": {"description": "x", "validityPeriod": 160 * 3600}}
+
+
+def lifetime(home):
+    leaf = home.leaf()
+    return round((leaf.not_valid_after - leaf.not_valid_before).total_seconds())
+
+
+def test_profiles(recent_home):
+    home = recent_home(profiles=PROFILES)
+    for name in ("shortlived", "classic"):
+        home.configure(profile=name)
+        said = home.expect(0, "renew")
+        assert "does not confirm" not in said
+        assert abs(lifetime(home) - PROFILES[name]["validityPeriod"]) <= 3600
+    home.configure(profile="tlsclient")
+    said = home.expect(1, "renew")
+    assert "no profile tlsclient" in said and "classic" in said and "shortlived" in said
+    assert home.state()["class"] == "configuration"
+
+
+def test_profile_that_the_order_does_not_confirm(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.configure(profile="shortlived")
+    fake.script["/directory"] = lambda ca, r: Answer(
+        200, {**json.loads(ca.default(r).body), "meta": {"profiles": {"shortlived": "x"}}})
+    assert "does not confirm the profile shortlived (it says none)" in home.expect(0, "issue")
+
+
+# --- Chains ---------------------------------------------------------------------------------------
+
+def common_name(name):
+    return name.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+
+
+def uppermost(home):
+    return x509.load_pem_x509_certificate(b"-----BEGIN" + home.chain().rsplit(b"-----BEGIN", 1)[1])
+
+
+def test_preferred_chain(recent_home):
+    home = recent_home(PEBBLE_ALTERNATE_ROOTS=3, PEBBLE_CHAIN_LENGTH=2)
+    roots = [common_name(x509.load_pem_x509_certificate(home.ca.manage(f"/roots/{n}")).subject) for n in range(4)]
+    for root in (roots[2], roots[0]):
+        home.configure(**{"preferred-chain": root})
+        assert "no chain of the CA" not in home.expect(0, "renew")
+        assert common_name(uppermost(home).issuer) == root
+    home.configure(**{"preferred-chain": "Another Root"})
+    assert 'no chain of the CA leads to "Another Root"' in home.expect(0, "renew")
+    assert common_name(uppermost(home).issuer) == roots[0]
+
+
+# --- Account keys ---------------------------------------------------------------------------------
+
+def test_rollover(recent_home):
+    home = recent_home(PEBBLE_WFE_NONCEREJECT=50)
+    home.expect(0, "issue")
+    path = home.certs / home.account("account.key")
+    key, url = path.read_bytes(), (home.certs / home.account("account.json")).read_bytes()
+    assert "has another key" in home.expect(0, "rollover")
+    assert path.read_bytes() != key and not (home.certs / home.account("account.key.new")).exists()
+    home.expect(0, "renew")
+    assert (home.certs / home.account("account.json")).read_bytes() == url
+    # The CA knows the account by its new key, and no longer by the old one.
+    (home.certs / home.account("account.json")).unlink()
+    assert "known already" in home.expect(0, "renew")
+    path.write_bytes(key)
+    (home.certs / home.account("account.json")).unlink()
+    assert "(created)" in home.expect(0, "renew")
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_rollover_that_is_cut_off(recent_home, where):
+    """Killed before or after the CA changes the key: the next run finds out which one holds."""
+    home = recent_home()
+    home.expect(0, "issue")
+    gate = Gate(home.ca)
+    pebble, home.ca = home.ca, gate
+    gate.ca_file = pebble.ca_file
+    try:
+        home.configure()
+        home.expect(0, "issue")  # the account of this "other" CA, found by a key of its own
+        path = home.certs / home.account("account.key")
+        old = path.read_bytes()
+        gate.reset()
+        home.expect(0, "rollover")
+        number = [i for i, r in enumerate(gate.requests) if r[1] == "/rollover-account-key"]
+        assert number and path.read_bytes() != old
+        old = path.read_bytes()
+        gate.reset((number[-1], where))
+        child = subprocess.Popen(home.command("rollover"), stderr=subprocess.DEVNULL)
+        assert gate.held.wait(20)
+        child.kill()
+        child.wait()
+        assert (home.certs / home.account("account.key.new")).exists() and path.read_bytes() == old
+        gate.reset()
+        said = home.expect(0, "renew")
+        assert ("had not come through" if where == "before" else "had come through") in said
+        assert (path.read_bytes() == old) == (where == "before")
+        assert not (home.certs / home.account("account.key.new")).exists()
+        home.expect(0, "renew")
+    finally:
+        gate.stop()
+
+
+def test_rollover_to_a_key_of_another_account(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.expect(0, "issue")
+    path = home.certs / home.account("account.key")
+    key = path.read_bytes()
+    fake.script["/key"] = lambda ca, r: Answer(409, problem("malformed", "the key is in use"),
+                                               {"Location": ca.url + "/account/9"})
+    said = home.expect(1, "rollover")
+    assert "belongs to another account" in said and "run derp-acme rollover again" in said
+    assert path.read_bytes() == key and not (home.certs / home.account("account.key.new")).exists()
+    fake.script["/key"] = lambda ca, r: CUT
+    assert "had come through" in home.expect(0, "rollover")  # this CA knows every key
+    fake.script["/key"] = lambda ca, r: Answer(200, {})
+    home.expect(0, "rollover")
+    change = [r for r in fake.seen if r.path == "/key"][-1]
+    inner = json.loads(b64(change.payload["protected"]))
+    assert set(inner) == {"alg", "jwk", "url"} and inner["url"] == fake.url + "/key"
+    body = json.loads(b64(change.payload["payload"]))
+    assert set(body) == {"account", "oldKey"} and body["account"] == fake.url + "/account/1"
+    assert body["oldKey"] != inner["jwk"] and set(change.header) == {"alg", "nonce", "url", "kid"}
+
+
+# --- Revocation -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_revoke(recent_home, lost):
+    """By the account's key, and when that account is another one, by the certificate's own."""
+    home = recent_home()
+    home.expect(0, "issue")
+    if lost:
+        (home.certs / home.account("account.key")).unlink()
+        (home.certs / home.account("account.json")).unlink()
+    serial = format(home.leaf().serial_number, "x")
+    said = home.expect(0, "revoke")
+    assert ("certificate's own key" in said) == lost
+    assert home.ca.certificate_status(serial)["Status"] == "Revoked"
+    home.expect(0, "run")
+    assert home.current() == "gen-2"
+
+
+# --- CAA ------------------------------------------------------------------------------------------
+
+def test_caa(recent_home):
+    """What is printed is what lets us, and only us, issue: put into the DNS it does."""
+    home = recent_home()
+    done = home.acme("caa")
+    assert done.returncode == 0 and "(created)" in done.stderr  # before the first certificate
+    account = json.loads((home.certs / home.account("account.json")).read_text())["url"]
+    value = f"pebble.test; accounturi={account}; validationmethods=tls-alpn-01"
+    assert done.stdout == f'; {home.ca.directory}\n{DOMAIN}. IN CAA 0 issue "{value}"\n'
+    shown = json.loads(home.acme("caa", "--json").stdout)
+    assert shown["domain"] == DOMAIN
+    assert shown["authorities"] == [{
+        "directory": home.ca.directory, "accounturi": account, "names": ["pebble.test"],
+        "validationmethods": "tls-alpn-01", "problem": None,
+        "records": [{"flags": 0, "tag": "issue", "value": value}]}]
+    home.dns.set("add-caa", {"host": f"{DOMAIN}.", "policies": [{"tag": "issue", "value": value}]})
+    try:
+        home.expect(0, "issue")
+        home.dns.set("clear-caa", {"host": f"{DOMAIN}."})
+        home.dns.set("add-caa", {"host": f"{DOMAIN}.", "policies": [
+            {"tag": "issue", "value": value.replace("tls-alpn-01", "dns-01")}]})
+        assert "dns.caa.forbidden" in home.expect(1, "renew")
+    finally:
+        home.dns.set("clear-caa", {"host": f"{DOMAIN}."})
+
+
+def test_caa_without_the_ca(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    fake.stop()
+    done = home.acme("caa")
+    assert done.returncode == 1 and "the account is not known" in done.stdout
+    assert json.loads(home.acme("caa", "--json").stdout)["authorities"][0]["accounturi"] is None
+
+
+# --- Orders and authorizations --------------------------------------------------------------------
+
+def test_authorizations_of_an_order_that_was_given_up(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    fake.script["/challenge"] = lambda ca, r: CUT
+    home.expect(1, "issue")
+    fake.script.clear()
+    home.domain = "derp2.test"
+    home.configure()
+    assert "is deactivated" in home.expect(0, "issue")
+    sent = [(r.path, r.payload) for r in fake.seen if (r.payload or {}).get("status") == "deactivated"]
+    assert sent == [("/authz/1", {"status": "deactivated"})]
+    assert "leftover" not in home.state()
+
+
+def test_everything_reused(recent_home):
+    """Authorizations born valid, an order born ready, small Retry-After: still one order, one certificate."""
+    home = recent_home(PEBBLE_AUTHZREUSE=100, retry_after=1)
+    home.expect(0, "issue")
+    for _ in range(2):
+        home.expect(0, "renew")
+    assert home.current() == "gen-3"
+
+
+def test_challenges_that_we_do_not_know_are_passed_over(recent_home):
+    """This Pebble offers dns-persist-01, which has no token."""
+    home = recent_home()
+    home.expect(0, "issue")
+    home.configure(challenge="dns-01", **{"dns-hook": test_server_hook(home), "dns-wait": "3s"})
+    home.expect(0, "renew")
+
+
+def test_challenge_that_the_ca_does_not_offer(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.configure(challenge="dns-01", **{"dns-hook": "/bin/true"})
+    said = home.expect(1, "issue")
+    assert "does not offer the challenge dns-01" in said and "it offers: tls-alpn-01" in said
+
+
+ODD = {
+    "NUL bytes": Answer(200, b"\0" * 5000),
+    "JSON with a NUL": Answer(200, b'{"status": "val\0id"}'),
+    "not UTF-8": Answer(200, b'{"status": "\xff\xfe"}'),
+}
+
+
+@pytest.mark.parametrize("where", ["/directory", "/account", "/order", "/authz", "/certificate"])
+def test_bodies_of_nothing(fake, make_home, where):  # noqa: F811
+    home = make_home(fake)
+    for what, answer in ODD.items():
+        fake.script = {where: lambda ca, r, answer=answer: answer}
+        # An account needs no more than its Location.
+        said = home.acme("issue").stderr if where == "/account" else home.expect(1, "issue")
+        assert "Sanitizer" not in said and "\0" not in said, what
+        assert where == "/account" or not (home.certs / "current").exists(), what
+    fake.script = {}
+    assert home.acme("issue").returncode in (0, 2)
+    assert home.usable()
+
+
+def test_wrong_content_types_are_forgiven(fake, make_home):  # noqa: F811
+    """What counts is what is in it."""
+    home = make_home(fake)
+    default = fake.default
+
+    def odd(r):
+        answer = default(r)
+        answer.headers["Content-Type"] = "text/html; charset=utf-8"
+        return answer
+    fake.default = odd
+    home.expect(0, "issue")
+    assert home.usable()
+
+
+def test_members_that_nobody_knows(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    default = fake.default
+
+    def more(r):
+        answer = default(r)
+        if answer.headers["Content-Type"] == "application/json" and answer.body[:1] == b"{":
+            answer.body = json.dumps({"kGl2mTn7Fz0": "https://x/", "zero": None, "list": [None, {}],
+                                      **json.loads(answer.body)}).encode()
+        return answer
+    fake.default = more
+    fake.script["/directory"] = lambda ca, r: Answer(200, {
+        **json.loads(default(r).body), "renewalInfo": None, "newAuthz": None, "keyChange": None,
+        "meta": {"termsOfService": None, "website": None, "caaIdentities": None, "profiles": None,
+                 "externalAccountRequired": None}})
+    home.expect(0, "issue")
+    assert "offers no change of keys" in home.expect(1, "rollover")

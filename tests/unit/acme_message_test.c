@@ -258,6 +258,10 @@ static void test_requests(void **state)
            "{\"termsOfServiceAgreed\":true,\"contact\":[\"mailto:a@b.c\"]}");
     expect(message_new_account(NULL, "{\"payload\":\"x\"}"),
            "{\"termsOfServiceAgreed\":true,\"externalAccountBinding\":{\"payload\":\"x\"}}");
+    expect(message_rollover_header("{\"kty\":\"EC\"}", "https://ca.example/key"),
+           "{\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\"},\"url\":\"https://ca.example/key\"}");
+    expect(message_rollover("https://ca.example/a/1", "{\"kty\":\"EC\"}"),
+           "{\"account\":\"https://ca.example/a/1\",\"oldKey\":{\"kty\":\"EC\"}}");
     expect(message_find_account(), "{\"onlyReturnExisting\":true}");
     expect(message_binding_header("kid-1", "https://ca.example/account"),
            "{\"alg\":\"HS256\",\"kid\":\"kid-1\",\"url\":\"https://ca.example/account\"}");
