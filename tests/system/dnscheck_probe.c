@@ -23,22 +23,17 @@ static void take_ip(const char *text, struct endpoint *e)
 }
 
 static const struct option longs[] = {
-    {"root-hints", required_argument, NULL, 'h'},
-    {"trust-anchor", required_argument, NULL, 't'},
-    {"resolver", required_argument, NULL, 'r'},
-    {"ip4", required_argument, NULL, '4'},
-    {"ip6", required_argument, NULL, '6'},
-    {"no-ipv6", no_argument, NULL, 'n'},
-    {"own-optional", no_argument, NULL, 'o'},
-    {"ca", required_argument, NULL, 'c'},
-    {"challenge", required_argument, NULL, 'm'},
-    {"account", required_argument, NULL, 'a'},
-    {"timeout-ms", required_argument, NULL, 'w'},
-    {"repeat", required_argument, NULL, 'x'},
-    {NULL, 0, NULL, 0},
+    {"root-hints", required_argument, NULL, 'h'}, {"trust-anchor", required_argument, NULL, 't'},
+    {"resolver", required_argument, NULL, 'r'},   {"ip4", required_argument, NULL, '4'},
+    {"ip6", required_argument, NULL, '6'},        {"no-ipv6", no_argument, NULL, 'n'},
+    {"own-optional", no_argument, NULL, 'o'},     {"ca", required_argument, NULL, 'c'},
+    {"challenge", required_argument, NULL, 'm'},  {"account", required_argument, NULL, 'a'},
+    {"timeout-ms", required_argument, NULL, 'w'}, {"repeat", required_argument, NULL, 'x'},
+    {"txt", required_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
 };
 
 static int repeat = 1;
+static const char *txt; /* look for this TXT record instead */
 
 static void parse(int argc, char **argv, struct dnscheck_options *o)
 {
@@ -84,6 +79,9 @@ static void parse(int argc, char **argv, struct dnscheck_options *o)
         case 'x':
             repeat = atoi(optarg);
             break;
+        case 'v':
+            txt = optarg;
+            break;
         default:
             exit(2);
         }
@@ -116,6 +114,18 @@ static void print_result(const struct dnscheck_result *r)
         r->interrupted ? "true" : "false");
 }
 
+/* How often it was found, was absent, could not be told; and the last reason. */
+static int look_for_txt(const struct dnscheck_options *o)
+{
+    int seen[3] = {0};
+    struct fault f = {""};
+    for (int i = 0; i < repeat; i++)
+        seen[dnscheck_txt(o, o->domain, txt, &f)]++;
+    printf("{\"found\":%d,\"absent\":%d,\"unknown\":%d,\"why\":\"%s\"}\n", seen[DNSCHECK_TXT_FOUND],
+           seen[DNSCHECK_TXT_ABSENT], seen[DNSCHECK_TXT_UNKNOWN], f.text);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct dnscheck_options o = {.stop = &stop};
@@ -125,6 +135,8 @@ int main(int argc, char **argv)
 
     parse(argc, argv, &o);
     signal(SIGINT, on_signal);
+    if (txt)
+        return look_for_txt(&o);
     dnscheck_own(&o, &own, &all);
     fprintf(stderr, "asking\n");
     int64_t start = clock_mono_ms();

@@ -40,6 +40,9 @@ ns.caasilent A 127.0.1.5
 denied NS ns.demo
 signed NS ns.demo
 broken NS ns.demo
+twice NS ns.demo
+twice NS ns.twice
+ns.twice A 127.0.1.7
 """
 
 DEMO = """
@@ -79,9 +82,22 @@ iodef A 203.0.113.10
 iodef CAA 0 iodef "mailto:admin@demo.com"
 wild A 203.0.113.10
 wild CAA 0 issuewild ";"
+_acme-challenge.derp TXT "of another order"
+_acme-challenge.derp TXT "the value"
+_acme-challenge.parts TXT "the " "value"
+_acme-challenge.alias CNAME _acme-challenge.derp
+_acme-challenge.away CNAME _acme-challenge.derp.twice.com.
 circle CNAME circle2
 circle2 CNAME circle
 """ + "".join(f"crowd A 198.51.100.{i}\n" for i in range(1, 101)) + "crowd A 203.0.113.10\n"
+
+# Two servers, of which one has not heard of the change yet.
+TWICE = """
+@ NS ns.demo.com.
+@ NS ns.twice.com.
+ns A 127.0.1.7
+"""
+TWICE_NEW = TWICE + '_acme-challenge.derp TXT "the value"\n'
 
 DENIED = """
 @ NS ns.demo.com.
@@ -125,6 +141,10 @@ class Lab:
         zones = dnslab.Zones(self.folder)
         for zone, records in (("demo.com", DEMO), ("denied.com", DENIED)):
             zones.write(zone, records)
+        zones.write("twice.com", TWICE_NEW)
+        (self.folder / "old").mkdir()
+        old = dnslab.Zones(self.folder / "old")
+        old.write("twice.com", TWICE)
         delegations = []
         for zone in ("signed.com", "broken.com"):
             zones.write(zone, SIGNED)
@@ -134,10 +154,11 @@ class Lab:
         zones.write(".", ROOT + zones.sign("com"))
         self.anchor.write_text(zones.sign(".") + "\n")
         self.hints.write_text(". 3600 IN NS ns.root.\nns.root. 3600 IN A 127.0.1.1\n")
-        served = ["demo.com", "denied.com", "signed.com", "broken.com"]
+        served = ["demo.com", "denied.com", "signed.com", "broken.com", "twice.com"]
         dnslab.serve(self.namespace, zones, "127.0.1.1", ["."])
         dnslab.serve(self.namespace, zones, "127.0.1.2", ["com"])
         dnslab.serve(self.namespace, zones, "127.0.1.3", served)
+        dnslab.serve(self.namespace, old, "127.0.1.7", ["twice.com"])
         dnslab.serve(self.namespace, zones, "127.0.1.6", ["demo.com"], port=5353)
         dnslab.serve_without_caa(self.namespace, "127.0.1.4", "servfail")
         dnslab.serve_without_caa(self.namespace, "127.0.1.5", "silent")
@@ -153,6 +174,13 @@ class Lab:
         )
         assert done.returncode == 0, done.stderr
         return Report(json.loads(done.stdout))
+
+
+    def txt(self, name, value, repeat=1, *options):
+        command = self.command(name, "--txt", value, "--repeat", str(repeat), "--timeout-ms", "8000", *options)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
 
 class Report:
@@ -525,3 +553,27 @@ def test_private_address_cannot_be_compared(lab):
         namespace.close()
     assert report.ids("fail") == set()
     assert "--ip4=203.0.113.10 derp.demo.com" in report.findings["dns.a.unchecked"]["fix"]
+
+
+# --- TXT records, for dns-01 ----------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["derp", "parts", "alias"])
+def test_txt(lab, name):
+    assert lab.txt(f"_acme-challenge.{name}.demo.com", "the value")["found"] == 1
+
+
+def test_txt_that_is_not_there(lab):
+    seen = lab.txt("_acme-challenge.derp.demo.com", "the valu")
+    assert seen["absent"] == 1 and "has 2 TXT records, and not this one" in seen["why"]
+    assert "has no TXT record" in lab.txt("_acme-challenge.wrong.demo.com", "x")["why"]
+
+
+def test_txt_that_cannot_be_told(lab):
+    assert lab.txt("_acme-challenge.derp.dead.com", "x")["unknown"] == 1
+    assert "give no answer" in lab.txt("_acme-challenge.derp.lame.com", "x")["why"]
+
+
+def test_txt_at_servers_that_differ(lab):
+    """Nothing is kept between two looks, and in the end each server is asked."""
+    seen = lab.txt("_acme-challenge.derp.twice.com", "the value", 40)
+    assert seen["found"] > 0 and seen["absent"] > 0 and seen["unknown"] == 0, seen
