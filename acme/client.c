@@ -2,6 +2,7 @@
 #include "acme/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,6 +50,16 @@ static void keep_nonce(struct client *c, struct response *r)
     r->nonce = NULL;
 }
 
+/* Which terms a person has to agree to (RFC 8555 7.3.3) belongs into what `status` shows. */
+static void add_terms(const struct response *r, struct failure *fail)
+{
+    char *terms = r->links ? header_link(r->links, "terms-of-service", 0) : NULL;
+    size_t n = strlen(fail->text);
+    if (terms && header_is_url(terms))
+        snprintf(fail->text + n, sizeof fail->text - n, " — the terms: %s", terms);
+    free(terms);
+}
+
 static bool refusal(const struct response *r, struct failure *fail)
 {
     int64_t seconds;
@@ -62,12 +73,8 @@ static bool refusal(const struct response *r, struct failure *fail)
     }
     if (r->retry_after && header_retry_after(r->retry_after, clock_wall(), &seconds))
         fail->retry_after = seconds;
-    if (fail->class == FAILURE_TERMS && r->links) {
-        char *terms = header_link(r->links, "terms-of-service", 0);
-        if (terms)
-            log_warning("the CA's terms: %s", terms);
-        free(terms);
-    }
+    if (fail->class == FAILURE_TERMS)
+        add_terms(r, fail);
     return false;
 }
 

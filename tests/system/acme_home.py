@@ -32,14 +32,17 @@ class Home:
         self.port = port or free_port()
         self.config = self.folder / "derp.conf"
         self.certs = self.folder / "certs"
-        self.http = "off"
+        self.http, self.address = "off", ADDRESS
         self.relays, self.started = [], []
         self.configure()
+
+    def listen(self):
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     def configure(self, certificate=None, path=None, **acme):
         certificate = certificate or f"source = acme\ndir = {self.certs}"
         acme = {"directory": self.ca.directory, "ca-file": self.ca.ca_file, **acme}
-        text = (f"[relay]\ndomain = {self.domain}\nlisten = {ADDRESS}:{self.port}\nstun = off\nmetrics = off\nhttp = {self.http}\n"
+        text = (f"[relay]\ndomain = {self.domain}\nlisten = {self.listen()}\nstun = off\nmetrics = off\nhttp = {self.http}\n"
                 f"state-dir = {self.folder}/relay\n[certificate]\n{certificate}\n[acme]\n"
                 + "".join(f"{k} = {v}\n" for k, v in acme.items() if v is not None)
                 + f"[dns]\nresolver = {self.dns.server}\n")
@@ -111,7 +114,7 @@ class Home:
     def served(self):
         """The leaf that the port serves, DER."""
         context = ssl._create_unverified_context()
-        with socket.create_connection((ADDRESS, self.port), timeout=5) as raw, \
+        with socket.create_connection((self.address, self.port), timeout=5) as raw, \
                 context.wrap_socket(raw, server_hostname=self.domain) as tls:
             return tls.getpeercert(binary_form=True)
 

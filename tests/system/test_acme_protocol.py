@@ -445,23 +445,26 @@ def test_cloudflare_hook(recent_home):
 
 # --- IP addresses (RFC 8738) ----------------------------------------------------------------------
 
+@pytest.mark.parametrize("address", [ADDRESS, "::1"])
 @pytest.mark.parametrize("challenge", ["tls-alpn-01", "http-01"])
-def test_certificate_for_an_address(recent_home, challenge):
+def test_certificate_for_an_address(recent_home, challenge, address):
+    """By tls-alpn-01 the CA asks for the reversed address, by http-01 with brackets around IPv6."""
     port = free_port()
     home = recent_home(relay=False, http_port=port)
-    home.domain = ADDRESS
-    home.http = f"{ADDRESS}:{port}"
+    home.domain = home.address = address
+    home.http = home.listen().rsplit(":", 1)[0] + f":{port}"
     home.configure(challenge=challenge)
     home.start_relay()
     assert "the relay serves gen-1" in home.expect(0, "issue")
-    assert home.usable()
-    assert list(home.leaf().subject) == [] or home.leaf().subject.rfc4514_string().startswith("CN=")
+    assert home.usable() and home.challenges() == []
     # Clients that name no server get it, too.
     context = ssl.create_default_context(cadata=home.chain().decode())
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    with socket.create_connection((ADDRESS, home.port), timeout=5) as raw, \
-            context.wrap_socket(raw, server_hostname=ADDRESS) as tls:
-        assert tls.getpeercert()["subjectAltName"] == (("IP Address", ADDRESS),)
+    with socket.create_connection((address, home.port), timeout=5) as raw, \
+            context.wrap_socket(raw, server_hostname=address) as tls:
+        assert [kind for kind, _ in tls.getpeercert()["subjectAltName"]] == ["IP Address"]
+    assert home.status()["served"] == "same"
+    home.expect(2, "run")
 
 
 def test_dns_01_cannot_validate_an_address(recent_home):
