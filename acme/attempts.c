@@ -84,11 +84,15 @@ static void forgive(struct ca_record *r)
     r->next_try = 0;
 }
 
-void attempts_succeeded(struct state *s, const char *directory, time_t now)
+void attempts_issued(struct state *s, const char *directory, time_t now)
 {
     struct ca_record *r = attempts_of(s, directory);
     memmove(r->issued + 1, r->issued, sizeof r->issued - sizeof *r->issued);
     r->issued[0] = now;
+}
+
+void attempts_succeeded(struct state *s)
+{
     for (size_t i = 0; i < STATE_CAS; i++)
         forgive(&s->cas[i]);
     s->failures = 0;

@@ -33,8 +33,11 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
 void attempts_put_off(struct state *s, const char *directory, const struct failure *fail,
                       time_t now, int64_t remaining);
 
-/* A certificate of this CA is in place: no CA counts as failing any more. */
-void attempts_succeeded(struct state *s, const char *directory, time_t now);
+/* This CA has issued a certificate, whatever becomes of it: it counts for its limits. */
+void attempts_issued(struct state *s, const char *directory, time_t now);
+
+/* A certificate is in place: no CA counts as failing any more. */
+void attempts_succeeded(struct state *s);
 
 /*
  * When this CA may be tried again, 0: at once. A stored time counts for nothing when it was

@@ -79,7 +79,7 @@ static bool finish(struct session *s, struct failure *fail)
     state->issued_at = now;
     if (state->suggested)
         state->suggested_at = now;
-    attempts_succeeded(state, state->directory, now);
+    attempts_succeeded(state);
     attempts_of(state, state->directory)->enrolled = true;
     s->changed = true;
     if (!session_drop_order(s, fail))

@@ -8,15 +8,18 @@
 
 #include "acme/attempts.h"
 #include "acme/caa.h"
+#include "acme/event.h"
 #include "acme/facts.h"
 #include "acme/install.h"
 #include "acme/order.h"
 #include "acme/renewal.h"
+#include "acme/report.h"
 #include "acme/revoke.h"
 #include "acme/rollover.h"
 #include "acme/schedule.h"
 #include "acme/session.h"
 #include "acme/standby.h"
+#include "acme/trial.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -70,6 +73,7 @@ static enum job_exit failed(struct session *s, const struct plan *p, const struc
     failure_log(fail, failure_name(fail->class));
     if (!session_save(s, &why))
         failure_log(&why, failure_name(why.class));
+    event_tell(s, &p->facts, told_failure(&s->state, clock_wall()));
     if (fail->class != FAILURE_CLOCK) /* whose times mean nothing */
         log_notice("next try at %s", clock_print(s->state.next_try, when));
     return JOB_FAILED;
@@ -83,7 +87,8 @@ static const struct authority *chosen(const struct session *s, const struct plan
     return &p->list[p->facts.choice.second];
 }
 
-static bool attempt(struct session *s, const struct authority *ca, struct failure *fail)
+static bool attempt(struct session *s, const struct authority *ca, const struct facts *facts,
+                    struct failure *fail)
 {
     if (s->state.phase != PHASE_IDLE && strcmp(s->state.directory, ca->directory) != 0) {
         log_warning("the order at %s is given up; turning to %s", s->state.directory,
@@ -91,7 +96,7 @@ static bool attempt(struct session *s, const struct authority *ca, struct failur
         if (!session_drop_order(s, fail))
             return false;
     }
-    return session_use(s, ca, fail) && order_drive(s, fail);
+    return session_use(s, ca, fail) && trial_passes(s, facts, fail) && order_drive(s, fail);
 }
 
 /* At the chosen CA, and in an emergency at the other one as well. */
@@ -102,7 +107,7 @@ static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_an
         const struct authority *ca = chosen(s, p);
         if (s->state.phase == PHASE_IDLE)
             s->state.suggested = answer == SCHEDULE_ARI;
-        if (attempt(s, ca, &fail))
+        if (attempt(s, ca, &p->facts, &fail))
             return JOB_CHANGED;
         failed(s, p, &fail);
         p->wish = FACTS_TIMER;
@@ -177,6 +182,21 @@ static void note_time(struct session *s)
         session_save(s, &ignored);
 }
 
+/* What is to be known outside: the end of the certificate, if it comes near, and the numbers. */
+static void tell(struct session *s, struct plan *p)
+{
+    struct buf text;
+    struct fault why;
+    p->wish = FACTS_TIMER;
+    look_around(s, p);
+    event_tell(s, &p->facts, told_expiring(&s->state, &p->facts.schedule));
+    buf_init(&text, REPORT_BYTES_MAX);
+    report_metrics(&s->state, &p->facts, &text);
+    if (!store_save_metrics(&s->store, &text, &why))
+        log_debug("%s", why.text);
+    buf_free(&text);
+}
+
 static enum job_exit certify(struct session *s, struct plan *p)
 {
     struct failure fail = {0};
@@ -202,9 +222,15 @@ static enum job_exit certify(struct session *s, struct plan *p)
              missing ? p->facts.installed.why.text : "", s->config->domain,
              chosen(s, p)->directory);
     s->replaces = p->facts.cert_id[0] && p->facts.remaining > 0 ? p->facts.cert_id : NULL;
+    /* A disk that takes nothing would let every run begin anew: no request before this. */
+    if (!session_save(s, &fail))
+        return failed(s, p, &fail);
     enum job_exit code = try_all(s, p, answer);
-    if (s->changed)
+    if (s->changed) {
         look_ahead(s, p);
+        told_renewed(&s->state);
+        event_tell(s, &p->facts, EVENT_RENEWED);
+    }
     return code;
 }
 
@@ -302,8 +328,10 @@ enum job_exit job(const struct config *config, enum job_verb verb)
     struct session s = {.config = config, .ca = p.list, .store.lock = -1};
     enum job_exit code;
     p.count = authority_list(config, p.list);
-    if (begin(&s, verb, &code))
+    if (begin(&s, verb, &code)) {
         code = work(&s, &p, verb);
+        tell(&s, &p);
+    }
     session_hang_up(&s);
     state_free(&s.state);
     store_close(&s.store);

@@ -43,6 +43,7 @@ void state_drop_order(struct state *s)
     state_set(&s->order, NULL);
     state_set(&s->account, NULL);
     s->suggested = false;
+    s->downloads = 0;
 }
 
 void state_free(struct state *s)
@@ -178,6 +179,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->order = string_of(root, "order");
     s->account = string_of(root, "account");
     s->suggested = json_is_true(json_object_get(root, "suggested"));
+    s->downloads = number_of(root, "downloads");
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
     s->leftover = string_of(root, "leftover");
@@ -354,6 +356,7 @@ char *state_print(const struct state *s)
     put_string(root, "order", s->order);
     put_string(root, "account", s->account);
     put_flag(root, "suggested", s->suggested);
+    put_number(root, "downloads", s->downloads);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
     put_string(root, "leftover", s->leftover);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "acme/account.h"
+#include "acme/attempts.h"
 #include "acme/authorize.h"
 #include "acme/chain.h"
 #include "acme/csr.h"
@@ -14,10 +15,11 @@
 #include "acme/leftover.h"
 #include "acme/preflight.h"
 #include "acme/publish.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 
-#define DOWNLOADS_MAX 5 /* runs that may end with a chain that is of no use */
+#define DOWNLOADS_MAX 5 /* chains of one order that may be of no use */
 
 static bool same(const char *a, const char *b)
 {
@@ -223,6 +225,7 @@ static bool step(struct session *s, const struct order *o, bool *wait, struct fa
             return failure_set(fail, FAILURE_PROTOCOL,
                                "the CA's order is valid and has no "
                                "certificate");
+        attempts_issued(&s->state, s->ca->directory, clock_wall());
         return session_enter(s, PHASE_DOWNLOADING, fail);
     default:
         return dead(s, o, fail);
@@ -345,7 +348,7 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
     bool later = fail->class == FAILURE_OVERLOAD || fail->class == FAILURE_RATE_LIMIT;
     bool refused = s->state.phase == PHASE_ORDERING && fail->status >= 400 && !later;
     bool useless = s->state.phase == PHASE_DOWNLOADING && fail->class == FAILURE_PROTOCOL &&
-                   s->state.failures + 1 >= DOWNLOADS_MAX;
+                   ++s->state.downloads >= DOWNLOADS_MAX;
     if (refused || useless)
         session_drop_order(s, &ignored);
 }
@@ -369,6 +372,20 @@ bool order_drive(struct session *s, struct failure *fail)
         }
     } while (s->state.phase != PHASE_IDLE || !s->changed);
     return true;
+}
+
+bool order_rehearse(struct session *s, struct failure *fail)
+{
+    struct response r = {0};
+    struct order o = {0};
+    bool ok = online(s, fail) && place(s, fail) && fetch(s, &r, &o, fail);
+    if (ok && o.status == MESSAGE_INVALID)
+        ok = dead(s, &o, fail);
+    if (ok && o.status == MESSAGE_PENDING)
+        ok = authorize_all(s, &o, fail);
+    order_free(&o);
+    response_free(&r);
+    return ok;
 }
 
 bool order_reconcile(struct session *s, const struct authority *list, size_t count,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acme/attempts.h"
 #include "acme/challenge.h"
 #include "acme/identifier.h"
 #include "acme/probe.h"
@@ -118,6 +119,13 @@ static bool check_dns(struct session *s, struct failure *fail)
     return ok;
 }
 
+/* What we could not tell at first, the CA has told us since. */
+static bool validations_fail(const struct session *s)
+{
+    const struct ca_record *r = attempts_find(&s->state, s->ca->directory);
+    return r && r->failures[FAILURE_REACHABILITY] > 0;
+}
+
 static bool check_port(struct session *s, struct failure *fail)
 {
     char text[512];
@@ -130,6 +138,11 @@ static bool check_port(struct session *s, struct failure *fail)
                            "or change listen in [relay]",
                            text);
     case PROBE_UNKNOWN:
+        if (validations_fail(s))
+            return failure_set(fail, FAILURE_PREFLIGHT,
+                               "%s, and the last validation failed: is derpd running? "
+                               "(systemctl status derpd)",
+                               text);
         log_warning("%s; going on, but the CA may not reach derpd either", text);
         return true;
     }

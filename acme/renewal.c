@@ -90,6 +90,11 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
     ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
     if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now))
         return;
+    /* Without a disk that takes the answer it would be asked for at each run. */
+    if (!session_save(s, &fail)) {
+        log_warning("%s", fail.text);
+        return;
+    }
     look(s, ca, now);
     if (!session_save(s, &fail))
         log_warning("%s", fail.text);

@@ -58,6 +58,7 @@ struct state {
     char *order;         /* its URL */
     char *account;       /* whose order it is (the kid) */
     bool suggested;      /* it was begun because the CA suggested it */
+    unsigned downloads;  /* chains of it that were of no use */
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 

@@ -17,6 +17,8 @@
 #include "base/text.h"
 
 #define STATE_FILE    "order.json"
+#define STATE_COPY    "order.json.copy"
+#define METRICS_FILE  "metrics.prom"
 #define PENDING_KEY   "pending/privkey.pem"
 #define PENDING_CHAIN "pending/fullchain.pem"
 #define KEY_BYTES_MAX 16384
@@ -158,16 +160,29 @@ static bool remove_file(const struct store *s, const char *name, struct fault *f
 
 /* --- State ------------------------------------------------------------------------------------ */
 
-static void put_aside(const struct store *s, const struct fault *why)
+static void put_aside(const struct store *s, const struct fault *why, bool copied)
 {
     char *path = store_path(s, STATE_FILE);
-    log_warning("%s is damaged (%s); it is kept as %s.bad and an order under way is forgotten",
-                path, why->text, path);
+    log_warning("%s is damaged (%s); it is kept as %s.bad and %s", path, why->text, path,
+                copied ? "its copy counts" : "an order under way is forgotten");
     char *aside = mem_printf("%s.bad", path);
     if (s->lock >= 0 && rename(path, aside) < 0)
         log_errno("cannot rename %s", path);
     free(aside);
     free(path);
+}
+
+/* The copy counts only when the original is damaged; whoever removes that means it. */
+static bool load_copy(const struct store *s, struct state *state)
+{
+    struct buf b;
+    struct fault ignored;
+    bool newer;
+    buf_init(&b, STATE_BYTES_MAX);
+    bool ok = has(s, STATE_COPY) && read_bytes(s, STATE_COPY, &b, &ignored) &&
+              state_parse(b.data, b.len, state, &newer, &ignored);
+    buf_free(&b);
+    return ok;
 }
 
 bool store_load_state(const struct store *s, struct state *state, struct fault *f)
@@ -186,7 +201,7 @@ bool store_load_state(const struct store *s, struct state *state, struct fault *
             ok = fault_set(f, "%s/%s: %.300s; install that version again, or move the file away",
                            s->dir, STATE_FILE, why);
         } else {
-            put_aside(s, f);
+            put_aside(s, f, load_copy(s, state));
         }
     }
     buf_free(&b);
@@ -195,8 +210,11 @@ bool store_load_state(const struct store *s, struct state *state, struct fault *
 
 bool store_save_state(const struct store *s, const struct state *state, struct fault *f)
 {
+    struct fault why;
     char *text = state_print(state);
     bool ok = write_text(s, STATE_FILE, text, 0640, f);
+    if (ok && !write_text(s, STATE_COPY, text, 0640, &why))
+        log_debug("%s", why.text);
     free(text);
     return ok;
 }
@@ -244,6 +262,11 @@ EVP_PKEY *store_new_pending_key(const struct store *s, struct fault *f)
 EVP_PKEY *store_pending_key(const struct store *s, struct fault *f)
 {
     return load_key(s, PENDING_KEY, f);
+}
+
+bool store_save_metrics(const struct store *s, const struct buf *text, struct fault *f)
+{
+    return write_text(s, METRICS_FILE, buf_text(text), 0640, f);
 }
 
 /* --- The order under way ---------------------------------------------------------------------- */

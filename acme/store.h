@@ -5,11 +5,13 @@
  *
  *   lock                          held while anything may be written
  *   order.json         0640       where the order stands, failures, next try (state.h)
+ *   order.json.copy    0640       the same, should order.json be damaged
  *   account/           0700       a folder for each CA (account_store.h)
  *   pending/           0700       privkey.pem and fullchain.pem of the order under way, 0600
- *   challenge/         0750       DOMAIN.pem, http-01.TOKEN 0640 while a validation is pending,
- * read by derpd gen-N/             0750       generations (generation.h) current -> gen-N the one
- * in use
+ *   challenge/         0750       DOMAIN.pem, http-01.TOKEN 0640: a validation is pending
+ *   gen-N/             0750       generations (generation.h)
+ *   current -> gen-N              the one in use
+ *   metrics.prom       0640       numbers for Prometheus, read by derpd (report.h)
  *
  * Modes count from the umask 0027 that main() sets, and no folder is ever chmod'ed: the package
  * makes the upper folder setgid, so that derpd's group comes down by itself.
@@ -51,11 +53,15 @@ void store_sweep(const struct store *s, const char *name);
 
 /*
  * Reads order.json into an empty state. A missing file gives an empty state; a damaged one is
- * put aside as order.json.bad (when the lock is held) and gives an empty state and a warning in
- * the log. false for a file of a later version, or one that cannot be read.
+ * put aside as order.json.bad (when the lock is held), and its copy counts, with a warning in the
+ * log; without a copy the state is empty. false for a file of a later version, or one that cannot
+ * be read.
  */
 bool store_load_state(const struct store *s, struct state *state, struct fault *f);
 bool store_save_state(const struct store *s, const struct state *state, struct fault *f);
+
+/* The numbers that derpd shows; text is Prometheus'. */
+bool store_save_metrics(const struct store *s, const struct buf *text, struct fault *f);
 
 /* The order's certificate key: a new one that replaces what was pending / the stored one, NULL
  * when it is missing or damaged. */

@@ -41,6 +41,11 @@ void log_open(const char *ident, enum log_level max)
     state.journal = stderr_is_journal();
 }
 
+bool log_is_journal(void)
+{
+    return state.journal;
+}
+
 bool log_shows(enum log_level level)
 {
     return level <= state.max;

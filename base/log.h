@@ -48,6 +48,9 @@ struct log_kind {
 void log_limited(struct log_kind *kind, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* True when the log goes to the journal (log_open has found it out). */
+bool log_is_journal(void);
+
 /* True when a message of this level would be shown: guards costly arguments. */
 bool log_shows(enum log_level level);
 

@@ -293,6 +293,7 @@ static void collect(void *arg, struct report *r)
     certificate_watch_status(d->certificate, &r->certificate);
     relay_gauges(d->relay, &r->gauges);
     relay_counters(d->relay, r->counters);
+    renewals_read(d->config, r->renewals);
     r->mesh_count = relay_mesh_status(d->relay, r->mesh, CONFIG_MAX_MESH);
 }
 

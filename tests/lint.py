@@ -58,7 +58,7 @@ WALLS = {
     "unbound.h": ["dnscheck/resolve.c"],
     "nftables/*": ["firewall/nft.c"],
     "ini.h": ["base/settings.c"],
-    "systemd/*": ["derp/ops/notify.c"],
+    "systemd/*": ["base/journal.c", "derp/ops/notify.c"],
     "zlib.h": ["derp/wire/stun.c"],
     "wslay/*": ["derp/wire/websocket.c"],
 }

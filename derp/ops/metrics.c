@@ -108,4 +108,5 @@ void report_metrics(const struct report *r, struct buf *out)
           "clients that are logged in and wait to be asked about", (double)r->gauges.rechecks);
     counters(r, out);
     queue_times(r, out);
+    buf_puts(out, r->renewals);
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "derp/ops/certificate.h"
+#include "derp/ops/renewals.h"
 #include "derp/relay/relay.h"
 
 struct report {
@@ -24,6 +25,7 @@ struct report {
     uint64_t counters[COUNTERS];
     struct mesh_status mesh[CONFIG_MAX_MESH];
     size_t mesh_count;
+    char renewals[RENEWALS_MAX]; /* lines of derp-acme (renewals.h), "": none */
 };
 
 /* Prometheus text format 0.0.4. */

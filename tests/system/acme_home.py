@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder in which derp-acme and derpd run: config, state, certificates."""
+import contextlib
 import hashlib
 import json
 import os
@@ -188,3 +189,20 @@ def shim(tmp_path_factory):
     source = pathlib.Path(__file__).with_name("acme_shim.c")
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", path, source, "-ldl"], check=True)
     return str(path)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A small file system."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", path]).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield path
+    subprocess.run(["umount", path], check=True)
+
+
+def fill(path):
+    with open(path / "ballast", "wb", buffering=0) as out, contextlib.suppress(OSError):
+        while True:
+            out.write(b"x" * 4096)

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, shim,  # noqa: F401
+from acme_home import (DOMAIN, fake, fill, leaf_der, make_home, make_pebble, relay_home, shim, small_disk,  # noqa: F401
                        world)
 from fake_acme import CUT, Answer, problem
 from pebble import ADDRESS, ROOT, self_signed, wait_for
@@ -560,23 +560,6 @@ def test_relay_comes_back_while_it_is_looked_for(relay_home):
     assert "stays in place" in home.expect(0, "renew")
     home.start_relay()
     assert home.served() == leaf_der(home.chain())
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A small file system."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", path]).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", path], check=True)
-
-
-def fill(path):
-    with open(path / "ballast", "wb", buffering=0) as out, contextlib.suppress(OSError):
-        while True:
-            out.write(b"x" * 4096)
 
 
 def test_full_disk(make_pebble, make_home, small_disk):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from acme_home import make_home, shim, world  # noqa: F401
-from acme_home import fake, make_pebble, relay_home  # noqa: F401
+from acme_home import fake, fill, make_pebble, relay_home, small_disk  # noqa: F401
 from fake_acme import Answer, FakeCa, problem
 
 HOUR, DAY = 3600, 86400
@@ -330,3 +330,71 @@ def test_ca_that_is_no_longer_configured(two):
     home.configure()
     assert "from another CA" in home.expect(0, "run")
     assert home.status()["issued_by"] == first.directory
+
+
+# --- A trial first ---------------------------------------------------------------------------------
+
+def refuse(ca, r):
+    """The validation fails in the CA's eyes."""
+    number = int(r.path.split("/")[-1])
+    return Answer(200, {"status": "invalid", "identifier": {"type": "dns", "value": ca.orders[number]["names"][0]},
+                        "challenges": [{"type": "tls-alpn-01", "url": f"{ca.url}/challenge/{number}",
+                                        "token": "fake_token_0123456789ab", "status": "invalid",
+                                        "error": problem("connection", "Timeout during connect")}]})
+
+
+def test_repeated_failures_go_to_staging_first(make_fake, relay_home, make_home, at):  # noqa: F811
+    ca, staging = make_fake(), make_fake()
+    home = make_home(ca)
+    home.configure(**{"staging-directory": staging.directory})
+    (home.folder / "both.pem").write_text(ca.ca_file.read_text() + staging.ca_file.read_text())
+    home.configure(**{"staging-directory": staging.directory, "ca-file": home.folder / "both.pem"})
+    home.expect(0, "issue")
+    home.start_relay()
+    ca.script["/authz"] = staging.script["/authz"] = refuse
+    for _ in range(3):
+        home.expect(1, "renew")
+    assert len(ordered(ca)) == 4 and ordered(staging) == []
+    said = home.expect(1, "renew")
+    assert "a trial" in said and "the CA itself was not asked" in said and "Timeout during connect" in said
+    assert home.state()["class"] == "reachability" and home.challenges() == []
+    assert len(ordered(ca)) == 4 and len(ordered(staging)) == 1
+    # A staging that is out of order is no obstacle.
+    staging.script["/order"] = down
+    home.expect(1, "renew")
+    assert len(ordered(ca)) == 5
+    # The trial works: the CA is asked at once. Nothing of the trial is left but its account.
+    ca.script, staging.script = {}, {}
+    assert "the trial has worked" in home.expect(0, "renew")
+    assert len(ordered(ca)) == 6 and home.status()["issued_by"] == ca.directory
+    assert home.state()["phase"] == "idle"
+    assert all(o["status"] != "valid" for o in staging.orders.values())
+
+
+def test_validation_is_not_spent_on_a_relay_that_is_known_to_be_down(make_fake, make_home):  # noqa: F811
+    ca = make_fake()
+    home = make_home(ca)
+    home.expect(0, "issue")  # nothing listens; the CA might see more than we do
+    ca.script["/authz"] = refuse
+    home.expect(1, "renew")
+    orders = len(ordered(ca))
+    said = home.expect(1, "renew")
+    assert "the last validation failed: is derpd running?" in said and home.state()["class"] == "preflight"
+    assert len(ordered(ca)) == orders
+
+
+def test_disk_that_takes_nothing_asks_nobody(make_fake, make_home, small_disk):  # noqa: F811
+    ca = make_fake()
+    ca.window = (10 * DAY, 12 * DAY)
+    home = make_home(ca)
+    home.certs = small_disk / "certs"
+    home.configure()
+    home.expect(0, "issue")
+    state = home.state()
+    state["ari"].pop("next_look")
+    (home.certs / "order.json").write_text(json.dumps(state))
+    seen = len(ca.seen)
+    fill(small_disk)
+    home.expect(2, "run")
+    assert "No space left" in home.expect(1, "renew")
+    assert len(ca.seen) == seen

@@ -33,7 +33,7 @@ static void test_each_class_has_its_own_schedule(void **state)
     assert_string_equal(s.problem, "reachability");
     assert_null(s.problem_type);
 
-    attempts_succeeded(&s, FIRST, NOW + 5000);
+    attempts_succeeded(&s);
     assert_int_equal(s.total, 0);
     assert_int_equal(s.next_try, 0);
     assert_int_equal(s.class, FAILURE_NONE);
@@ -62,7 +62,7 @@ static void test_each_ca_has_its_own_record(void **state)
     assert_string_equal(s.problem, "network");
     assert_int_equal(s.total, 3);
     /* A success anywhere forgives all: the next renewal begins with the first CA. */
-    attempts_succeeded(&s, SECOND, NOW + 1);
+    attempts_succeeded(&s);
     assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 0);
     assert_int_equal(attempts_next_try(attempts_find(&s, FIRST), NOW + 2), 0);
     state_free(&s);
@@ -72,8 +72,8 @@ static void test_the_place_of_the_oldest_is_taken(void **state)
 {
     (void)state;
     struct state s = {0};
-    attempts_succeeded(&s, "https://a/", NOW + 30);
-    attempts_succeeded(&s, "https://b/", NOW + 10);
+    attempts_issued(&s, "https://a/", NOW + 30);
+    attempts_issued(&s, "https://b/", NOW + 10);
     fails(&s, "https://c/", FAILURE_NETWORK, NOW + 20);
     fails(&s, "https://d/", FAILURE_NETWORK, NOW + 40);
     assert_non_null(attempts_find(&s, "https://a/"));
@@ -128,10 +128,10 @@ static void test_room(void **state)
     (void)state;
     struct state s = {0};
     for (int i = 0; i < 4; i++)
-        attempts_succeeded(&s, FIRST, NOW + i * 3600);
+        attempts_issued(&s, FIRST, NOW + i * 3600);
     const struct ca_record *r = attempts_find(&s, FIRST);
     assert_int_equal(attempts_room(r, 90 * DAY, NOW + 4 * 3600), 0);
-    attempts_succeeded(&s, FIRST, NOW + 4 * 3600);
+    attempts_issued(&s, FIRST, NOW + 4 * 3600);
     assert_int_equal(attempts_room(r, 90 * DAY, NOW + 5 * 3600), NOW + 7 * DAY);
     assert_int_equal(attempts_room(r, 160 * HOUR, NOW + 5 * 3600), NOW + 7 * DAY);
     assert_int_equal(attempts_room(r, 90 * DAY, NOW + 7 * DAY), 0);

@@ -36,6 +36,7 @@ static struct state full(void)
     state_set(&s.account, "https://ca.example/account/1");
     state_set(&s.issued_account, "https://old.example/account/1");
     s.suggested = true;
+    s.downloads = 2;
     s.suggested_at = 1790000000;
     s.last_seen = 1800000200;
     s.total = 5;
@@ -75,6 +76,7 @@ static void test_round_trip(void **state)
     assert_string_equal(out.account, s.account);
     assert_string_equal(out.issued_account, s.issued_account);
     assert_true(out.suggested);
+    assert_int_equal(out.downloads, 2);
     assert_int_equal(out.last_seen, s.last_seen);
     assert_int_equal(out.ari.pick, s.ari.pick);
     assert_string_equal(out.ari.explanation, s.ari.explanation);

@@ -126,10 +126,16 @@ static void test_state(void **state)
     assert_int_equal(s.failures, 5);
     state_free(&s);
 
+    /* A damaged one: its copy counts; without a good one there is none. */
     put_text(p, "order.json", "{ half a st");
     assert_true(store_load_state(&p->store, &s, &f));
-    assert_int_equal(s.failures, 0);
+    assert_int_equal(s.failures, 5);
     assert_true(exists(p, "order.json.bad"));
+    state_free(&s);
+    put_text(p, "order.json", "{ half a st");
+    put_text(p, "order.json.copy", "{ half");
+    assert_true(store_load_state(&p->store, &s, &f));
+    assert_int_equal(s.failures, 0);
     state_free(&s);
 
     put_text(p, "order.json", "{\"schema\":99}");
