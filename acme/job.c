@@ -330,7 +330,8 @@ enum job_exit job(const struct config *config, enum job_verb verb)
     p.count = authority_list(config, p.list);
     if (begin(&s, verb, &code)) {
         code = work(&s, &p, verb);
-        tell(&s, &p);
+        if (verb <= JOB_REVOKE)
+            tell(&s, &p);
     }
     session_hang_up(&s);
     state_free(&s.state);

@@ -8,6 +8,7 @@ import pytest
 from acme_home import make_home, shim, world  # noqa: F401
 from acme_home import fake, fill, make_pebble, relay_home, small_disk  # noqa: F401
 from fake_acme import Answer, FakeCa, problem
+from pebble import new_pebble
 
 HOUR, DAY = 3600, 86400
 
@@ -215,6 +216,64 @@ def test_replaces_only_what_this_account_has_ordered(fake, make_home):  # noqa: 
     fake.window = None
     home.expect(0, "renew")  # a CA that does not speak RFC 9773 (any more)
     assert ["replaces" in order for order in ordered(fake)] == [False, False, False]
+
+
+# --- The same at the real CA -----------------------------------------------------------------------
+
+@pytest.fixture
+def recent(make_pebble, make_home):  # noqa: F811
+    """A home with a certificate of Pebble 2.10.1, which speaks RFC 9773."""
+    program, why = new_pebble()
+    if not program:
+        pytest.skip(why)
+    home = make_home(make_pebble(1, program=program, PEBBLE_VA_ALWAYS_VALID=1))
+    home.expect(0, "issue")
+    return home
+
+
+def suggest(home, text):
+    home.ca.manage("/set-renewal-info/", {"Certificate": home.chain().decode(), "ARIResponse": text})
+
+
+def look_again(home):
+    """Lets the next run ask."""
+    state = home.state()
+    state["ari"].pop("next_look")
+    (home.certs / "order.json").write_text(json.dumps(state))
+
+
+def window(start, end):
+    return json.dumps({"suggestedWindow": {"start": stamp(start), "end": stamp(end)}})
+
+
+def test_pebble_suggests(recent):
+    home = recent
+    ari = home.state()["ari"]
+    assert utc(ari["start"]) <= utc(ari["pick"]) < utc(ari["end"])
+    assert home.status()["suggestion"]["picked"] == ari["pick"] == home.status()["renew_at"]
+    # Nonsense first, then a window that has passed.
+    suggest(home, "{")
+    look_again(home)
+    assert "not JSON" in home.expect(2, "run")
+    assert home.state()["ari"]["pick"] == ari["pick"]
+    suggest(home, window(-DAY, -HOUR))
+    look_again(home)
+    first = home.leaf()
+    said = home.expect(0, "run")
+    assert "the CA suggests to renew the certificate now" in said and "ordering again" not in said
+    assert home.leaf().serial_number != first.serial_number
+    assert home.ca.log_count("Added order") == 2
+
+
+def test_pebble_says_already_replaced(recent):
+    """The certificate in use was replaced already, by an order of which we know nothing any more."""
+    home = recent
+    home.expect(0, "renew")
+    (home.certs / "current").unlink()
+    (home.certs / "current").symlink_to("gen-1")
+    said = home.expect(0, "renew")
+    assert "alreadyReplaced" in said and "ordering again without naming" in said
+    assert home.current() == "gen-3" and home.usable()
 
 
 # --- The clock -------------------------------------------------------------------------------------
