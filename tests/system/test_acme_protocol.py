@@ -284,9 +284,12 @@ def test_dns_01_cleanup_that_fails_is_tried_again(recent_home):
 class Knot:
     """A real name server, authoritative for derp.test, that takes updates signed with a key (RFC 2136)."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, record=None):
+        """record: what the challenge's name is an alias of."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
+        self.record = record or f"_acme-challenge.{DOMAIN}"
+        alias = f"_acme-challenge.{DOMAIN}. 60 CNAME {record}.\n" if record else ""
         self.port = free_port()
         self.server = f"127.0.0.1:{self.port}"
         secret = base64.b64encode(b"a secret of 32 bytes for a test.").decode()
@@ -296,7 +299,7 @@ class Knot:
         (self.folder / "zone").write_text(
             f"{DOMAIN}. 60 SOA ns.{DOMAIN}. x.{DOMAIN}. 1 60 60 60 1\n{DOMAIN}. 60 NS ns.{DOMAIN}.\n"
             f"ns.{DOMAIN}. 60 A 127.0.0.1\n{DOMAIN}. 60 A {ADDRESS}\n"
-            f'_acme-challenge.{DOMAIN}. 60 TXT "of somebody else"\n')
+            f'{alias}{self.record}. 60 TXT "of somebody else"\n')
         conf = self.folder / "knot.conf"
         conf.write_text(f"""
 server:
@@ -330,7 +333,7 @@ zone:
         wait_for(lambda: accepts("127.0.0.1", self.port) and self.texts(), "knotd", 30)
 
     def texts(self):
-        done = subprocess.run(["dig", "+short", "-p", str(self.port), "@127.0.0.1", f"_acme-challenge.{DOMAIN}",
+        done = subprocess.run(["dig", "+short", "-p", str(self.port), "@127.0.0.1", self.record,
                                "TXT"], capture_output=True, text=True, timeout=20)
         return sorted(line.strip('"') for line in done.stdout.splitlines())
 
@@ -339,16 +342,34 @@ zone:
 
 
 @pytest.fixture
-def knot(world, tmp_path):  # noqa: F811
+def make_knot(world, tmp_path):  # noqa: F811
     for tool in ("knotd", "nsupdate", "dig"):
         if not shutil.which(tool):
             pytest.skip(f"{tool} is not installed")
-    server = Knot(tmp_path / "knot")
-    yield server
-    server.stop()
+    started = []
+
+    def make(*arguments):
+        started.append(Knot(tmp_path / "knot", *arguments))
+        return started[-1]
+    yield make
+    for server in started:
+        server.stop()
 
 
-def test_rfc2136_hook_with_a_real_name_server(recent_home, make_pebble, knot):  # noqa: F811
+def test_rfc2136_hook_through_an_alias(recent_home, make_pebble, make_knot):  # noqa: F811
+    knot = make_knot(f"keys.{DOMAIN}")
+    home = recent_home(relay=False)
+    home.ca, home.dns = make_pebble(home.port, program=new_pebble()[0], dns=knot), knot
+    conf = home.folder / "dns-hook.conf"
+    conf.write_text(f'SERVER="127.0.0.1 {knot.port}"\nKEY_FILE={knot.key}\nRECORD={knot.record}\nZONE={DOMAIN}\n')
+    hook = hook_file(home, f"#!/bin/sh\nDNS_HOOK_CONF={conf} exec {HOOKS}/rfc2136 \"$@\"\n")
+    home.configure(challenge="dns-01", **{"dns-hook": hook})
+    home.expect(0, "issue")
+    assert home.usable() and knot.texts() == ["of somebody else"]
+
+
+def test_rfc2136_hook_with_a_real_name_server(recent_home, make_pebble, make_knot):  # noqa: F811
+    knot = make_knot()
     home = recent_home(relay=False)
     home.ca, home.dns = make_pebble(home.port, program=new_pebble()[0], dns=knot), knot
     conf = home.folder / "dns-hook.conf"
