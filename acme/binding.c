@@ -41,8 +41,13 @@ bool binding_read(const char *path, uint8_t secret[static BINDING_SECRET_MAX], s
                   struct fault *f)
 {
     struct buf b;
+    struct fault why;
     buf_init(&b, FILE_MAX);
-    bool ok = is_private(path, f) && file_read(path, &b, f);
+    bool ok = is_private(path, f);
+    if (ok && !file_read(path, &b, &why))
+        ok = fault_set(f,
+                       "%.300s — derp-acme reads it as its own user: chown root:_derp-acme %.100s",
+                       why.text, path);
     if (ok) {
         char *text = strndup(buf_text(&b), FILE_MAX);
         ok = text && decode(text, secret, n);

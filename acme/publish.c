@@ -18,7 +18,7 @@
 
 #define LOOK_MS     5000
 #define DNS_LOOK_MS 10000
-#define SIGHTINGS   4 /* in a row: each asks one of the domain's name servers */
+#define SIGHTINGS   8 /* in a row: each asks one of the domain's name servers */
 #define AGAIN_MS    1000
 #define AGAIN_MOST  15000
 
@@ -101,10 +101,15 @@ static bool publish_http(struct session *s, const char *token, const char *autho
     char *file = mem_printf("http-01.%s", token);
     if (!store_put_challenge(&s->store, file, &text, &why))
         ok = local(fail, &why);
+    bool port80 = false;
     for (size_t i = 0; ok && i < http->count; i++) {
+        port80 = port80 || endpoint_port(&http->list[i]) == 80;
         if (endpoint_port(&http->list[i]) != 0)
             ok = look(s, &http->list[i], token, authorization, fail);
     }
+    if (ok && !port80)
+        log_warning("the CA asks on port 80, which is not in http of [relay]; something must pass "
+                    "it on");
     free(file);
     buf_free(&text);
     return ok;
