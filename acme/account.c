@@ -123,8 +123,11 @@ bool account_settle(struct session *s, struct failure *fail)
 {
     struct fault why;
     EVP_PKEY *next = account_store_next_key(&s->store, s->client.url, &why);
-    if (!next)
-        return local(fail, &why);
+    if (!next) {
+        /* Whatever the CA has made of it, nobody can sign with it any more. */
+        log_warning("%s; the account keeps its key", why.text);
+        return account_store_drop_next(&s->store, s->client.url, &why) || local(fail, &why);
+    }
     s->client.key = next;
     bool holds = find(s, fail);
     s->client.key = s->account_key;

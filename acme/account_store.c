@@ -150,7 +150,10 @@ EVP_PKEY *account_store_key(const struct store *s, const char *directory, bool *
 {
     char *path = path_of(s, directory, KEY_FILE);
     *made = !file_exists(path);
-    EVP_PKEY *key = *made ? new_key(path, f) : load_key(path, f);
+    struct fault why;
+    EVP_PKEY *key = *made ? new_key(path, f) : load_key(path, &why);
+    if (!key && !*made)
+        fault_set(f, "%.400s — put back a copy, or move it away for a new account", why.text);
     free(path);
     return key;
 }

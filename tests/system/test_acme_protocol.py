@@ -603,6 +603,14 @@ def test_rollover_that_is_cut_off(recent_home, where):
         gate.stop()
 
 
+def test_rollover_whose_new_key_is_damaged(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    home.expect(0, "issue")
+    (home.certs / home.account("account.key.new")).write_text("nonsense")
+    assert "the account keeps its key" in home.expect(0, "renew")
+    assert not (home.certs / home.account("account.key.new")).exists()
+
+
 def test_rollover_to_a_key_of_another_account(fake, make_home):  # noqa: F811
     home = make_home(fake)
     home.expect(0, "issue")

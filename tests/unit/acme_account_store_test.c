@@ -79,6 +79,7 @@ static void test_key(void **state)
     assert_true(file_write(path, "", 0, 0600, &f));
     assert_null(account_store_key(&p->store, DIRECTORY, &made, &f));
     assert_non_null(strstr(f.text, "account.key"));
+    assert_non_null(strstr(f.text, "put back a copy"));
     assert_true(file_exists(path));
     free(path);
     EVP_PKEY_free(one);
