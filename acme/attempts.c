@@ -128,7 +128,8 @@ unsigned attempts_curable(const struct ca_record *r, bool emergency)
         FAILURE_NETWORK, FAILURE_OVERLOAD,      FAILURE_RATE_LIMIT, FAILURE_PAUSED,
         FAILURE_TERMS,   FAILURE_CONFIGURATION, FAILURE_PROTOCOL,
     };
-    unsigned sum = r && emergency ? r->failures[FAILURE_REACHABILITY] : 0;
+    unsigned sum =
+        r && emergency ? r->failures[FAILURE_REACHABILITY] + r->failures[FAILURE_PREFLIGHT] : 0;
     for (size_t i = 0; r && i < sizeof curable / sizeof *curable; i++)
         sum += r->failures[curable[i]];
     return sum;

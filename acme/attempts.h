@@ -53,7 +53,8 @@ time_t attempts_next_try(const struct ca_record *r, time_t now);
 time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now);
 
 /* Failures in a row that another CA might not have: all but those of our own side. With emergency
- * those of validations count too (another CA looks from elsewhere). r may be NULL. */
+ * those of validations and of our own checks count too: another CA looks from elsewhere, and CAA
+ * records may permit it. r may be NULL. */
 unsigned attempts_curable(const struct ca_record *r, bool emergency);
 
 #endif

@@ -156,6 +156,15 @@ static bool clock_fine(struct session *s, struct failure *fail)
                        clock_print(clock_wall(), now), clock_print(clock_build(), build));
 }
 
+/* A clock that is known to be wrong is not looked at each minute, nor the CA asked about it. */
+static bool clock_waits(const struct session *s, const struct plan *p)
+{
+    time_t now = clock_wall();
+    return p->wish == FACTS_TIMER && s->state.class == FAILURE_CLOCK &&
+           schedule_clock(now, clock_build(), s->state.last_seen) != SCHEDULE_CLOCK_FINE &&
+           attempts_next_try(attempts_find(&s->state, s->ca->directory), now) > now;
+}
+
 /* --- The verbs -------------------------------------------------------------------------------- */
 
 static enum facts_wish wish_of(enum job_verb verb)
@@ -200,10 +209,14 @@ static void tell(struct session *s, struct plan *p)
 static enum job_exit certify(struct session *s, struct plan *p)
 {
     struct failure fail = {0};
+    enum job_exit untouched = install_repair(s) ? JOB_CHANGED : JOB_NOTHING;
+    if (clock_waits(s, p)) {
+        log_info("nothing to do: the clock is still wrong");
+        return untouched;
+    }
     look_around(s, p);
     if (!clock_fine(s, &fail) || !order_reconcile(s, p->list, p->count, &fail))
         return failed(s, p, &fail);
-    enum job_exit untouched = install_repair(s) ? JOB_CHANGED : JOB_NOTHING;
     look_around(s, p);
     if (p->wish != FACTS_FORCED && s->state.phase == PHASE_IDLE) {
         renewal_look(s, p->list, p->count, &p->facts);

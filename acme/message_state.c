@@ -161,7 +161,7 @@ static void migrate(struct state *s)
 {
     struct ca_record *r = &s->cas[0];
     const char *directory = s->directory ? s->directory : s->issued_by;
-    if (!directory || s->class == FAILURE_NONE)
+    if (!directory || s->class == FAILURE_NONE || r->directory)
         return;
     r->directory = mem_strdup(directory);
     r->failures[s->class] = s->failures;

@@ -94,6 +94,7 @@ PURE = [
     "base/buf.c",
     "base/finding.c",
     "derp/ops/metrics.c",
+    "derp/ops/renewals.c: renewals_sound",
     "derp/ops/status.c",
     "derp/relay/admission_cache.c",
     "derp/relay/admission_queue.c",

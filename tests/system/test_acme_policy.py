@@ -288,8 +288,11 @@ def test_clock_that_has_gone_back(fake, make_home, at):  # noqa: F811
     said = home.expect(1, "run")
     assert "it was" in said and "does not confirm" in said and home.state()["class"] == "clock"
     assert "next try" not in said
+    asked = len(fake.seen)
+    assert "the clock is still wrong" in home.expect(2, "run")  # not each minute
+    assert len(fake.seen) == asked
     fake.script = {}
-    assert "the CA agrees" in home.expect(2, "run")
+    assert "the CA agrees" in home.expect(2, "issue")
     assert utc(home.state()["last_seen"]) <= utc(stamp(60))
     home.expect(2, "run")
 

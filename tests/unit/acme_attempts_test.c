@@ -153,7 +153,7 @@ static void test_curable(void **state)
                                        [FAILURE_CLOCK] = 10,
                                        [FAILURE_REACHABILITY] = 4}};
     assert_int_equal(attempts_curable(&r, false), 3);
-    assert_int_equal(attempts_curable(&r, true), 7);
+    assert_int_equal(attempts_curable(&r, true), 17);
     assert_int_equal(attempts_curable(NULL, true), 0);
 }
 

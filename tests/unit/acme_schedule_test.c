@@ -226,6 +226,20 @@ static void test_ari(void **state)
     }
 }
 
+static void test_a_window_between_two_runs(void **state)
+{
+    (void)state;
+    struct schedule_facts f = {.usable = true,
+                               .not_after = 90 * DAY,
+                               .ari_start = 500 * HOUR,
+                               .ari_pick = 500 * HOUR + 10,
+                               .ari_end = 500 * HOUR + 10 * MINUTE};
+    f.now = f.ari_end - SCHEDULE_TICK - 1;
+    assert_int_equal(schedule_decide(&f), SCHEDULE_GOOD);
+    f.now = f.ari_end - SCHEDULE_TICK;
+    assert_int_equal(schedule_decide(&f), SCHEDULE_ARI); /* rather early than late */
+}
+
 /* Wherever the moment lies in a window of 3.2 hours, and whatever minute the timer runs at, some
  * run decides for it inside the window. */
 static void test_the_timer_hits_every_short_window(void **state)
@@ -276,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_decide_keeps_to_next_try),
         cmocka_unit_test(test_ari),
+        cmocka_unit_test(test_a_window_between_two_runs),
         cmocka_unit_test(test_the_timer_hits_every_short_window),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_words),

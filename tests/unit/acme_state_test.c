@@ -84,7 +84,10 @@ static void test_round_trip(void **state)
     assert_memory_equal(out.cas[0].issued, s.cas[0].issued, sizeof s.cas[0].issued);
     assert_true(out.cas[0].enrolled);
     assert_string_equal(out.cas[1].directory, s.cas[2].directory); /* gaps are closed */
-    assert_memory_equal(&out.told, &s.told, sizeof s.told);
+    assert_int_equal(out.told.paused, s.told.paused);
+    assert_int_equal(out.told.expiring, s.told.expiring);
+    assert_int_equal(out.told.failed, s.told.failed);
+    assert_int_equal(out.told.class, s.told.class);
     assert_string_equal(out.hook_name, s.hook_name);
     state_drop_order(&out);
     assert_string_equal(out.hook_value, s.hook_value); /* what is in the DNS outlives its order */
