@@ -48,15 +48,20 @@ static json_t *suggestion(const struct status *st)
 char *status_json(const struct status *st)
 {
     const struct state *s = &st->state;
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:s*, s:s*, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:s*, s:o, s:o}",
-                  "schema", 1, "domain", st->config->domain, "directory",
-                  st->config->acme_directory, "fallback_directory", st->config->fallback_directory,
-                  "issued_by", s->issued_by, "certificate", certificate(st), "served",
-                  status_served_name(st->served), "served_text", st->served_text, "renew_at",
-                  when(st->renew_at), "next_try", when(st->facts.schedule.next_try), "next",
-                  schedule_words(st->next), "phase", phase_name(s->phase), "order", s->order,
-                  "suggestion", suggestion(st), "problem", problem(s));
+    const struct chain_facts *seen = &st->seen;
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:s*, s:s*, s:o, s:s, s:s, s:s*, s:o}", "schema", 1, "domain",
+        st->config->domain, "directory", st->config->acme_directory, "fallback_directory",
+        st->config->fallback_directory, "issued_by", s->issued_by, "certificate", certificate(st),
+        "served", status_served_name(st->served), "served_text", st->served_text, "served_serial",
+        seen->not_after ? seen->serial : NULL, "served_not_after", when(seen->not_after));
+    json_t *next = json_pack("{s:o, s:o, s:s, s:s, s:s*, s:o, s:o}", "renew_at", when(st->renew_at),
+                             "next_try", when(st->facts.schedule.next_try), "next",
+                             schedule_words(st->next), "phase", phase_name(s->phase), "order",
+                             s->order, "suggestion", suggestion(st), "problem", problem(s));
+    if (root && next)
+        json_object_update(root, next);
+    json_decref(next);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text ? text : mem_strdup("{}");

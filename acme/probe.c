@@ -120,10 +120,12 @@ bool probe_leads_here(const struct config *config, const struct endpoint *addres
 }
 
 enum probe_served probe_served(const struct config *config, const char *fingerprint, char *text,
-                               size_t cap)
+                               size_t cap, struct chain_facts *seen)
 {
     const struct config_endpoints *listen = &config->listen;
     enum probe_served answer = PROBE_NOBODY;
+    if (seen)
+        *seen = (struct chain_facts){0};
     snprintf(text, cap, "the relay's port is chosen when it starts");
     for (size_t i = 0; i < listen->count && answer != PROBE_SAME; i++) {
         struct transport_look look;
@@ -132,6 +134,8 @@ enum probe_served probe_served(const struct config *config, const char *fingerpr
             continue;
         transport_look(&listen->list[i], config->domain, LOOK_MS, &look);
         bool leaf = leaf_facts(&look, &facts);
+        if (leaf && seen)
+            *seen = facts;
         if (leaf && strcmp(facts.fingerprint, fingerprint) == 0)
             answer = PROBE_SAME;
         else if (look.peer != TRANSPORT_CLOSED)
@@ -148,7 +152,7 @@ enum probe_served probe_wait(const struct config *config, const char *fingerprin
 {
     int64_t start = clock_mono_ms();
     for (;;) {
-        enum probe_served answer = probe_served(config, fingerprint, text, cap);
+        enum probe_served answer = probe_served(config, fingerprint, text, cap, NULL);
         int64_t limit = answer == PROBE_NOBODY ? NOBODY_TOTAL_MS : SERVED_TOTAL_MS;
         if (answer == PROBE_SAME || clock_mono_ms() - start + AGAIN_MS > limit)
             return answer;

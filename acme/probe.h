@@ -29,9 +29,10 @@ enum probe_served {
     PROBE_NOBODY, /* nothing listens on any address */
 };
 
-/* Whether the leaf with this fingerprint is served now; text says what is instead, and where. */
+/* Whether the leaf with this fingerprint is served now; text says what is instead, and where. seen
+ * (NULL: not wanted) gets the facts of the leaf that was met last, all 0 when there was none. */
 enum probe_served probe_served(const struct config *config, const char *fingerprint, char *text,
-                               size_t cap);
+                               size_t cap, struct chain_facts *seen);
 
 /* The same, asked again and again until it is PROBE_SAME; PROBE_OTHER is final after ten seconds
  * and PROBE_NOBODY after less than one. */

@@ -16,8 +16,8 @@ static void fill(const struct config *config, const struct store *store, struct 
     st->good = g->usable && when->now < when->not_after;
     st->renew_at = g->usable ? schedule_due_at(when) : 0;
     st->next = schedule_decide(when);
-    st->served =
-        probe_served(config, g->facts.fingerprint, st->served_text, sizeof st->served_text);
+    st->served = probe_served(config, g->facts.fingerprint, st->served_text, sizeof st->served_text,
+                              &st->seen);
 }
 
 bool status_gather(const struct config *config, struct status *st, struct fault *f)

@@ -19,6 +19,7 @@ struct status {
     bool good; /* a usable certificate that has not expired */
     enum probe_served served;
     char served_text[512];     /* what is served instead */
+    struct chain_facts seen;   /* of the leaf that the port shows, all 0: none */
     time_t renew_at;           /* 0 without a usable certificate */
     enum schedule_answer next; /* what `run` would do now */
 };

@@ -101,6 +101,9 @@ def test_status(relay_home):
     status = home.status()
     assert status["served"] == "same" and status["certificate"]["good"] is True
     assert int(status["certificate"]["serial"], 16) == home.leaf().serial_number
+    assert int(status["served_serial"], 16) == home.leaf().serial_number
+    assert status["served_not_after"] == status["certificate"]["not_after"]
+    assert status["issued_by"] == home.ca.directory and status["certificate"]["days_left"] in (89, 90)
     assert status["problem"] is None and status["phase"] == "idle" and status["domain"] == DOMAIN
 
 
