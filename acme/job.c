@@ -121,17 +121,20 @@ static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_an
 
 /* --- The clock -------------------------------------------------------------------------------- */
 
-/* A clock that has gone back may be the one that is right now: the CA's Date tells. */
-static bool ask_the_ca(struct session *s, struct failure *fail)
+/* A clock that has gone back may be the one that is right now: a CA's Date tells. */
+static bool ask_the_cas(struct session *s, const struct plan *p, struct failure *fail)
 {
     char now[CLOCK_TEXT], seen[CLOCK_TEXT];
     struct failure why = {0};
-    if (session_use(s, s->ca, &why) && client_directory(&s->client, &why)) {
-        log_notice("the clock has gone back from %s; the CA agrees with it",
-                   clock_print(s->state.last_seen, seen));
-        s->state.last_seen = clock_wall();
-        return true;
+    for (size_t i = 0; i < p->count; i++) {
+        if (session_use(s, &p->list[i], &why) && client_directory(&s->client, &why)) {
+            log_notice("the clock has gone back from %s; the CA agrees with it",
+                       clock_print(s->state.last_seen, seen));
+            s->state.last_seen = clock_wall();
+            return true;
+        }
     }
+    s->ca = p->list;
     return failure_set(fail, FAILURE_CLOCK,
                        "this server's clock says %s, but it was %s here already, and the CA does "
                        "not confirm the new time (%s); set the clock (timedatectl set-ntp true)",
@@ -139,14 +142,14 @@ static bool ask_the_ca(struct session *s, struct failure *fail)
                        why.text);
 }
 
-static bool clock_fine(struct session *s, struct failure *fail)
+static bool clock_fine(struct session *s, const struct plan *p, struct failure *fail)
 {
     char now[CLOCK_TEXT], build[CLOCK_TEXT];
     switch (schedule_clock(clock_wall(), clock_build(), s->state.last_seen)) {
     case SCHEDULE_CLOCK_FINE:
         return true;
     case SCHEDULE_CLOCK_BACK:
-        return ask_the_ca(s, fail);
+        return ask_the_cas(s, p, fail);
     case SCHEDULE_CLOCK_WRONG:
         break;
     }
@@ -215,7 +218,7 @@ static enum job_exit certify(struct session *s, struct plan *p)
         return untouched;
     }
     look_around(s, p);
-    if (!clock_fine(s, &fail) || !order_reconcile(s, p->list, p->count, &fail))
+    if (!clock_fine(s, p, &fail) || !order_reconcile(s, p->list, p->count, &fail))
         return failed(s, p, &fail);
     look_around(s, p);
     if (p->wish != FACTS_FORCED && s->state.phase == PHASE_IDLE) {

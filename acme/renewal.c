@@ -19,15 +19,11 @@ static int64_t retry_after(const struct response *r)
                                                                                         : 0;
 }
 
-static void say(const struct ari *a, bool anew)
+static void say_window(const struct ari *a)
 {
     char start[CLOCK_TEXT], end[CLOCK_TEXT], pick[CLOCK_TEXT];
-    if (!anew)
-        return;
     log_info("the CA suggests to renew between %s and %s; picked %s", clock_print(a->start, start),
              clock_print(a->end, end), clock_print(a->pick, pick));
-    if (a->explanation)
-        log_notice("the CA explains why: %s", a->explanation);
 }
 
 static void take(struct ari *a, const struct response *r, time_t now)
@@ -42,7 +38,12 @@ static void take(struct ari *a, const struct response *r, time_t now)
     }
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = (uint64_t)clock_mono_ns();
-    say(a, ari_answer(a, &info, now, retry_after(r), random));
+    bool news =
+        info.explanation && (!a->explanation || strcmp(info.explanation, a->explanation) != 0);
+    if (ari_answer(a, &info, now, retry_after(r), random))
+        say_window(a);
+    if (news)
+        log_notice("the CA explains its suggestion: %s", a->explanation);
     renewal_info_free(&info);
 }
 
@@ -85,7 +86,9 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
                   const struct facts *facts)
 {
     struct failure fail;
-    const struct authority *ca = authority_find(list, count, s->state.issued_by);
+    /* With the state lost, it is most likely the first one's; another one says that it is not. */
+    const struct authority *ca =
+        s->state.issued_by ? authority_find(list, count, s->state.issued_by) : list;
     time_t now = facts->schedule.now;
     ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
     if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now))
