@@ -152,7 +152,7 @@ const char *schedule_words(enum schedule_answer answer)
     case SCHEDULE_GOOD:
         return "the certificate is good";
     case SCHEDULE_WAIT:
-        return "waiting after a failure";
+        return "waiting for the time of the next try";
     case SCHEDULE_RESUME:
         return "an order is under way";
     case SCHEDULE_FORCED:
