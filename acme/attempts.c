@@ -48,7 +48,8 @@ static struct ca_record *note(struct state *s, const char *directory, const stru
     struct ca_record *r = attempts_of(s, directory);
     r->failures[fail->class]++;
     r->class = fail->class;
-    if (r->failing_since == 0 || r->failing_since > now)
+    /* A wrong clock would make it long ago. */
+    if (fail->class != FAILURE_CLOCK && (r->failing_since == 0 || r->failing_since > now))
         r->failing_since = now;
     r->failed_at = now;
     r->next_try = now + schedule_delay(fail->class, r->failures[fail->class], remaining,
@@ -99,6 +100,29 @@ void attempts_succeeded(struct state *s)
     s->total = 0;
     s->class = FAILURE_NONE;
     s->next_try = 0;
+}
+
+bool attempts_forgive_clock(struct state *s, time_t now)
+{
+    if (s->class != FAILURE_CLOCK)
+        return false;
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        if (s->cas[i].class == FAILURE_CLOCK && attempts_next_try(&s->cas[i], now) > now)
+            return false;
+    }
+    s->total = 0;
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        struct ca_record *r = &s->cas[i];
+        r->failures[FAILURE_CLOCK] = 0;
+        if (r->class == FAILURE_CLOCK)
+            r->class = FAILURE_NONE;
+        for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
+            s->total += r->failures[c];
+    }
+    s->class = FAILURE_NONE;
+    s->failures = 0;
+    s->next_try = 0;
+    return true;
 }
 
 time_t attempts_next_try(const struct ca_record *r, time_t now)

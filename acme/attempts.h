@@ -39,6 +39,10 @@ void attempts_issued(struct state *s, const char *directory, time_t now);
 /* A certificate is in place: no CA counts as failing any more. */
 void attempts_succeeded(struct state *s);
 
+/* The clock is right again: what a wrong one has made us note is no failure in a row any more, once
+ * its next try is due. True when something was taken back. */
+bool attempts_forgive_clock(struct state *s, time_t now);
+
 /*
  * When this CA may be tried again, 0: at once. A stored time counts for nothing when it was
  * written later than now, or lies further ahead than its class can have asked for: then a clock

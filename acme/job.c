@@ -220,6 +220,8 @@ static enum job_exit certify(struct session *s, struct plan *p)
     look_around(s, p);
     if (!clock_fine(s, p, &fail) || !order_reconcile(s, p->list, p->count, &fail))
         return failed(s, p, &fail);
+    if (attempts_forgive_clock(&s->state, clock_wall()) && !session_save(s, &fail))
+        log_debug("%s", fail.text);
     look_around(s, p);
     if (p->wish != FACTS_FORCED && s->state.phase == PHASE_IDLE) {
         renewal_look(s, p->list, p->count, &p->facts);

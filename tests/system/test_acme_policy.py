@@ -294,6 +294,10 @@ def test_clock_that_has_gone_back(fake, make_home, at):  # noqa: F811
     fake.script = {}
     assert "the CA agrees" in home.expect(2, "issue")
     assert utc(home.state()["last_seen"]) <= utc(stamp(60))
+    assert home.state()["class"] == "clock"  # until its next try would have been due
+    home.expect(2, "run", env=at(HOUR, fake))
+    fake.clock = 0
+    assert "class" not in home.state() and home.status()["problem"]["failures_of_any_class"] == 0
     home.expect(2, "run")
 
 

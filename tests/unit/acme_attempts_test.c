@@ -123,6 +123,35 @@ static void test_a_jump_costs_one_try(void **state)
     state_free(&s);
 }
 
+static void test_a_wrong_clock_is_forgiven(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    fails(&s, FIRST, FAILURE_NETWORK, NOW - 100);
+    fails(&s, FIRST, FAILURE_CLOCK, 5 * DAY); /* in 1970 */
+    fails(&s, FIRST, FAILURE_CLOCK, 6 * DAY);
+    assert_int_equal(s.cas[0].failing_since, NOW - 100);
+    assert_int_equal(s.total, 3);
+    assert_true(attempts_forgive_clock(&s, NOW));
+    assert_int_equal(s.total, 1);
+    assert_int_equal(s.class, FAILURE_NONE);
+    assert_int_equal(s.cas[0].failures[FAILURE_CLOCK], 0);
+    assert_int_equal(s.cas[0].failures[FAILURE_NETWORK], 1);
+    assert_string_equal(s.problem, "clock"); /* stays known */
+    assert_false(attempts_forgive_clock(&s, NOW));
+    /* Not before its next try. */
+    fails(&s, FIRST, FAILURE_CLOCK, NOW);
+    assert_false(attempts_forgive_clock(&s, NOW + 60));
+    assert_true(attempts_forgive_clock(&s, NOW + 300));
+    /* Other failures are not. */
+    fails(&s, FIRST, FAILURE_NETWORK, NOW);
+    assert_false(attempts_forgive_clock(&s, NOW + DAY));
+    state_free(&s);
+    fails(&s, FIRST, FAILURE_CLOCK, NOW);
+    assert_int_equal(s.cas[0].failing_since, 0);
+    state_free(&s);
+}
+
 static void test_room(void **state)
 {
     (void)state;
@@ -165,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_the_place_of_the_oldest_is_taken),
         cmocka_unit_test(test_next_try_of_a_wrong_clock),
         cmocka_unit_test(test_a_jump_costs_one_try),
+        cmocka_unit_test(test_a_wrong_clock_is_forgiven),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_curable),
     };
