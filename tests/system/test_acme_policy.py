@@ -388,6 +388,33 @@ def test_second_ca_is_taken_after_hours_of_failures_and_left_again(two, at):
     assert home.status()["issued_by"] == first.directory
 
 
+def test_in_the_last_tenth_the_second_ca_is_taken_in_the_same_run(two, at):
+    home, first, second = two
+    first.lifetime, first.backdate, first.window = 10 * DAY, 0, (20 * DAY, 21 * DAY)
+    home.expect(0, "issue")
+    first.script["/directory"] = down
+    said = home.expect(0, "run", env=at(9 * DAY + HOUR, first, second))
+    assert "the certificate expires soon" in said and "trying the other CA" in said
+    assert home.status()["issued_by"] == second.directory
+    assert sum(r.path.startswith("/ari/") for r in first.seen) == 1  # not asked again in such a hurry
+
+
+def test_state_of_the_first_version_is_taken_over(fake, make_home):  # noqa: F811
+    """An order is under way: it is gone on with, and what was noted then still counts."""
+    home = make_home(fake)
+    fake.script["/finalize"] = lambda ca, r: Answer(503, problem("serverInternal", "later"), {"Retry-After": "600"})
+    home.expect(1, "issue")
+    new = home.state()
+    assert new["schema"] == 2 and new["phase"] == "finalizing"
+    old = {key: new[key] for key in ("phase", "directory", "domain", "order", "failures", "class", "failed_at",
+                                     "next_try", "problem_type", "problem")}
+    (home.certs / "order.json").write_text(json.dumps({"schema": 1, **old}))
+    fake.script = {}
+    assert "nothing to do before" in home.expect(2, "run")
+    home.expect(0, "issue")
+    assert len(fake.orders) == 1 and home.state()["schema"] == 2
+
+
 def test_ca_that_is_no_longer_configured(two):
     home, first, second = two
     first.script["/order"] = down
