@@ -21,7 +21,7 @@
 /* What stands in a generation, judged. */
 struct generation {
     unsigned number;
-    bool usable; /* whole, key and leaf fit each other and the domain (dates are not judged) */
+    bool usable; /* whole; key, leaf and domain fit, signatures hold (dates are not judged) */
     struct chain_facts facts; /* valid when usable, otherwise all 0 */
     struct fault why;         /* why it is not usable */
 };

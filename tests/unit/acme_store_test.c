@@ -185,6 +185,44 @@ static void test_challenge(void **state)
     buf_free(&b);
 }
 
+/* A generation of a leaf and its CA; signed: by that CA, not by another one of the same name. */
+static unsigned make_chain(struct place *p, bool is_signed)
+{
+    struct fault f;
+    struct buf chain, pem;
+    unsigned n;
+    time_t now = clock_wall();
+    struct pki ca = pki_ca(NULL, now - 90 * DAY, now + 90 * DAY);
+    struct pki false_ca = {.key = pki_key(), .cert = ca.cert};
+    EVP_PKEY *key = pki_key();
+    X509 *leaf = pki_cert(is_signed ? &ca : &false_ca, key, NAME, now - DAY, now + DAY);
+    buf_init(&chain, CHAIN_BYTES_MAX);
+    buf_init(&pem, CHAIN_BYTES_MAX);
+    pki_append(&chain, leaf);
+    pki_append(&chain, ca.cert);
+    assert_true(key_to_pem(key, &pem, &f));
+    assert_true(generation_create(&p->store, &chain, &pem, &n, &f));
+    buf_free(&chain);
+    buf_wipe(&pem);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(false_ca.key);
+    pki_free(&ca);
+    return n;
+}
+
+static void test_signatures_count(void **state)
+{
+    struct place *p = *state;
+    struct generation g;
+    generation_read(&p->store, make_chain(p, true), NAME, &g);
+    assert_true(g.usable);
+    generation_read(&p->store, make_chain(p, false), NAME, &g);
+    assert_false(g.usable);
+    assert_int_equal(g.facts.not_after, 0);
+    assert_non_null(strstr(g.why.text, "not signed"));
+}
+
 /* --- Generations ------------------------------------------------------------------------------ */
 
 static unsigned make(struct place *p, const char *name, time_t until, bool fitting_key)
@@ -313,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
         cmocka_unit_test_setup_teardown(test_best, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_signatures_count, setup, teardown),
         cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
         cmocka_unit_test(test_names),
     };
