@@ -63,6 +63,18 @@ void attempts_put_off(struct state *s, const char *directory, const struct failu
     note(s, directory, fail, now, remaining, 0);
 }
 
+void attempts_heed(struct state *s, const char *directory, const struct failure *fail, time_t now,
+                   int64_t remaining)
+{
+    struct ca_record *r = attempts_of(s, directory);
+    time_t until = now + schedule_heed(fail->class, remaining, fail->retry_after);
+    if (until <= now || until <= attempts_next_try(r, now))
+        return;
+    r->class = fail->class;
+    r->failed_at = now;
+    r->next_try = until;
+}
+
 void attempts_failed(struct state *s, const char *directory, const struct failure *fail, time_t now,
                      int64_t remaining, uint32_t random)
 {

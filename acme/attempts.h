@@ -33,6 +33,11 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
 void attempts_put_off(struct state *s, const char *directory, const struct failure *fail,
                       time_t now, int64_t remaining);
 
+/* A CA that has answered something else than an order with Retry-After is left in peace for so
+ * long, as schedule_delay bounds it; its failures are not counted. */
+void attempts_heed(struct state *s, const char *directory, const struct failure *fail, time_t now,
+                   int64_t remaining);
+
 /* This CA has issued a certificate, whatever becomes of it: it counts for its limits. */
 void attempts_issued(struct state *s, const char *directory, time_t now);
 

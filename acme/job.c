@@ -41,14 +41,26 @@ static void look_around(const struct session *s, struct plan *p)
 
 /* --- What is due ------------------------------------------------------------------------------ */
 
+static bool asked_to_wait(const struct session *s, time_t now)
+{
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        if (s->state.cas[i].directory && attempts_next_try(&s->state.cas[i], now) > now)
+            return true;
+    }
+    return false;
+}
+
 static void say_nothing_to_do(const struct session *s, const struct schedule_facts *facts,
                               enum schedule_answer answer)
 {
     char first[CLOCK_TEXT], second[CLOCK_TEXT];
     if (answer == SCHEDULE_WAIT && s->state.class == FAILURE_NONE)
-        log_notice("nothing to do before %s: the CA has given five certificates in seven days, and "
-                   "may refuse another; `derp-acme issue` tries at once",
-                   clock_print(facts->next_try, first));
+        log_notice("nothing to do before %s: %s; `derp-acme issue` tries at once",
+                   clock_print(facts->next_try, first),
+                   asked_to_wait(s, facts->now)
+                       ? "the CA has asked to come later"
+                       : "the CA has given five certificates in seven days, and may refuse "
+                         "another");
     else if (answer == SCHEDULE_WAIT)
         log_notice("nothing to do before %s: the last try failed (%s: %s); "
                    "`derp-acme issue` tries at once",
@@ -225,11 +237,14 @@ static enum job_exit certify(struct session *s, struct plan *p)
     if (attempts_forgive_clock(&s->state, clock_wall()) && !session_save(s, &fail))
         log_debug("%s", fail.text);
     look_around(s, p);
-    if (p->wish != FACTS_FORCED && s->state.phase == PHASE_IDLE) {
+    enum schedule_answer answer = schedule_decide(&p->facts.schedule);
+    /* A window may have moved since it was asked for. A CA that gave no answer then need not give
+     * one now; and what is due anyway needs no suggestion. */
+    if (answer == SCHEDULE_GOOD || (answer == SCHEDULE_ARI && s->state.ari.failures == 0)) {
         renewal_look(s, p->list, p->count, &p->facts);
         look_around(s, p);
+        answer = schedule_decide(&p->facts.schedule);
     }
-    enum schedule_answer answer = schedule_decide(&p->facts.schedule);
     if (answer == SCHEDULE_GOOD || answer == SCHEDULE_WAIT) {
         say_nothing_to_do(s, &p->facts.schedule, answer);
         if (answer == SCHEDULE_GOOD)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "acme/attempts.h"
 #include "acme/header.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -47,37 +48,45 @@ static void take(struct ari *a, const struct response *r, time_t now)
     renewal_info_free(&info);
 }
 
-static void ask(struct client *c, struct ari *a, time_t now)
+/* No answer. What the CA asks for then holds for orders, too. */
+static void none(struct session *s, const struct facts *facts, const char *directory,
+                 const struct failure *fail)
+{
+    time_t now = facts->schedule.now;
+    log_info("the CA does not tell when to renew: %s", fail->text);
+    ari_no_answer(&s->state.ari, now, fail->retry_after);
+    attempts_heed(&s->state, directory, fail, now, facts->remaining);
+}
+
+static void ask(struct session *s, const struct facts *facts, struct client *c)
 {
     struct response r = {0};
     struct failure fail;
+    struct ari *a = &s->state.ari;
     const char *base = c->directory.renewal_info;
     /* RFC 9773 4.1: the base URL, a slash, the certID. */
     const char *slash = base[0] && base[strlen(base) - 1] == '/' ? "" : "/";
     char *url = mem_printf("%s%s%s", base, slash, a->cert_id);
     if (client_get(c, url, &r, &fail)) {
-        take(a, &r, now);
+        take(a, &r, facts->schedule.now);
     } else {
-        log_info("the CA does not tell when to renew: %s", fail.text);
-        ari_no_answer(a, now, fail.retry_after);
+        none(s, facts, c->url, &fail);
     }
     free(url);
     response_free(&r);
 }
 
-static void look(struct session *s, const struct authority *ca, time_t now)
+static void look(struct session *s, const struct facts *facts, const struct authority *ca)
 {
     struct client c;
     struct failure fail;
-    struct ari *a = &s->state.ari;
     if (!client_open(&c, ca->directory, ca->ca_file, &fail) || !client_directory(&c, &fail)) {
-        log_info("the CA cannot be asked when to renew: %s", fail.text);
-        ari_no_answer(a, now, fail.retry_after);
+        none(s, facts, ca->directory, &fail);
     } else if (!c.directory.renewal_info) {
         log_debug("the CA does not suggest when to renew");
-        ari_no_answer(a, now, NOT_OFFERED);
+        ari_no_answer(&s->state.ari, facts->schedule.now, NOT_OFFERED);
     } else {
-        ask(&c, a, now);
+        ask(s, facts, &c);
     }
     client_close(&c);
 }
@@ -91,14 +100,15 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
         s->state.issued_by ? authority_find(list, count, s->state.issued_by) : list;
     time_t now = facts->schedule.now;
     ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
-    if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now))
+    if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now) ||
+        attempts_next_try(attempts_find(&s->state, ca->directory), now) > now)
         return;
     /* Without a disk that takes the answer it would be asked for at each run. */
     if (!session_save(s, &fail)) {
         log_warning("%s", fail.text);
         return;
     }
-    look(s, ca, now);
+    look(s, facts, ca);
     if (!session_save(s, &fail))
         log_warning("%s", fail.text);
 }

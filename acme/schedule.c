@@ -69,6 +69,16 @@ static int64_t hurry(int64_t remaining)
     return remaining < 0 ? min(DAY, max(HOUR, -remaining / 8)) : DAY;
 }
 
+int64_t schedule_heed(enum failure_class class, int64_t remaining, int64_t retry_after)
+{
+    /* The CA's word counts more than our hurry, within reason: a limit is a limit, but an answer
+     * that is no limit may come from a proxy that knows nothing of certificates. */
+    int64_t heard = schedule_longest(class);
+    if (!is_limit(class) && remaining != 0)
+        heard = min(heard, max(HOUR, hurry(remaining)));
+    return max(0, min(retry_after, heard));
+}
+
 int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t remaining,
                        int64_t retry_after, uint32_t random)
 {
@@ -78,12 +88,7 @@ int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t rema
     wait = min(wait, hurry(remaining));
     wait -= (int64_t)((uint64_t)(wait / 4) * random >> 32);
     wait = max(wait, rule->least);
-    /* The CA's word counts more than our hurry, within reason: a limit is a limit, but an answer
-     * that is no limit may come from a proxy that knows nothing of certificates. */
-    int64_t heard = schedule_longest(class);
-    if (!is_limit(class) && remaining != 0)
-        heard = min(heard, max(HOUR, hurry(remaining)));
-    return max(wait, min(retry_after, heard));
+    return max(wait, schedule_heed(class, remaining, retry_after));
 }
 
 /* --- The clock -------------------------------------------------------------------------------- */

@@ -38,6 +38,9 @@ time_t schedule_emergency_at(time_t not_before, time_t not_after);
 int64_t schedule_delay(enum failure_class class, unsigned failures, int64_t remaining,
                        int64_t retry_after, uint32_t random);
 
+/* What of a CA's Retry-After counts after a failure of a class: schedule_delay never waits less. */
+int64_t schedule_heed(enum failure_class class, int64_t remaining, int64_t retry_after);
+
 /* The longest wait that schedule_delay gives for a class. */
 int64_t schedule_longest(enum failure_class class);
 

@@ -159,6 +159,24 @@ def test_no_answer_is_no_failure(fake, make_home, at, what):  # noqa: F811
     assert "due for renewal" in home.expect(1, "run", env={**at(61 * DAY), "SHIM_CLOCK": str(61 * DAY)})
 
 
+def test_retry_after_at_renewal_info_holds_for_orders_too(fake, make_home, at):  # noqa: F811
+    """And that of an order for questions: the CA is left in peace."""
+    home = make_home(fake)
+    fake.window = info(8 * HOUR - 60, 9 * HOUR)
+    home.expect(0, "issue")
+    fake.script["/directory"] = lambda ca, r: Answer(503, problem("serverInternal", "later"), {"Retry-After": "4000"})
+    seen = len(fake.seen)
+    assert "does not tell when to renew" in home.expect(2, "run", env=at(7 * HOUR, fake))
+    assert "the CA has asked to come later" in home.expect(2, "run", env=at(8 * HOUR, fake))
+    assert len(fake.seen) == seen + 1
+    home.expect(1, "run", env=at(8 * HOUR + 600, fake))
+    assert len(fake.seen) == seen + 2  # what is due needs no suggestion
+    home.expect(2, "run", env=at(9 * HOUR, fake))
+    assert len(fake.seen) == seen + 2
+    fake.script = {}
+    home.expect(0, "run", env=at(10 * HOUR, fake))
+
+
 def test_backstop_counts_more_than_a_late_window(fake, make_home, at):  # noqa: F811
     fake.lifetime, fake.backdate = 160 * HOUR, 0
     home = make_home(fake)

@@ -152,6 +152,30 @@ static void test_a_wrong_clock_is_forgiven(void **state)
     state_free(&s);
 }
 
+static void test_retry_after_of_other_answers(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    struct failure fail;
+    failure_set(&fail, FAILURE_OVERLOAD, "busy");
+    attempts_heed(&s, FIRST, &fail, NOW, 30 * DAY);
+    assert_int_equal(attempts_next_try(attempts_find(&s, FIRST), NOW),
+                     0); /* it asked for nothing */
+    fail.retry_after = 3000;
+    attempts_heed(&s, FIRST, &fail, NOW, 30 * DAY);
+    const struct ca_record *r = attempts_find(&s, FIRST);
+    assert_int_equal(attempts_next_try(r, NOW), NOW + 3000);
+    assert_int_equal(r->failures[FAILURE_OVERLOAD], 0);
+    assert_int_equal(s.class, FAILURE_NONE);
+    fail.retry_after = 60; /* less than what holds already */
+    attempts_heed(&s, FIRST, &fail, NOW + 1, 30 * DAY);
+    assert_int_equal(attempts_next_try(r, NOW + 1), NOW + 3000);
+    fail.retry_after = 90 * DAY; /* within reason */
+    attempts_heed(&s, FIRST, &fail, NOW, 80 * HOUR);
+    assert_int_equal(attempts_next_try(r, NOW), NOW + 4 * HOUR);
+    state_free(&s);
+}
+
 static void test_room(void **state)
 {
     (void)state;
@@ -195,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_next_try_of_a_wrong_clock),
         cmocka_unit_test(test_a_jump_costs_one_try),
         cmocka_unit_test(test_a_wrong_clock_is_forgiven),
+        cmocka_unit_test(test_retry_after_of_other_answers),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_curable),
     };
