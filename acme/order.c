@@ -353,16 +353,8 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
         session_drop_order(s, &ignored);
 }
 
-/* A record that an earlier run could not take away is tried again, unless it serves still. */
-static void tidy(struct session *s)
-{
-    if (s->state.hook_name && s->state.phase != PHASE_AUTHORIZING)
-        publish_withdraw(s);
-}
-
 bool order_drive(struct session *s, struct failure *fail)
 {
-    tidy(s);
     do {
         while (!advance(s, fail)) {
             if (start_over(s, fail))
@@ -388,11 +380,19 @@ bool order_rehearse(struct session *s, struct failure *fail)
     return ok;
 }
 
+/* A record that an earlier run could not take away is tried again, unless it serves still. */
+static void tidy(struct session *s)
+{
+    if (s->state.hook_name && s->state.phase != PHASE_AUTHORIZING)
+        publish_withdraw(s);
+}
+
 bool order_reconcile(struct session *s, const struct authority *list, size_t count,
                      struct failure *fail)
 {
     const struct state *state = &s->state;
     const struct authority *ca = authority_find(list, count, state->directory);
+    tidy(s);
     if (state->phase == PHASE_IDLE ||
         (ca && same(state->domain, s->config->domain) && same(state->profile, ca->profile)))
         return true;

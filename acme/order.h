@@ -19,8 +19,9 @@ bool order_drive(struct session *s, struct failure *fail);
 /* Orders, lets the CA validate, and leaves the order at that: for a trial session. */
 bool order_rehearse(struct session *s, struct failure *fail);
 
-/* Forgets an order that was made for another domain or profile than configured now, or for a CA
- * that is not in the list. */
+/* Takes back what an earlier run could not (a TXT record), unless it serves still. Forgets an order
+ * that was made for another domain or profile than configured now, or for a CA that is not in the
+ * list. */
 bool order_reconcile(struct session *s, const struct authority *list, size_t count,
                      struct failure *fail);
 
