@@ -6,6 +6,7 @@ import http.server
 import json
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -15,7 +16,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, world)  # noqa: F401
+from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, shim,  # noqa: F401
+                       world)
 from fake_acme import CUT, Answer, b64, problem
 from pebble import ADDRESS, ROOT, Gate, Process, accepts, free_port, new_pebble, wait_for
 
@@ -267,6 +269,24 @@ def test_dns_01_killed_after_present(recent_home):
     home.expect(0, "issue")
     assert ["cleanup", f"_acme-challenge.{DOMAIN}", first] in calls(home)
     assert "hook_name" not in home.state()
+
+
+def test_dns_01_killed_at_each_change_of_the_disk(recent_home, shim, tmp_path):  # noqa: F811
+    """Whatever was presented is taken away in the end."""
+    home = dns_home(recent_home)
+    home.expect(0, "issue")
+    count = tmp_path / "count"
+    home.expect(0, "renew", env={"LD_PRELOAD": shim, "SHIM_COUNT": str(count)})
+    steps = int(count.read_text())
+    assert steps >= 12
+    for step in range(0, steps, 2):
+        if home.acme("renew", env={"LD_PRELOAD": shim, "SHIM_KILL": str(step)}).returncode == -signal.SIGKILL:
+            home.expect(2 if home.state()["phase"] == "idle" else 0, "run")
+        assert home.usable() and "hook_name" not in home.state(), step
+        seen = calls(home)
+        presented = {c[2] for c in seen if c[0] == "present"}
+        assert presented == {c[2] for c in seen if c[0] == "cleanup"}, step
+        assert seen[-1][0] == "cleanup", step
 
 
 def test_dns_01_cleanup_that_fails_is_tried_again(recent_home):
