@@ -699,6 +699,18 @@ def test_caa(recent_home):
         home.dns.set("clear-caa", {"host": f"{DOMAIN}."})
 
 
+def test_caa_and_rollover_with_two_cas(recent_home, make_pebble):  # noqa: F811
+    home = recent_home()
+    second = make_pebble(home.port, program=new_pebble()[0])
+    home.configure(**{"fallback-directory": second.directory, "fallback-ca-file": second.ca_file})
+    first = json.loads(home.acme("caa", "--json").stdout)["authorities"]
+    assert [a["directory"] for a in first] == [home.ca.directory, second.directory]
+    assert all(len(a["records"]) == 1 for a in first)
+    assert home.expect(0, "rollover").count("has another key") == 2
+    assert json.loads(home.acme("caa", "--json").stdout)["authorities"] == first  # the records hold
+    home.expect(0, "issue")
+
+
 def test_caa_without_the_ca(fake, make_home):  # noqa: F811
     home = make_home(fake)
     fake.stop()
