@@ -143,7 +143,7 @@ static bool ask_the_cas(struct session *s, const struct plan *p, struct failure 
             log_notice("the clock has gone back from %s; the CA agrees with it",
                        clock_print(s->state.last_seen, seen));
             s->state.last_seen = clock_wall();
-            return true;
+            return session_save(s, fail);
         }
     }
     s->ca = p->list;
