@@ -70,7 +70,7 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .DEFAULT_GOAL := all
 .PHONY: all check coverage demo deb deb-arm64 install lint format fuzz help deps clean unit test-programs
-.PHONY: model bench bench-quick
+.PHONY: model bench bench-quick check-years
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -132,6 +132,17 @@ $(B)/model/model: $(call obj,$(wildcard tests/model/*.c)) $(B)/libderp.a $(B)/li
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(libs-derpd) $(libs-base)
 model: $(B)/model/model ## Random clients against a model of the rules: MODEL_SEEDS=1-10, MODEL_STEPS
 	$(Q)$< --seeds $(MODEL_SEEDS) --steps $(MODEL_STEPS)
+
+# --- Two simulated years: docs/OPERATIONS.md. The same program, built before they begin -----------
+$(B)/years/clock.o: base/clock.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(INC) $(CPPFLAGS) $(CFLAGS) -UDERP_RELAY_BUILD_TIME -DDERP_RELAY_BUILD_TIME=1796083200 -c $< -o $@
+$(B)/years/derp-acme: $(B)/years/clock.o $(call obj,acme/main.c) $(foreach l,$(archives-derp-acme),$(B)/lib$(l).a)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(libs-derp-acme) $(libs-base)
+YEARS_SEEDS ?= 1-200
+check-years: $(B)/years/derp-acme ## Two simulated years of the ACME client, YEARS_SEEDS=1-200 times
+	$(Q)$(PYTHON) tests/years/years.py --program $< --seeds $(YEARS_SEEDS) --table
 
 # --- Benchmarks: docs/PERFORMANCE.md ------------------------------------------------------------
 $(B)/bench/derp-load: $(call obj,$(wildcard tests/bench/load/*.c)) $(B)/libderp.a $(B)/libbase.a
