@@ -176,6 +176,9 @@ class Ca:
         order.certificate = cert.public_bytes(serialization.Encoding.PEM).decode() + self.root_pem
         order.status = "valid"
         self.counts["certificates"] += 1
+        if not order.exempt:
+            for name in ("certificates of a domain", "certificates of a name set"):
+                self.limits[name].take(self.now())
         self.limits["consecutive failures"].reset()
         if order.replaces:
             self.issued[order.replaces].replaced = True
@@ -250,10 +253,11 @@ class Ca:
                 old.told = True
                 return old
         if not exempt:
-            for name, wait in (("orders", HOUR), ("certificates of a domain", 12 * HOUR),
-                               ("certificates of a name set", 34 * HOUR)):
-                if not self.limits[name].take(now):
+            for name, wait in (("certificates of a domain", 12 * HOUR), ("certificates of a name set", 34 * HOUR)):
+                if not self.limits[name].room(now):  # taken when one is issued
                     self.limit(name, wait)
+            if not self.limits["orders"].take(now):
+                self.limit("orders", HOUR)
         if not self.limits["failed validations"].room(now):
             self.limit("failed validations", 12 * 60)
         if not self.limits["consecutive failures"].room(now):

@@ -13,6 +13,7 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></ht
 class Fault:
     name = ""
     blocks = True  # while it lasts no certificate can be got: the CA is not usable
+    most = 1000 * DAY
 
     def begin(self, w):
         pass
@@ -50,7 +51,7 @@ class CutOnce(Fault):
         self.cut = set()
 
     def after(self, w, ca, r, answer):
-        key = (r.what, r.payload is None, len(ca.orders))
+        key = (r.what, r.payload is None)
         if key in self.cut or r.what in ("/directory", "/nonce"):
             return answer
         self.cut.add(key)
@@ -303,6 +304,7 @@ class ClockJump(Fault):
 class Lost(Fault):
     """Something is gone from our disk, at once; the rest of the time shows what becomes of it."""
     blocks = False
+    most = DAY
 
     def __init__(self, what):
         self.what, self.name = what, f"lost: {what}"

@@ -93,7 +93,7 @@ class Machine:
         self.folder, self.certs, self.unit = folder, folder / "certs", unit
         self.on = self.awake = True
         self.pid, self.killed = None, False
-        self.runs = 0
+        self.runs, self.checked = 0, None
         self.relay = Relay(self, ports.temporary)
         self.config = folder / "derp.conf"
         self.ports = ports
@@ -173,8 +173,10 @@ class Machine:
 
     def link_is_good(self):
         """`current` leads to a whole pair: chain and key belong together. Whatever happened, at any instant."""
-        if not os.path.lexists(self.certs / "current"):
+        signature = self.relay.signature()
+        if not os.path.lexists(self.certs / "current") or (signature and signature == self.checked):
             return None
+        self.checked = signature
         try:
             folder = self.certs / "current"
             leaf = x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes())

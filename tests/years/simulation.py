@@ -17,6 +17,9 @@ from wire import A, CAA, caa_record
 
 BEGIN = utc(2026, 12, 20)
 ADDRESS, ELSEWHERE = bytes([203, 0, 113, 10]), bytes([198, 51, 100, 7])
+RESTARTS = 6         # in a row, a minute from each other, with the same words
+ORDERS_IN_A_RUN = 3  # each beyond the first needs a reason: another was lost, or is of no use
+NUMBER = re.compile(r"\d+|[0-9a-f]{16}")
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 PREFIX = "urn:ietf:params:acme:error:"
 
@@ -31,10 +34,9 @@ class Episode:
     def __init__(self, w, name):
         self.name, self.begin, self.end = name, w.clock.now(), None
         self.before = dict(w.ca.counts)
-        self.tries = self.counted = 0
-        self.due = False        # a renewal was due while it lasted
-        self.healed = None      # seconds from its end to the renewal that was due
-        self.left = None        # of the lifetime, when that came: a fraction
+        self.failed = 0         # runs while it lasted
+        self.healed = None      # seconds from its end until a run found, or made, all well
+        self.left = None        # of the lifetime then: a fraction
         self.longest = 0        # seconds between two tries
         self.last_try = None
 
@@ -200,13 +202,9 @@ class Simulation:
             return  # gone back
         left = (old.end - now) / (old.end - old.begin) if old else 0
         self.renewals += 1
-        if old:
+        if old and (left > 0 or self.promise.owed_since):  # else nobody could have
             self.least_left = min(self.least_left, left)
         self.note("renewed", f"order {self.leaf.order.number}; {left:.0%} of the former lifetime was left")
-        for episode in self.episodes:
-            if episode.due and episode.left is None:
-                episode.left = left
-                episode.healed = max(0, now - (episode.end or now))
         self.promise = Promise(renewal_due(self.leaf.begin, self.leaf.end), self.leaf.end)
         self.plan()
 
@@ -227,41 +225,46 @@ class Simulation:
         self.tick_at = self.clock.now() + self.unit.after_boot
 
     def tick(self):
-        code, changed = self.start()
-        now = self.clock.now()
+        code, now = self.start(), self.clock.now()
         if not (self.machine.on and self.machine.awake):
             return
         if code in (0, 2):
             self.next_tick(None if self.every_tick or code == 0 else self.interesting())
             return
         self.next_tick()
-        if self.repeats < 5 or changed:
+        if self.repeats <= RESTARTS:  # else it says the same each minute: one an hour will do
             self.tick_at = min(self.tick_at, now + self.unit.restart)
 
     def interesting(self):
-        """derp-acme has said that there is nothing to do. The wall clock's time, three hours before anything may
+        """derp-acme has said that there is nothing to do. The wall clock's time, an hour before anything may
         change: what it says itself and has noted, or the world's next event. The ticks until then are left out."""
         wall, skew = self.clock.wall(), self.shared.skew / 1e9
         state = self.machine.state()
         text = self.said + " ".join(str(v) for v in state.values())
         future = [t for t in map(parse, STAMP.findall(text)) if t > wall]
-        if self.active or self.kill_plan or not future or state.get("phase", "idle") != "idle":
+        if not future:
             return None
         event = self.events[0][0] + skew if self.events else wall
-        return max(wall, min(min(future) - 3 * HOUR, event))
+        return max(wall, min(min(future) - self.unit.period, event))
 
     def start(self):
-        """Starts derp-acme as the timer does: (exit code, whether it reached the CA)."""
+        """Starts derp-acme as the timer does; its exit code."""
         self.requests, plan = 0, self.kill_plan
         kill_at = plan[1] if plan and plan[0] == "disk" else -1
-        before = self.clock.now()
+        before, orders = self.clock.now(), self.ca.counts["orders"]
+        left = (self.promise.end - before) / (self.leaf.end - self.leaf.begin) if self.leaf else None
         code, text = self.machine.acme("run", kill_at=kill_at)
         self.machine.runs += 1
         self.look_after(code)
-        self.repeats = self.repeats + 1 if (code, text) == (self.repeats and self.former) and not self.requests else 0
-        self.former = (code, text)
-        self.said = text
-        if code != 2 or self.requests or plan:
+        said = (code, NUMBER.sub("#", text))
+        self.repeats = self.repeats + 1 if said == self.former and code not in (0, 2) else 0
+        if self.repeats == RESTARTS and self.requests:
+            self.problem("asks the CA each minute")
+        self.former, self.said = said, text
+        made = self.ca.counts["orders"] - orders
+        if made > ORDERS_IN_A_RUN:
+            self.problem(f"{made} orders in one run")
+        if code != 2 or self.requests:
             self.note("run", f"exit {code}, {self.requests} requests, {self.clock.now() - before:.1f} s")
             for line in text.split("\n") if self.repeats < 2 else ["(as before)"]:
                 self.note("", line)
@@ -272,8 +275,8 @@ class Simulation:
             self.problem(f"derp-acme ended with {code}")
         elif plan and code == 0:
             self.kill_plan = None
-        self.count_try(code, before)
-        return code, self.requests > 0
+        self.count_try(code, before, left)
+        return code
 
     def look_after(self, code):
         """What must hold whenever derp-acme has ended, or was killed."""
@@ -285,15 +288,20 @@ class Simulation:
         if issued:
             issued.order.fetched = True
 
-    def count_try(self, code, when):
+    def count_try(self, code, when, left):
+        state = self.machine.state()
+        well = code == 0 or (code == 2 and parse(state.get("next_try", "1970-01-01T00:00:00Z")) <= self.clock.wall())
         for episode in self.episodes:
-            if episode.end is not None or (code == 2 and not self.requests):
+            if episode.healed is not None:
                 continue
-            episode.tries += 1
-            if episode.last_try:
-                episode.longest = max(episode.longest, when - episode.last_try)
-            episode.last_try = when
-            episode.due = True
+            if episode.end is None and (code != 2 or self.requests):
+                if episode.last_try:
+                    episode.longest = max(episode.longest, when - episode.last_try)
+                episode.last_try = when
+                episode.failed += code not in (0, 2)
+            if well and episode.failed:
+                episode.healed = max(0, when - (episode.end or when))
+                episode.left = left
 
     # --- What happens -----------------------------------------------------------------------------
 
@@ -304,6 +312,7 @@ class Simulation:
         episode = Episode(self, fault.name)
         self.active.append(fault)
         self.episodes.append(episode)
+        seconds = min(seconds, fault.most)
         self.note("fault", f"{fault.name}, for {words(seconds)}")
         self.at(self.clock.now() + seconds, self.fault_end, fault, episode)
 

@@ -162,6 +162,8 @@ class RelayPort:
     def serve(self, raw):
         relay = self.world.machine.relay
         relay.look()
+        if relay.stubborn:  # and slow: fewer looks of derp-acme's until it gives up
+            self.world.clock.pass_time(1.5)
         with relay.context.wrap_socket(raw, server_side=True) as tls, tls.makefile("rb") as stream:
             head = read_head(stream)
             if head is None:

@@ -109,18 +109,19 @@ def table(summaries):
     for s in summaries:
         for e in s.episodes:
             rows.setdefault(e.name, []).append(e)
-    print("\n| Fault | Times (at a renewal) | Tries | Longest wait | Orders | Failed validations | Renewed after its end: "
-          "median, longest | Least of the lifetime left |\n|---|---|---|---|---|---|---|---|")
+    print("\n| Fault | Times | Failed runs | Longest wait | Orders | Failed validations | Well after its end: median, "
+          "longest | Least of the lifetime left |\n|---|---|---|---|---|---|---|---|")
     for name, episodes in sorted(rows.items()):
-        hit = [e for e in episodes if e.due]
+        hit = [e for e in episodes if e.failed]
         healed = [e.healed for e in hit if e.healed is not None]
         left = [e.left for e in hit if e.left is not None]
-        spent = {k: sum(e.after[k] - e.before[k] for e in hit) for k in ("orders", "failed validations")}
-        print(f"| {name} | {len(episodes)} ({len(hit)}) | {sum(e.tries for e in hit)} "
-              f"| {simulation.words(max((e.longest for e in hit), default=0))} | {spent['orders']} "
+        spent = {k: sum(e.after[k] - e.before[k] for e in episodes) for k in ("orders", "failed validations")}
+        words = simulation.words
+        print(f"| {name} | {len(episodes)} | {sum(e.failed for e in hit)} "
+              f"| {words(max((e.longest for e in hit), default=0)) if hit else '–'} | {spent['orders']} "
               f"| {spent['failed validations']} "
-              f"| {simulation.words(statistics.median(healed)) if healed else '–'}, "
-              f"{simulation.words(max(healed)) if healed else '–'} | {f'{min(left):.0%}' if left else '–'} |")
+              f"| {f'{words(statistics.median(healed))}, {words(max(healed))}' if healed else '–'} "
+              f"| {f'{min(left):.0%}' if left else '–'} |")
 
 
 def summary(summaries):
