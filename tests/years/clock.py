@@ -39,6 +39,11 @@ class Clock:
         return (self.shared.world + self.shared.skew) / SECOND
 
     def pass_time(self, seconds, awake=True):
-        self.shared.world += seconds * SECOND
+        ns = round(seconds * SECOND)
+        self.shared.world += ns
         if awake:
-            self.shared.mono += seconds * SECOND
+            self.shared.mono += ns
+
+    def settle(self):
+        """On to a whole ten seconds: how long a run took depends a little on this machine, and nothing after it may."""
+        self.pass_time(10 - self.shared.world % (10 * SECOND) / SECOND)

@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #define SECOND    1000000000LL
-#define LOOK_COST 10000LL /* ns that pass with each look at the clock, so that it always goes on */
+#define LOOK_COST 100LL /* ns that pass with each look at the clock, so that it always goes on */
 
 enum disk { DISK_GOOD, DISK_FULL, DISK_READ_ONLY };
 
@@ -145,7 +145,7 @@ unsigned sleep(unsigned s)
 /* --- Waiting for others ----------------------------------------------------------------------- */
 
 /* Answers are on this machine, hence quick; when nobody will answer, the wait is over at once. */
-#define STALLED_MS 2
+#define STALLED_MS 1
 
 int poll(struct pollfd *fds, nfds_t n, int ms)
 {

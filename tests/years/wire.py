@@ -103,6 +103,7 @@ class CaPort:
 
     def __init__(self, folder):
         self.world = None
+        self.lock, self.stalled = threading.Lock(), 0
         files = self_signed(folder, "ca", addresses=[HOST])
         self.ca_file = files[0]
         self.good = server_context(files)
@@ -127,12 +128,18 @@ class CaPort:
 
     def wait_for_close(self, sock):
         """Nobody answers: the client's clock runs until it gives up."""
-        self.world.shared.stall = 1
+        self.stall(1)
         try:
             while sock.recv(65536):
                 pass
         finally:
-            self.world.shared.stall = 0
+            self.stall(-1)
+
+    def stall(self, more):
+        """More or fewer connections on which nobody answers: while there are some, waits of derp-acme are short."""
+        with self.lock:
+            self.stalled += more
+            self.world.shared.stall = self.stalled
 
     def respond(self, tls, stream, line, headers):
         method, path = line[0], line[1]
@@ -163,7 +170,7 @@ class RelayPort:
         relay = self.world.machine.relay
         relay.look()
         if relay.stubborn:  # and slow: fewer looks of derp-acme's until it gives up
-            self.world.clock.pass_time(1.5)
+            self.world.clock.pass_time(2.5)
         with relay.context.wrap_socket(raw, server_side=True) as tls, tls.makefile("rb") as stream:
             head = read_head(stream)
             if head is None:
