@@ -26,7 +26,8 @@ class Unit:
         service = (folder / "derp-acme.service").read_text()
         assert "OnCalendar=hourly\n" in timer and "Persistent=true\n" in timer, "another rhythm: teach machine.py"
         self.after_boot = self.seconds(timer, "OnActiveSec")
-        self.random = self.seconds(timer, "RandomizedDelaySec") + 60  # AccuracySec's default
+        self.random = self.seconds(timer, "RandomizedDelaySec")
+        assert "FixedRandomDelay=true\n" in timer and "AccuracySec=1s\n" in timer
         assert "Restart=on-failure\n" in service and "SuccessExitStatus=2\n" in service
         self.restart = self.seconds(service, "RestartSec")
         self.period = 3600

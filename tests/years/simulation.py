@@ -52,11 +52,13 @@ class Simulation:
         self.end = self.begin + (days or (100 if short else 731)) * DAY
         self.clock = Clock(self.shared, self.begin)
         self.every_tick = every_tick
+        self.delay = self.random.uniform(0, unit.random)  # FixedRandomDelay: this machine's minute
         self.network, self.dns_state, self.reach = "good", "good", None
         self.active, self.episodes, self.log = [], [], []
         self.events, self.order = [], itertools.count()
         self.deck = faults.deck(self.random)
         self.kill_plan, self.requests = None, 0
+        self.attentive = False  # no question to the CA about renewal is left out
         self.failed = self.excused = 0.0
         self.problems = []
         self.renewals, self.least_left = 0, 1.0
@@ -215,7 +217,7 @@ class Simulation:
         """The timer's next elapse, in the world's time: by the wall clock of our server."""
         wall = self.clock.wall() if soonest is None else soonest
         period = self.unit.period
-        hour = (wall // period + 1) * period + self.random.uniform(0, self.unit.random)
+        hour = (wall // period + 1) * period + self.delay
         self.tick_at = math.ceil(max(hour - self.shared.skew / 1e9, self.clock.now() + 1))
 
     def boot(self):
@@ -241,6 +243,8 @@ class Simulation:
         change: what it says itself and has noted, or the world's next event. The ticks until then are left out."""
         wall, skew = self.clock.wall(), self.shared.skew / 1e9
         state = self.machine.state()
+        if not self.attentive:  # the CA would say again what it has said
+            state.get("ari", {}).pop("next_look", None)
         text = self.said + " ".join(str(v) for v in state.values())
         future = [t for t in map(parse, STAMP.findall(text)) if t > wall]
         if not future:
@@ -338,7 +342,7 @@ class Simulation:
         self.shared.skew = int(seconds) * 10**9
         self.note("clock", f"our server believes {stamp(max(self.clock.wall(), 0))}")
         if self.machine.on and self.machine.awake:  # systemd computes its calendar anew
-            self.tick_at = math.ceil(self.clock.now() + self.random.uniform(0, self.unit.random))
+            self.tick_at = math.ceil(self.clock.now() + self.delay)
 
     def power_off(self, seconds):
         if not self.machine.on or not self.machine.awake:
@@ -359,7 +363,22 @@ class Simulation:
     def wake(self):
         self.machine.awake = True
         self.note("power", "awake")
-        self.tick_at = math.ceil(self.clock.now() + self.random.uniform(0, self.unit.random))
+        self.tick_at = math.ceil(self.clock.now() + self.delay)
+
+    def incident(self, leaf):
+        """The CA must revoke: it says so by a window that is past, and does it some days later."""
+        self.attentive = True
+        if leaf is not self.leaf:
+            return
+        now = self.clock.now()
+        leaf.window = (now - HOUR, now - HOUR / 2)
+        notice = min(self.random.uniform(1, 5) * DAY, (leaf.end - now) * 0.9)
+        end = now + notice
+        self.promise = Promise(now, end)
+        self.note("incident", f"the CA will revoke the certificate in {words(notice)}")
+
+    def watch(self, attentive):
+        self.attentive = attentive
 
     def die(self):
         """kill -9 in one of the next runs that do something."""
@@ -380,6 +399,11 @@ class Simulation:
             if when < end:
                 seconds = 10 ** r.uniform(1.5, 5.5) * unit
                 self.at(when, *((what, seconds) if what else (self.fault, next(self.deck), seconds)))
+        if r.random() < 0.1:
+            when = now + (due - now) * r.uniform(0.1, 0.9)
+            self.at(when - DAY, self.watch, True)
+            self.at(when, self.incident, self.leaf)
+            self.at(when + 5 * DAY, self.watch, False)
         if r.random() < 0.4:
             self.at(due - r.uniform(0, 0.1) * left, self.die)
         kind = r.random()
