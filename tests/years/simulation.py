@@ -249,7 +249,7 @@ class Simulation:
         future = [t for t in map(parse, STAMP.findall(text)) if t > wall]
         if not future:
             return None
-        event = self.events[0][0] + skew if self.events else wall
+        event = self.events[0][0] + skew if self.events else math.inf
         return max(wall, min(min(future) - self.unit.period, event))
 
     def start(self):
