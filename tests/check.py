@@ -29,6 +29,7 @@ PYTEST_JOBS = 3  # files of system tests at a time
 TAILNET_BUILD = 1200  # seconds for the programs of tests/tailnet, from an empty cache
 WAITING = ["test_hostile.py", "test_floods.py"]  # short files of long tests
 MODEL_SEEDS, MODEL_GROUP, MODEL_STEPS = 50, 5, 10000  # seeds, seeds in one run, steps of each
+YEARS_SEEDS = 20
 GRACE = 30  # seconds that tests get for tidying up after an interruption
 
 SANITIZERS = {
@@ -380,6 +381,26 @@ def stage_model(result, deadline):
                 result.skip(f"{name}: {line.split(':')[0]}", line.split(": ", 1)[1])
 
 
+def stage_years(result, deadline):
+    """Two simulated years of derp-acme, a few times; `make check-years` has ten times as many seeds."""
+    program = "build/years/derp-acme"
+    if not make(result, program, deadline, program):
+        return
+    command = [sys.executable, "tests/years/years.py", "--program", program, "--seeds", f"1-{YEARS_SEEDS}",
+               "--jobs", JOBS]
+    status, output = programs.run(command, deadline)
+    lines = output.strip().split("\n")
+    for line in re.findall(r"^seed +(\d+) ok ", output, re.M):
+        result.ok()
+    for seed, rest in re.findall(r"^seed +(\d+) FAILED.*\n((?:    .*\n?)*)", output, re.M):
+        result.fail(f"seed {seed}", rest)
+    if status is None:
+        result.fail("years", output + "\nnot done in time")
+    elif status != 0 and not result.failed:
+        result.fail("years", output)
+    print("\n".join(lines[-5:]))
+
+
 def stage_interop(result, deadline):
     """Tailscale's own client library against derpd."""
     pytest(result, "interop", deadline, "tests/interop")
@@ -414,6 +435,10 @@ def has_tsan_tests():
                for p in (ROOT / "tests/system").rglob("*.py"))
 
 
+def has_years():
+    return shutil.which("gcc") is not None
+
+
 def anything(pattern):
     return any(ROOT.glob(pattern))
 
@@ -428,6 +453,7 @@ STAGES = [
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
     ("model", "random clients against the rules", 900, stage_model, lambda: True),
+    ("years", "the ACME client, two years at a time", 900, stage_years, has_years),
     ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
     ("tailnet", "tailscaled and headscale", 1500, stage_tailnet, lambda: has_tests("tailnet")),
     ("appliance", "the package on booted servers", 1500, stage_appliance,
