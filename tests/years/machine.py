@@ -182,9 +182,9 @@ class Machine:
             folder = self.certs / "current"
             leaf = x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes())
             key = serialization.load_pem_private_key((folder / "privkey.pem").read_bytes(), None)
+            return key.public_key().public_numbers() == leaf.public_key().public_numbers()
         except (OSError, ValueError):
             return False
-        return key.public_key().public_numbers() == leaf.public_key().public_numbers()
 
     def installed_serial(self):
         with contextlib.suppress(OSError, ValueError):
