@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into derp-acme by tests/years: a clock that the test owns, a disk that can fill up, death
- * at a chosen change of the disk, and starts that cost no exec.
+ * Preloaded into derp-acme by tests/years: a clock that the test owns, a disk that can fill up,
+ * death at a chosen change of the disk, and starts that cost no exec.
  *
  *   SHIM_SHARED=FILE   `struct shared`, mapped; machine.py writes it
- *   SHIM_SERVER=3      a SOCK_SEQPACKET descriptor: each message is one start of the program, argv[1…]
- *                      separated by NUL; answered by the pid, and by the wait status at its end
+ *   SHIM_SERVER=3      a SOCK_SEQPACKET descriptor: each message is one start of the program,
+ * argv[1…] separated by NUL; answered by the pid, and by the wait status at its end
  *
- * Time stands still while the program works, and moves by what it sleeps; so a run's timing does not
- * depend on the machine that the test runs on.
+ * Time stands still while the program works, and moves by what it sleeps; so a run's timing does
+ * not depend on the machine that the test runs on.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -235,7 +235,8 @@ ssize_t write(int fd, const void *data, size_t n)
     return ((ssize_t(*)(int, const void *, size_t))real("write"))(fd, data, n);
 }
 
-/* A file that is opened for writing: on a disk that has become read-only not even the lock can be. */
+/* A file that is opened for writing: on a disk that has become read-only not even the lock can be.
+ */
 static bool open_refused(int flags)
 {
     if (!shared || (flags & O_ACCMODE) == O_RDONLY || shared->disk != DISK_READ_ONLY ||
