@@ -374,7 +374,8 @@ class Simulation:
         leaf.window = (now - HOUR, now - HOUR / 2)
         notice = min(self.random.uniform(1, 5) * DAY, (leaf.end - now) * 0.9)
         end = now + notice
-        self.promise = Promise(now, end)
+        # It is known when the CA is next asked: at its Retry-After (6 h and a fifth), at a tick of the timer.
+        self.promise = Promise(now + 8.5 * HOUR, end)
         self.note("incident", f"the CA will revoke the certificate in {words(notice)}")
 
     def watch(self, attentive):
