@@ -7,11 +7,12 @@
 #include "acme/schedule.h"
 #include "base/mem.h"
 
-#define HOUR         3600
-#define DAY          (24 * HOUR)
-#define LIMIT_PERIOD (7 * DAY)
-#define LIMIT_LIVES  (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
-#define CLOCK_SLACK  60
+#define HOUR        3600
+#define DAY         (24 * HOUR)
+#define LIMIT_COUNT 5
+#define LIMIT_EACH  (7 * DAY / LIMIT_COUNT)
+#define LIMIT_LIVES (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
+#define CLOCK_SLACK 60
 
 const struct ca_record *attempts_find(const struct state *s, const char *directory)
 {
@@ -24,7 +25,7 @@ const struct ca_record *attempts_find(const struct state *s, const char *directo
 
 static time_t used(const struct ca_record *r)
 {
-    return r->failed_at > r->issued[0] ? r->failed_at : r->issued[0];
+    return r->failed_at > r->issued_at ? r->failed_at : r->issued_at;
 }
 
 struct ca_record *attempts_of(struct state *s, const char *directory)
@@ -100,8 +101,10 @@ static void forgive(struct ca_record *r)
 void attempts_issued(struct state *s, const char *directory, time_t now)
 {
     struct ca_record *r = attempts_of(s, directory);
-    memmove(r->issued + 1, r->issued, sizeof r->issued - sizeof *r->issued);
-    r->issued[0] = now;
+    bool believed = r->issued_at <= now + CLOCK_SLACK; /* else a clock was wrong */
+    time_t from = believed && r->whole_at > now ? r->whole_at : now;
+    r->issued_at = now;
+    r->whole_at = from + LIMIT_EACH;
 }
 
 void attempts_succeeded(struct state *s)
@@ -147,15 +150,10 @@ time_t attempts_next_try(const struct ca_record *r, time_t now)
 
 time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now)
 {
-    time_t oldest = r ? r->issued[STATE_ISSUED - 1] : 0;
-    if (oldest == 0 || lifetime < LIMIT_LIVES || now >= oldest + LIMIT_PERIOD)
+    if (!r || lifetime < LIMIT_LIVES || r->issued_at > now + CLOCK_SLACK)
         return 0;
-    /* Times ahead of now are those of a clock that was wrong. */
-    for (size_t i = 0; i < STATE_ISSUED; i++) {
-        if (r->issued[i] > now + CLOCK_SLACK)
-            return 0;
-    }
-    return oldest + LIMIT_PERIOD;
+    time_t room = r->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH;
+    return room > now ? room : 0;
 }
 
 unsigned attempts_curable(const struct ca_record *r, bool emergency)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pure: what came of the attempts at each CA, kept in the state: failures by class, so that each
- * class has its own schedule; when the next try is due there; how many certificates it has given.
+ * class has its own schedule; when the next try is due there; whether it gives another certificate.
  */
 #ifndef ACME_ATTEMPTS_H
 #define ACME_ATTEMPTS_H
@@ -38,7 +38,7 @@ void attempts_put_off(struct state *s, const char *directory, const struct failu
 void attempts_heed(struct state *s, const char *directory, const struct failure *fail, time_t now,
                    int64_t remaining);
 
-/* This CA has issued a certificate, whatever becomes of it: it counts for its limits. */
+/* This CA has issued a certificate that counts for its limits, whatever becomes of it. */
 void attempts_issued(struct state *s, const char *directory, time_t now);
 
 /* A certificate is in place: no CA counts as failing any more. */
@@ -56,8 +56,9 @@ bool attempts_forgive_clock(struct state *s, time_t now);
 time_t attempts_next_try(const struct ca_record *r, time_t now);
 
 /*
- * From when this CA gives another certificate for the same name, 0: now. Let's Encrypt gives five
- * in seven days. Certificates that live for less than six days come from a CA with other limits.
+ * From when this CA gives another certificate for the same name, 0: now. Let's Encrypt gives five,
+ * and another each 33.6 hours (five in seven days). Certificates that live for less than six days
+ * come from a CA with other limits.
  */
 time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now);
 

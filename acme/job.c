@@ -59,7 +59,7 @@ static void say_nothing_to_do(const struct session *s, const struct schedule_fac
                    clock_print(facts->next_try, first),
                    asked_to_wait(s, facts->now)
                        ? "the CA has asked to come later"
-                       : "the CA has given five certificates in seven days, and may refuse "
+                       : "the CA has given five certificates in a short time, and may refuse "
                          "another");
     else if (answer == SCHEDULE_WAIT)
         log_notice("nothing to do before %s: the last try failed (%s: %s); "

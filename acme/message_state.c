@@ -43,6 +43,7 @@ void state_drop_order(struct state *s)
     state_set(&s->order, NULL);
     state_set(&s->account, NULL);
     s->suggested = false;
+    s->exempt = false;
     s->downloads = 0;
 }
 
@@ -103,8 +104,6 @@ static enum failure_class class_of(const json_t *root, const char *name)
 
 static void read_ca(const json_t *root, struct ca_record *r)
 {
-    size_t i, count = 0;
-    json_t *one;
     const json_t *failures = json_object_get(root, "failures");
     r->directory = string_of(root, "directory");
     for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
@@ -114,12 +113,8 @@ static void read_ca(const json_t *root, struct ca_record *r)
     r->failed_at = time_of(root, "failed_at");
     r->next_try = time_of(root, "next_try");
     r->enrolled = json_is_true(json_object_get(root, "enrolled"));
-    json_array_foreach(json_object_get(root, "issued"), i, one)
-    {
-        const char *text = json_string_value(one);
-        if (count < STATE_ISSUED && text && clock_parse(text, &r->issued[count]))
-            count++;
-    }
+    r->issued_at = time_of(root, "issued_at");
+    r->whole_at = time_of(root, "whole_at");
 }
 
 static void read_cas(const json_t *array, struct state *s)
@@ -179,6 +174,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->order = string_of(root, "order");
     s->account = string_of(root, "account");
     s->suggested = json_is_true(json_object_get(root, "suggested"));
+    s->exempt = json_is_true(json_object_get(root, "exempt"));
     s->downloads = number_of(root, "downloads");
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
@@ -288,19 +284,17 @@ static void put_object(json_t *root, const char *name, json_t *value)
 
 static json_t *ca_object(const struct ca_record *r)
 {
-    char text[CLOCK_TEXT];
     json_t *one = json_pack("{s:s}", "directory", r->directory);
-    json_t *failures = json_object(), *issued = json_array();
+    json_t *failures = json_object();
     for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
         put_number(failures, failure_name(c), r->failures[c]);
-    for (size_t i = 0; i < STATE_ISSUED && r->issued[i]; i++)
-        json_array_append_new(issued, json_string(clock_print(r->issued[i], text)));
     put_object(one, "failures", failures);
     put_class(one, "class", r->class);
     put_time(one, "failing_since", r->failing_since);
     put_time(one, "failed_at", r->failed_at);
     put_time(one, "next_try", r->next_try);
-    put_object(one, "issued", issued);
+    put_time(one, "issued_at", r->issued_at);
+    put_time(one, "whole_at", r->whole_at);
     put_flag(one, "enrolled", r->enrolled);
     return one;
 }
@@ -356,6 +350,7 @@ char *state_print(const struct state *s)
     put_string(root, "order", s->order);
     put_string(root, "account", s->account);
     put_flag(root, "suggested", s->suggested);
+    put_flag(root, "exempt", s->exempt);
     put_number(root, "downloads", s->downloads);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);

@@ -112,6 +112,15 @@ static const char *replaced(const struct session *s)
     return ours && s->client.directory.renewal_info ? s->replaces : NULL;
 }
 
+/* Let's Encrypt counts no order that replaces a certificate inside the window that it suggested. */
+static bool is_exempt(const struct session *s, const char *replaces)
+{
+    const struct ari *a = &s->state.ari;
+    time_t now = clock_wall();
+    return replaces && a->cert_id && strcmp(a->cert_id, replaces) == 0 && a->start <= now &&
+           now < a->end;
+}
+
 /* PHASE_ORDERING: newOrder (RFC 8555 7.4). */
 static bool place(struct session *s, struct failure *fail)
 {
@@ -125,6 +134,7 @@ static bool place(struct session *s, struct failure *fail)
         log_warning("%s; ordering again without naming the certificate that is replaced",
                     fail->text);
         response_free(&r);
+        replaces = NULL;
         ok = send_order(s, profile, NULL, &r, fail);
     }
     if (ok && !r.location)
@@ -132,6 +142,7 @@ static bool place(struct session *s, struct failure *fail)
     if (ok) {
         state_set(&s->state.order, r.location);
         state_set(&s->state.account, s->client.kid);
+        s->state.exempt = is_exempt(s, replaces);
         log_info("order %s", s->state.order);
         check_profile(&r, profile);
         ok = session_enter(s, PHASE_AUTHORIZING, fail);
@@ -225,7 +236,8 @@ static bool step(struct session *s, const struct order *o, bool *wait, struct fa
             return failure_set(fail, FAILURE_PROTOCOL,
                                "the CA's order is valid and has no "
                                "certificate");
-        attempts_issued(&s->state, s->ca->directory, clock_wall());
+        if (!s->state.exempt)
+            attempts_issued(&s->state, s->ca->directory, clock_wall());
         return session_enter(s, PHASE_DOWNLOADING, fail);
     default:
         return dead(s, o, fail);

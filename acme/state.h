@@ -17,7 +17,6 @@
 #define STATE_SCHEMA    2 /* 1 had no cas, ari, told, account and last_seen; it is still read */
 #define STATE_BYTES_MAX (64 * 1024)
 #define STATE_CAS       3 /* CAs that are remembered: two in use, and one from before */
-#define STATE_ISSUED    5 /* certificates of one CA whose time is remembered */
 
 /* What is done next; written before it is begun. */
 enum phase {
@@ -38,9 +37,10 @@ struct ca_record {
     enum failure_class class;           /* of the last one */
     time_t failing_since;               /* the first of them */
     time_t failed_at;
-    time_t next_try;             /* 0: at once */
-    time_t issued[STATE_ISSUED]; /* when it has given us certificates, newest first */
-    bool enrolled;               /* we have an account there */
+    time_t next_try;  /* 0: at once */
+    time_t issued_at; /* when it gave us a certificate last */
+    time_t whole_at;  /* when what it gives for one name is whole again (attempts_room) */
+    bool enrolled;    /* we have an account there */
 };
 
 /* When people were told last (event.h). */
@@ -58,6 +58,7 @@ struct state {
     char *order;         /* its URL */
     char *account;       /* whose order it is (the kid) */
     bool suggested;      /* it was begun because the CA suggested it */
+    bool exempt;         /* it was placed inside the CA's window: no limit counts it */
     unsigned downloads;  /* chains of it that were of no use */
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */

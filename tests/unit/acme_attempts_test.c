@@ -185,13 +185,24 @@ static void test_room(void **state)
     const struct ca_record *r = attempts_find(&s, FIRST);
     assert_int_equal(attempts_room(r, 90 * DAY, NOW + 4 * 3600), 0);
     attempts_issued(&s, FIRST, NOW + 4 * 3600);
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 5 * 3600), NOW + 7 * DAY);
-    assert_int_equal(attempts_room(r, 160 * HOUR, NOW + 5 * 3600), NOW + 7 * DAY);
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 7 * DAY), 0);
+    /* One comes back in 33.6 hours, all five in seven days. */
+    time_t one = NOW + 7 * DAY / 5;
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 5 * 3600), one);
+    assert_int_equal(attempts_room(r, 160 * HOUR, NOW + 5 * 3600), one);
+    assert_int_equal(attempts_room(r, 90 * DAY, one), 0);
+    attempts_issued(&s, FIRST, one);
+    assert_int_equal(attempts_room(r, 90 * DAY, one), NOW + 2 * 7 * DAY / 5);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(attempts_room(r, 90 * DAY, NOW + 14 * DAY), 0);
+        attempts_issued(&s, FIRST, NOW + 14 * DAY);
+    }
+    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 14 * DAY), NOW + 14 * DAY + 7 * DAY / 5);
     /* A private CA whose certificates live for a day renews them daily. */
     assert_int_equal(attempts_room(r, DAY, NOW + 5 * 3600), 0);
     /* Times of a clock that was wrong. */
     assert_int_equal(attempts_room(r, 90 * DAY, NOW - DAY), 0);
+    attempts_issued(&s, FIRST, NOW - DAY);
+    assert_int_equal(r->whole_at, NOW - DAY + 7 * DAY / 5);
     assert_int_equal(attempts_room(NULL, 90 * DAY, NOW), 0);
     state_free(&s);
 }

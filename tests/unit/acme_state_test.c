@@ -36,6 +36,7 @@ static struct state full(void)
     state_set(&s.account, "https://ca.example/account/1");
     state_set(&s.issued_account, "https://old.example/account/1");
     s.suggested = true;
+    s.exempt = true;
     s.downloads = 2;
     s.suggested_at = 1790000000;
     s.last_seen = 1800000200;
@@ -53,7 +54,8 @@ static struct state full(void)
                                   .failing_since = 1799990000,
                                   .failed_at = 1800000100,
                                   .next_try = 1800003700,
-                                  .issued = {1790000000, 1780000000},
+                                  .issued_at = 1790000000,
+                                  .whole_at = 1790100000,
                                   .enrolled = true,
                                   .directory = mem_strdup("https://ca.example/dir")};
     s.cas[2].directory = mem_strdup("https://second.example/dir");
@@ -76,12 +78,14 @@ static void test_round_trip(void **state)
     assert_string_equal(out.account, s.account);
     assert_string_equal(out.issued_account, s.issued_account);
     assert_true(out.suggested);
+    assert_true(out.exempt);
     assert_int_equal(out.downloads, 2);
     assert_int_equal(out.last_seen, s.last_seen);
     assert_int_equal(out.ari.pick, s.ari.pick);
     assert_string_equal(out.ari.explanation, s.ari.explanation);
     assert_memory_equal(out.cas[0].failures, s.cas[0].failures, sizeof s.cas[0].failures);
-    assert_memory_equal(out.cas[0].issued, s.cas[0].issued, sizeof s.cas[0].issued);
+    assert_int_equal(out.cas[0].issued_at, s.cas[0].issued_at);
+    assert_int_equal(out.cas[0].whole_at, s.cas[0].whole_at);
     assert_true(out.cas[0].enrolled);
     assert_string_equal(out.cas[1].directory, s.cas[2].directory); /* gaps are closed */
     assert_int_equal(out.told.paused, s.told.paused);
@@ -193,17 +197,15 @@ static void test_odd_parts_are_tamed(void **state)
         parse("{\"schema\":2,\"phase\":\"idle\",\"ari\":{\"cert_id\":\"a.b\",\"start\":\"2027-01-"
               "15T08:00:00Z\","
               "\"end\":\"2027-01-15T07:00:00Z\",\"pick\":\"2027-01-15T08:00:00Z\"},\"told\":[],"
-              "\"cas\":[7,{},{\"directory\":\"a\",\"failures\":[],\"issued\":[1,\"x\",\"2027-01-"
-              "15T08:00:00Z\","
-              "\"2027-01-15T08:00:00Z\",\"2027-01-15T08:00:00Z\",\"2027-01-15T08:00:00Z\",\"2027-"
-              "01-15T08:00:00Z\","
-              "\"2027-01-15T08:00:00Z\"]},{\"directory\":\"b\"},{\"directory\":\"c\"},{"
+              "\"cas\":[7,{},{\"directory\":\"a\",\"failures\":[],\"issued_at\":\"2027-01-15T08:00:"
+              "00Z\",\"whole_at\":7},{\"directory\":\"b\"},{\"directory\":\"c\"},{"
               "\"directory\":\"d\"}]}",
               &s, &newer));
     assert_int_equal(s.ari.pick, 0);
     assert_int_equal(s.ari.end, 0);
     assert_string_equal(s.cas[0].directory, "a");
-    assert_int_equal(s.cas[0].issued[STATE_ISSUED - 1], 1800000000);
+    assert_int_equal(s.cas[0].issued_at, 1800000000);
+    assert_int_equal(s.cas[0].whole_at, 0);
     assert_string_equal(s.cas[2].directory, "c");
     state_free(&s);
 }
