@@ -11,6 +11,7 @@
 #define DAY         (24 * HOUR)
 #define LIMIT_COUNT 5
 #define LIMIT_EACH  (7 * DAY / LIMIT_COUNT)
+#define LIMIT_SLACK 600       /* the CA's clock is another one */
 #define LIMIT_LIVES (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
 #define CLOCK_SLACK 60
 
@@ -152,7 +153,7 @@ time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now)
 {
     if (!r || lifetime < LIMIT_LIVES || r->issued_at > now + CLOCK_SLACK)
         return 0;
-    time_t room = r->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH;
+    time_t room = r->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH + LIMIT_SLACK;
     return room > now ? room : 0;
 }
 

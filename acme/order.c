@@ -78,15 +78,21 @@ static void check_profile(const struct response *r, const char *profile)
     order_free(&o);
 }
 
-/* PHASE_IDLE: a fresh key, then the phase. */
-static bool begin(struct session *s, struct failure *fail)
+/* A fresh key. On a full disk it fails, before the CA has been asked anything. */
+static bool make_key(struct session *s, struct failure *fail)
 {
     struct fault why;
-    leftover_deactivate(s);
     EVP_PKEY *key = store_new_pending_key(&s->store, &why);
     if (!key)
         return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
     EVP_PKEY_free(key);
+    return true;
+}
+
+/* PHASE_IDLE: the key is there. */
+static bool begin(struct session *s, struct failure *fail)
+{
+    leftover_deactivate(s);
     state_set(&s->state.directory, s->ca->directory);
     state_set(&s->state.domain, s->config->domain);
     state_set(&s->state.profile, s->ca->profile);
@@ -318,6 +324,8 @@ static bool online(struct session *s, struct failure *fail)
 static bool advance(struct session *s, struct failure *fail)
 {
     enum phase phase = s->state.phase;
+    if (phase == PHASE_IDLE && !make_key(s, fail))
+        return false;
     if (phase < PHASE_INSTALLING && !online(s, fail))
         return false;
     switch (phase) {

@@ -163,6 +163,10 @@ class Machine:
             return json.loads((self.certs / "order.json").read_text())
         return {}
 
+    def notes(self):
+        """All that is written of the order under way."""
+        return "".join(p.read_text(errors="replace") for p in self.certs.glob("order.json*"))
+
     def challenge_digest(self):
         """What tls-alpn-01 would be answered with: the digest in the published certificate, None without one."""
         with contextlib.suppress(OSError, ValueError, x509.ExtensionNotFound):

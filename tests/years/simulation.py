@@ -278,6 +278,7 @@ class Simulation:
                 self.note("", line)
         if code == -9:
             self.kill_plan = None
+            self.forget_unwritten(orders)
             self.note("killed", f"at {plan[0]} {plan[1]}" if plan else "")
         elif code not in (0, 1, 2):
             self.problem(f"derp-acme ended with {code}")
@@ -285,6 +286,12 @@ class Simulation:
             self.kill_plan = None
         self.count_try(code, before, left)
         return code
+
+    def forget_unwritten(self, orders):
+        """An order whose address had just come when we were killed is known to nobody."""
+        newest = max(self.ca.orders, default=0)
+        if self.ca.counts["orders"] > orders and f"/order/{newest}\"" not in self.machine.notes():
+            self.ca.orders[newest].told = False
 
     def look_after(self, code):
         """What must hold whenever derp-acme has ended, or was killed."""
