@@ -151,7 +151,12 @@ EVP_PKEY *account_store_key(const struct store *s, const char *directory, bool *
     char *path = path_of(s, directory, KEY_FILE);
     *made = !file_exists(path);
     struct fault why;
-    EVP_PKEY *key = *made ? new_key(path, f) : load_key(path, &why);
+    EVP_PKEY *key = NULL;
+    /* First the URL goes: it is the account of a key that is lost. */
+    if (!*made)
+        key = load_key(path, &why);
+    else if (account_store_save(s, directory, NULL, f))
+        key = new_key(path, f);
     if (!key && !*made)
         fault_set(f, "%.400s — put back a copy, or move it away for a new account", why.text);
     free(path);

@@ -30,8 +30,9 @@ void account_store_folder(const char *directory, char folder[static ACCOUNT_FOLD
  */
 bool account_store_open(const struct store *s, const char *directory, struct fault *f);
 
-/* The account's key, made and stored first when there is none; *made tells. A damaged key file is
- * an error: it may be what a CAA record binds to. EVP_PKEY_free. */
+/* The account's key, made and stored first when there is none; *made tells, and account.json, which
+ * belongs to a key that is lost, is gone. A damaged key file is an error: it may be what a CAA
+ * record binds to. EVP_PKEY_free. */
 EVP_PKEY *account_store_key(const struct store *s, const char *directory, bool *made,
                             struct fault *f);
 

@@ -313,12 +313,22 @@ static bool download(struct session *s, struct failure *fail)
 
 /* --- Driving ---------------------------------------------------------------------------------- */
 
+/* Another account has no way to an order; some CAs say "unauthorized" for ever. */
+static bool drop_if_foreign(struct session *s, struct failure *fail)
+{
+    if (!s->state.account || same(s->state.account, s->client.kid))
+        return true;
+    log_warning("the order under way is of account %s, and this is %s; it is given up",
+                s->state.account, s->client.kid);
+    return session_drop_order(s, fail);
+}
+
 /* Phases that talk to the CA need the directory and the account. */
 static bool online(struct session *s, struct failure *fail)
 {
     if (s->client.kid)
         return true;
-    return client_directory(&s->client, fail) && account_ready(s, fail);
+    return client_directory(&s->client, fail) && account_ready(s, fail) && drop_if_foreign(s, fail);
 }
 
 static bool advance(struct session *s, struct failure *fail)
@@ -328,6 +338,8 @@ static bool advance(struct session *s, struct failure *fail)
         return false;
     if (phase < PHASE_INSTALLING && !online(s, fail))
         return false;
+    if (s->state.phase != phase)
+        return true; /* the order was given up: from the top */
     switch (phase) {
     case PHASE_IDLE:
         return begin(s, fail);

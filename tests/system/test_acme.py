@@ -198,6 +198,16 @@ def test_a_lost_account_is_found_again_by_its_key(relay_home):
     assert (home.certs / home.account("account.json")).read_text() == before
 
 
+def test_a_lost_account_key_makes_a_new_account(relay_home):
+    """The URL alone is of no use, and neither is an order of the old account."""
+    home = relay_home()
+    home.expect(0, "issue")
+    before = (home.certs / home.account("account.json")).read_text()
+    (home.certs / home.account("account.key")).unlink()
+    assert "(created)" in home.expect(0, "renew")
+    assert (home.certs / home.account("account.json")).read_text() != before
+
+
 def test_ca_that_has_forgotten_us(relay_home):
     """Pebble keeps everything in memory: after a restart neither account nor order exist."""
     home = relay_home()

@@ -121,6 +121,19 @@ def test_account_is_made_anew_only_when_the_ca_says_so(fake, make_home):  # noqa
     assert fake.seen[-1] and [r.payload for r in fake.seen if r.path == "/account"][-1]["termsOfServiceAgreed"]
 
 
+def test_order_of_another_account_is_given_up(fake, make_home):  # noqa: F811
+    """The account's key is lost: its order is out of reach, and that is no reason to fail for ever."""
+    home = make_home(fake)
+    fake.script["/finalize"] = lambda ca, r: CUT
+    home.expect(1, "issue")
+    assert home.state()["account"] == fake.url + "/account/1"
+    (home.certs / home.account("account.key")).unlink()
+    fake.script = {"/account": lambda ca, r: Answer(201, {"status": "valid"}, {"Location": ca.url + "/account/2"}),
+                   "/order/1": lambda ca, r: Answer(403, problem("unauthorized", "not your order"))}
+    assert "is given up" in home.expect(0, "issue")
+    assert len(fake.orders) == 2 and home.state()["issued_account"] == fake.url + "/account/2"
+
+
 # --- http-01 --------------------------------------------------------------------------------------
 
 def http_home(recent_home, **options):
