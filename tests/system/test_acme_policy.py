@@ -115,7 +115,18 @@ def test_five_certificates_in_seven_days(fake, make_home, at):  # noqa: F811
     fake.clock = HOUR
     assert "five certificates in a short time" in home.expect(2, "run", env=at(HOUR, fake))
     assert len(ordered(fake)) == 5
-    home.expect(0, "run", env=at(7 * DAY + 60, fake))
+    home.expect(2, "run", env=at(33 * HOUR, fake))
+    home.expect(0, "run", env=at(34 * HOUR + 60, fake))
+
+
+def test_five_short_lived_certificates_do_not_lose_the_last_one(fake, make_home, at):  # noqa: F811
+    """A week is longer than 160 hours: the CA, which gives one more each 34 hours, is asked in time."""
+    home = make_home(fake)
+    fake.lifetime = 160 * HOUR
+    for _ in range(5):
+        home.expect(0, "renew")
+    fake.clock = 81 * HOUR
+    home.expect(0, "run", env=at(81 * HOUR, fake))
 
 
 @pytest.mark.parametrize("serial", [0x87654321, (1 << 151) + 12345, 0x7f, 1])
