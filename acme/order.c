@@ -168,11 +168,19 @@ static bool for_domain(const struct order *o, const char *domain)
     return o->name_count == 0;
 }
 
+/* What was asked for is not there. */
+static bool is_unknown(const struct failure *fail)
+{
+    return fail->status == 404 || fail->status == 410;
+}
+
 static bool fetch(struct session *s, struct response *r, struct order *o, struct failure *fail)
 {
     struct fault why;
     *o = (struct order){0};
-    if (!client_post(&s->client, s->state.order, "", CLIENT_KID, NULL, r, fail))
+    bool ok = client_post(&s->client, s->state.order, "", CLIENT_KID, NULL, r, fail);
+    s->order_gone = !ok && is_unknown(fail);
+    if (!ok)
         return false;
     if (!message_order(r->body.data, r->body.len, o, &why))
         return failure_set(fail, FAILURE_PROTOCOL, "%s", why.text);
@@ -364,8 +372,10 @@ static bool advance(struct session *s, struct failure *fail)
 static bool start_over(struct session *s, struct failure *fail)
 {
     bool account = failure_is(fail, "accountDoesNotExist");
-    bool order = s->state.order && s->state.phase <= PHASE_DOWNLOADING &&
-                 (fail->status == 404 || fail->status == 410);
+    /* A certificate that is not there yet was issued all the same: the order is kept. */
+    bool order = s->state.order && is_unknown(fail) &&
+                 (s->state.phase < PHASE_DOWNLOADING ||
+                  (s->state.phase == PHASE_DOWNLOADING && s->order_gone));
     if (s->restarted || (!account && !order))
         return false;
     s->restarted = true;

@@ -266,6 +266,17 @@ def test_order_that_has_vanished(fake, make_home):  # noqa: F811
     assert "starting over" in said
 
 
+def test_certificate_that_is_not_there_yet(fake, make_home):  # noqa: F811
+    """Issued, but not on each of the CA's servers: it counts, so the order is gone on with."""
+    home = make_home(fake)
+    fake.script["/certificate"] = lambda ca, r: Answer(404, problem("malformed", "certificate not found"))
+    said = home.expect(1, "issue")
+    assert "starting over" not in said and home.state()["phase"] == "downloading"
+    fake.script = {}
+    home.expect(0, "issue")
+    assert len(fake.orders) == 1
+
+
 def test_certificate_for_another_key(fake, make_home):  # noqa: F811
     """Refused, and after some tries given up for a new order."""
     from cryptography.hazmat.primitives.asymmetric import ec
