@@ -119,6 +119,16 @@ static bool load_key(struct session *s, bool *made, struct failure *fail)
     return true;
 }
 
+/* Does the CA say that the account still has its old key? */
+static bool old_key_holds(struct session *s, const struct failure *refusal)
+{
+    struct failure ignored;
+    if (failure_is(refusal, "accountDoesNotExist"))
+        return true;
+    /* Not each CA says it like that for a key that it does not know. */
+    return refusal->status >= 400 && refusal->status < 429 && find(s, &ignored);
+}
+
 bool account_settle(struct session *s, struct failure *fail)
 {
     struct fault why;
@@ -140,7 +150,7 @@ bool account_settle(struct session *s, struct failure *fail)
     EVP_PKEY_free(next);
     if (holds)
         return local(fail, &why);
-    if (!failure_is(fail, "accountDoesNotExist"))
+    if (!old_key_holds(s, fail))
         return false;
     log_notice("the account keeps its key: the change had not come through");
     return account_store_drop_next(&s->store, s->client.url, &why) || local(fail, &why);

@@ -72,7 +72,8 @@ static bool change(struct session *s, EVP_PKEY *next, struct failure *fail)
     response_free(&r);
     if (ok)
         return adopt(s, next, fail);
-    if (fail->status >= 400 && fail->status < 500)
+    /* In the CA's own words: a proxy may say anything after the change. */
+    if (fail->status >= 400 && fail->status < 500 && fail->type[0])
         return refused(s, fail);
     log_warning("the answer to the change of keys is lost (%s); asking which key holds",
                 fail->text);

@@ -667,6 +667,32 @@ def test_rollover_to_a_key_of_another_account(fake, make_home):  # noqa: F811
     assert body["oldKey"] != inner["jwk"] and set(change.header) == {"alg", "nonce", "url", "kid"}
 
 
+def test_rollover_at_a_ca_with_words_of_its_own(fake, make_home):  # noqa: F811
+    """A CA that refuses unknown keys in its own way: the old key is asked about as well. Renewals go on."""
+    home = make_home(fake)
+    home.expect(0, "issue")
+    path = home.certs / home.account("account.key")
+    key = path.read_bytes()
+    jwk = [r for r in fake.seen if r.path == "/account"][0].header["jwk"]
+    fake.script = {"/key": lambda ca, r: CUT, "/account": lambda ca, r: None if r.header["jwk"] == jwk else Answer(
+        403, problem("externalAccountRequired", "this key is new here"))}
+    home.expect(1, "rollover")
+    assert not (home.certs / home.account("account.key.new")).exists()
+    assert path.read_bytes() == key
+    home.expect(0, "renew")
+
+
+def test_rollover_with_an_answer_of_a_proxy(fake, make_home):  # noqa: F811
+    """A refusal that is no ACME problem proves nothing: the new key may hold already."""
+    home = make_home(fake)
+    home.expect(0, "issue")
+    path = home.certs / home.account("account.key")
+    key = path.read_bytes()
+    fake.script["/key"] = lambda ca, r: Answer(408, b"<h1>Request Timeout</h1>", kind="text/html")
+    assert "had come through" in home.expect(0, "rollover")  # this CA knows every key
+    assert path.read_bytes() != key
+
+
 # --- Revocation -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("lost", [False, True])
