@@ -108,6 +108,8 @@ static bool attempt(struct session *s, const struct authority *ca, const struct 
         if (!session_drop_order(s, fail))
             return false;
     }
+    if (s->ca != ca)
+        s->preflighted = false; /* CAA records may permit another CA, and not this one */
     return session_use(s, ca, fail) && trial_passes(s, facts, fail) && order_drive(s, fail);
 }
 

@@ -403,6 +403,24 @@ def test_without_a_certificate_the_second_ca_is_taken_at_once(two):
     home.expect(2, "run")  # a certificate of the second CA is as good
 
 
+def test_second_ca_is_not_asked_for_what_caa_forbids(two, world):  # noqa: F811
+    """The DNS is looked at for each CA, also within one run."""
+    home, first, second = two
+    first.script["/order"] = down
+
+    def renamed(ca, r):
+        answer = ca.default(r)
+        return Answer(200, answer.body.replace(b"fake.test", b"other.test"))
+    second.script["/directory"] = renamed
+    world.set("add-caa", {"host": home.domain, "policies": [{"tag": "issue", "value": "fake.test"}]})
+    try:
+        said = home.expect(1, "run")
+        assert "trying the other CA" in said and "dns.caa.forbidden" in said
+        assert len(ordered(first)) == 1 and ordered(second) == []
+    finally:
+        world.set("clear-caa", {"host": home.domain})
+
+
 def test_second_ca_is_taken_after_hours_of_failures_and_left_again(two, at):
     home, first, second = two
     home.expect(0, "issue")
