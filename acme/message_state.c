@@ -145,9 +145,9 @@ static void read_ari(const json_t *root, struct ari *a)
 static void read_told(const json_t *root, struct told *t)
 {
     t->expiring = time_of(root, "expiring");
-    t->failed = time_of(root, "failed");
-    t->paused = time_of(root, "paused");
-    t->class = class_of(root, "class");
+    const json_t *failed = json_object_get(root, "failed");
+    for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
+        t->failed[c] = time_of(failed, failure_name(c));
 }
 
 /* Schema 1 kept the next try for whichever CA it was: the one of the order, or of the
@@ -324,11 +324,11 @@ static json_t *ari_object(const struct ari *a)
 
 static json_t *told_object(const struct told *t)
 {
-    json_t *one = json_object();
+    json_t *one = json_object(), *failed = json_object();
+    for (enum failure_class c = FAILURE_NONE + 1; c < FAILURE_CLASSES; c++)
+        put_time(failed, failure_name(c), t->failed[c]);
     put_time(one, "expiring", t->expiring);
-    put_time(one, "failed", t->failed);
-    put_time(one, "paused", t->paused);
-    put_class(one, "class", t->class);
+    put_object(one, "failed", failed);
     return one;
 }
 

@@ -45,8 +45,8 @@ struct ca_record {
 
 /* When people were told last (event.h). */
 struct told {
-    time_t expiring, failed, paused;
-    enum failure_class class; /* of the failure that was told */
+    time_t expiring;
+    time_t failed[FAILURE_CLASSES]; /* a failure of each class */
 };
 
 /* Strings are owned; NULL means not set, 0 is "never" for times. */

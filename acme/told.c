@@ -25,11 +25,9 @@ enum event told_failure(struct state *s, time_t now)
     bool passing = s->class == FAILURE_NETWORK || s->class == FAILURE_OVERLOAD;
     if (s->class == FAILURE_NONE || (passing && s->failures < NOT_YET))
         return EVENT_NONE;
-    time_t *told = s->class == FAILURE_PAUSED ? &s->told.paused : &s->told.failed;
-    if (s->told.class == s->class && !long_ago(*told, now))
+    if (!long_ago(s->told.failed[s->class], now))
         return EVENT_NONE;
-    *told = now;
-    s->told.class = s->class;
+    s->told.failed[s->class] = now;
     return s->class == FAILURE_PAUSED ? EVENT_PAUSED : EVENT_FAILED;
 }
 

@@ -23,8 +23,8 @@ const char *event_name(enum event event);
 
 /*
  * What to tell after the failure that the state has last, and notes it as told: each class at
- * once and then daily, but the first two failures of network or CA in a row are not worth a
- * message.
+ * once and then daily, also when classes take turns (two CAs may each fail in another way), but the
+ * first two failures of network or CA in a row are not worth a message.
  */
 enum event told_failure(struct state *s, time_t now);
 

@@ -35,6 +35,20 @@ static void test_failures(void **state)
     assert_int_equal(fails(&s, FAILURE_PAUSED, 1, NOW + 1), EVENT_PAUSED);
 }
 
+/* Two CAs that fail in different ways do it in each run. */
+static void test_classes_that_take_turns(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    unsigned events = 0;
+    for (unsigned run = 0; run < 24; run++) {
+        events += fails(&s, FAILURE_CONFIGURATION, run + 1, NOW + run * 3600) != EVENT_NONE;
+        events += fails(&s, FAILURE_REACHABILITY, run + 1, NOW + run * 3600 + 9) != EVENT_NONE;
+        events += fails(&s, FAILURE_PAUSED, run + 1, NOW + run * 3600 + 19) != EVENT_NONE;
+    }
+    assert_int_equal(events, 3);
+}
+
 static void test_expiring(void **state)
 {
     (void)state;
@@ -69,6 +83,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_classes_that_take_turns),
         cmocka_unit_test(test_expiring),
         cmocka_unit_test(test_names),
     };
