@@ -160,13 +160,28 @@ static bool remove_file(const struct store *s, const char *name, struct fault *f
 
 /* --- State ------------------------------------------------------------------------------------ */
 
-static void put_aside(const struct store *s, const struct fault *why, bool copied)
+/* Under its own name there is always a file: without one the copy would not count in the next run.
+ */
+static void replace_by_copy(const struct store *s, const char *path, const char *aside,
+                            const struct state *copy)
+{
+    struct fault why;
+    unlink(aside);
+    if (link(path, aside) < 0)
+        log_errno("cannot keep %s", path);
+    if (!store_save_state(s, copy, &why))
+        log_warning("%s", why.text);
+}
+
+static void put_aside(const struct store *s, const struct fault *why, const struct state *copy)
 {
     char *path = store_path(s, STATE_FILE);
     log_warning("%s is damaged (%s); it is kept as %s.bad and %s", path, why->text, path,
-                copied ? "its copy counts" : "an order under way is forgotten");
+                copy ? "its copy counts" : "an order under way is forgotten");
     char *aside = mem_printf("%s.bad", path);
-    if (s->lock >= 0 && rename(path, aside) < 0)
+    if (s->lock >= 0 && copy)
+        replace_by_copy(s, path, aside, copy);
+    else if (s->lock >= 0 && rename(path, aside) < 0)
         log_errno("cannot rename %s", path);
     free(aside);
     free(path);
@@ -201,7 +216,7 @@ bool store_load_state(const struct store *s, struct state *state, struct fault *
             ok = fault_set(f, "%s/%s: %.300s; install that version again, or move the file away",
                            s->dir, STATE_FILE, why);
         } else {
-            put_aside(s, f, load_copy(s, state));
+            put_aside(s, f, load_copy(s, state) ? state : NULL);
         }
     }
     buf_free(&b);
