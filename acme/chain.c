@@ -143,6 +143,19 @@ bool chain_read_facts(const X509 *cert, struct chain_facts *facts)
     return true;
 }
 
+time_t chain_begin(const struct chain *c)
+{
+    time_t latest = 0, begin;
+    for (size_t i = 0; i < c->count; i++) {
+        if (!to_time(X509_get0_notBefore(c->list[i]), &begin)) {
+            ERR_clear_error();
+            return 0;
+        }
+        latest = begin > latest ? begin : latest;
+    }
+    return latest;
+}
+
 static bool is_common_name(const X509_NAME *subject, const char *name)
 {
     int at = X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1);

@@ -41,6 +41,10 @@ bool chain_to_pem(const struct chain *c, struct buf *out, struct fault *f);
 /* The facts of a certificate; false when its dates cannot be read. */
 bool chain_read_facts(const X509 *cert, struct chain_facts *facts);
 
+/* From when all certificates of the chain count: a leaf may be backdated to before its issuer. 0
+ * when dates cannot be read. */
+time_t chain_begin(const struct chain *c);
+
 /* The leaf certifies this key and this DNS name or IP address (as a SAN, without wildcards). */
 bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, struct fault *f);
 

@@ -126,7 +126,7 @@ void generation_read(const struct store *s, unsigned number, const char *domain,
         g->usable = chain_read_facts(c.list[0], &g->facts) ||
                     fault_set(&g->why, "its dates cannot be read");
     /* Disks change bits. At a time when it was valid: dates are not judged here. */
-    if (g->usable && !chain_verify(&c, g->facts.not_before, false, &g->why)) {
+    if (g->usable && !chain_verify(&c, chain_begin(&c), false, &g->why)) {
         g->usable = false;
         g->facts = (struct chain_facts){0};
     }

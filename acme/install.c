@@ -113,16 +113,29 @@ static bool roll_back(struct session *s, const char *served, struct failure *fai
                        served, good);
 }
 
+/* A generation that cannot be read back is made again, once a run: disks change bits. */
+static bool make_again(struct session *s, const struct generation *g, struct failure *fail)
+{
+    if (!session_enter(s, PHASE_INSTALLING, fail))
+        return false;
+    if (generation_current(&s->store) != g->number)
+        generation_remove(&s->store, g->number);
+    if (s->remade)
+        return failure_set(fail, FAILURE_LOCAL, "gen-%u cannot be used, again: %s", g->number,
+                           g->why.text);
+    s->remade = true;
+    log_warning("gen-%u is damaged (%s); it is made again", g->number, g->why.text);
+    return true;
+}
+
 bool install_prove(struct session *s, struct failure *fail)
 {
     char served[512], end[CLOCK_TEXT];
     struct fault why;
     struct generation g;
     generation_read(&s->store, s->state.generation, s->config->domain, &g);
-    if (!g.usable) {
-        log_warning("gen-%u is damaged (%s); it is made again", g.number, g.why.text);
-        return session_enter(s, PHASE_INSTALLING, fail);
-    }
+    if (!g.usable)
+        return make_again(s, &g, fail);
     if (generation_current(&s->store) != g.number && !generation_switch(&s->store, g.number, &why))
         return failure_set(fail, FAILURE_LOCAL, "%s", why.text);
     log_info("gen-%u is in place (until %s); looking whether the relay serves it", g.number,

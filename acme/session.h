@@ -22,6 +22,7 @@ struct session {
     bool preflighted;     /* our own checks were made in this run */
     bool restarted;       /* an order that the CA no longer knows was given up once in this run */
     bool order_gone;      /* the CA has just said that it does not know the order's URL */
+    bool remade;          /* a damaged generation was made again once in this run */
     bool changed;         /* the installed certificate is another than before */
     bool trial;           /* nothing of this session is kept (trial.h) */
     const char *replaces; /* certID of the certificate in use, NULL: none for an order to replace */

@@ -73,6 +73,7 @@ class FakeCa:
         self.backdate = 3600
         self.serial = None  # of the next certificates; None: random
         self.window = None  # renewalInfo: (start, end) in seconds from now, or whole documents; None: not offered
+        self.ca_age = 3650 * 86400
         self._make_ca()
         self.ca_file, key = self_signed(self.folder, stem="fake")
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -101,7 +102,7 @@ class FakeCa:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fake CA of a test")])
         self.ca_cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
                         .public_key(self.ca_key.public_key()).serial_number(x509.random_serial_number())
-                        .not_valid_before(self.now() - datetime.timedelta(days=3650))
+                        .not_valid_before(self.now() - datetime.timedelta(seconds=self.ca_age))
                         .not_valid_after(self.now() + datetime.timedelta(days=3650))
                         .add_extension(x509.BasicConstraints(True, None), True)
                         .sign(self.ca_key, hashes.SHA256()))

@@ -277,6 +277,16 @@ def test_certificate_that_is_not_there_yet(fake, make_home):  # noqa: F811
     assert len(fake.orders) == 1
 
 
+def test_certificate_that_begins_before_its_issuer(fake, make_home):  # noqa: F811
+    """A private CA of today whose certificates are backdated by more than its own age."""
+    home = make_home(fake)
+    fake.ca_age = 60
+    fake._make_ca()
+    assert "damaged" not in home.expect(0, "issue")
+    home.expect(2, "run")
+    assert home.usable() and home.generations() == ["gen-1"]
+
+
 def test_certificate_for_another_key(fake, make_home):  # noqa: F811
     """Refused, and after some tries given up for a new order."""
     from cryptography.hazmat.primitives.asymmetric import ec
