@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define RECORD_MAX 4096 /* an account's URL alone has up to 2000; a record that is cut is a trap   \
+                         */
+
 static bool ask(struct session *s, const struct authority *ca, struct caa_entry *e)
 {
     struct failure fail = {0};
@@ -65,7 +68,7 @@ static void print_entry(const struct caa *caa, const struct caa_entry *e, FILE *
         fprintf(out, "; the CA does not say its name for CAA records; the account is %s\n",
                 e->account);
     for (size_t i = 0; e->account && i < e->count; i++) {
-        char shown[256];
+        char shown[RECORD_MAX];
         char *value = caa_value(caa, e, e->names[i]);
         text_printable(value, strlen(value), shown, sizeof shown);
         fprintf(out, "%s%s. IN CAA 0 issue \"%s\"\n", i ? "; or: " : "", caa->domain, shown);

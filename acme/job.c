@@ -275,8 +275,14 @@ static enum job_exit take_back(struct session *s, const struct plan *p)
 {
     struct failure fail = {0};
     bool already;
-    const struct authority *ca = authority_find(p->list, p->count, s->state.issued_by);
-    if (session_use(s, ca ? ca : s->ca, &fail) && revoke(s, &already, &fail))
+    const char *by = s->state.issued_by;
+    const struct authority *ca = by ? authority_find(p->list, p->count, by) : s->ca;
+    if (!ca)
+        failure_set(&fail, FAILURE_CONFIGURATION,
+                    "the installed certificate is from %s, and no other CA can revoke it: set "
+                    "directory in [acme] to it, revoke, and set it back",
+                    by);
+    else if (session_use(s, ca, &fail) && revoke(s, &already, &fail))
         return already ? JOB_NOTHING : JOB_CHANGED;
     failure_log(&fail, failure_name(fail.class));
     return JOB_FAILED;

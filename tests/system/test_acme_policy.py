@@ -472,6 +472,19 @@ def test_ca_that_is_no_longer_configured(two):
     assert home.status()["issued_by"] == first.directory
 
 
+def test_revocation_goes_to_the_ca_that_has_issued(two):
+    home, first, second = two
+    first.script["/order"] = down
+    home.expect(0, "run")
+    assert home.status()["issued_by"] == second.directory
+    home.configure()
+    assert f"is from {second.directory}" in home.expect(1, "revoke")
+    assert first.count("/revoke") == second.count("/revoke") == 0
+    home.configure(**{"fallback-directory": second.directory, "fallback-ca-file": second.ca_file})
+    home.expect(0, "revoke")
+    assert first.count("/revoke") == 0 and second.count("/revoke") == 1
+
+
 # --- A trial first ---------------------------------------------------------------------------------
 
 def refuse(ca, r):

@@ -46,6 +46,23 @@ static void test_text(void **state)
     expect_text(&caa, "; 203.0.113.5 is an address: CAA records are about names only\n");
 }
 
+/* All of it: a record that is cut would forbid what it is to permit. */
+static void test_long_account(void **state)
+{
+    (void)state;
+    struct caa caa = example("derp.demo.com");
+    char url[2001], wanted[2300];
+    snprintf(url, sizeof url, "https://ca.example/%01980d", 7);
+    caa.count = 1;
+    caa.list[0].account = url;
+    caa.list[0].count = 1;
+    snprintf(wanted, sizeof wanted,
+             "; https://ca.example/dir\nderp.demo.com. IN CAA 0 issue \"ca.example; accounturi=%s; "
+             "validationmethods=tls-alpn-01\"\n",
+             url);
+    expect_text(&caa, wanted);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -61,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_long_account),
         cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
