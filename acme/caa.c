@@ -11,8 +11,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define RECORD_MAX 4096 /* an account's URL alone has up to 2000; a record that is cut is a trap   \
-                         */
+#define RECORD_MAX                                                                                 \
+    4096 /* an account's URL alone has up to 2000; a record that is cut is a trap                  \
+          */
 
 static bool ask(struct session *s, const struct authority *ca, struct caa_entry *e)
 {

@@ -45,6 +45,7 @@ void state_drop_order(struct state *s)
     s->suggested = false;
     s->exempt = false;
     s->downloads = 0;
+    s->stalls = 0;
 }
 
 void state_free(struct state *s)
@@ -176,6 +177,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->suggested = json_is_true(json_object_get(root, "suggested"));
     s->exempt = json_is_true(json_object_get(root, "exempt"));
     s->downloads = number_of(root, "downloads");
+    s->stalls = number_of(root, "stalls");
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
     s->leftover = string_of(root, "leftover");
@@ -352,6 +354,7 @@ char *state_print(const struct state *s)
     put_flag(root, "suggested", s->suggested);
     put_flag(root, "exempt", s->exempt);
     put_number(root, "downloads", s->downloads);
+    put_number(root, "stalls", s->stalls);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
     put_string(root, "leftover", s->leftover);

@@ -20,6 +20,7 @@
 #include "base/text.h"
 
 #define DOWNLOADS_MAX 5 /* chains of one order that may be of no use */
+#define STALLS_MAX    8 /* runs, about as many hours: CAs lose orders on the way */
 
 static bool same(const char *a, const char *b)
 {
@@ -391,7 +392,13 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
     bool refused = s->state.phase == PHASE_ORDERING && fail->status >= 400 && !later;
     bool useless = s->state.phase == PHASE_DOWNLOADING && fail->class == FAILURE_PROTOCOL &&
                    ++s->state.downloads >= DOWNLOADS_MAX;
-    if (refused || useless)
+    /* client.c's poll_wait: the CA has answered, and is still at work. */
+    bool waits = (s->state.phase == PHASE_AUTHORIZING || s->state.phase == PHASE_FINALIZING) &&
+                 fail->class == FAILURE_OVERLOAD && fail->status == 0;
+    bool stuck = waits && ++s->state.stalls >= STALLS_MAX;
+    if (stuck)
+        log_warning("the CA does not get on with %s; it is given up", s->state.order);
+    if (refused || useless || stuck)
         session_drop_order(s, &ignored);
 }
 

@@ -60,6 +60,7 @@ struct state {
     bool suggested;      /* it was begun because the CA suggested it */
     bool exempt;         /* it was placed inside the CA's window: no limit counts it */
     unsigned downloads;  /* chains of it that were of no use */
+    unsigned stalls;     /* runs that have ended while the CA was at work on it */
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 

@@ -256,6 +256,18 @@ def test_slow_ca_is_asked_again(fake, make_home):  # noqa: F811
     assert len(fake.orders) == orders
 
 
+def test_order_that_is_stuck(fake, make_home):  # noqa: F811
+    """In processing for ever: resumed for hours, then given up, long before the CA's own week is over."""
+    home = make_home(fake)
+    fake.script["/order/1"] = lambda ca, r: Answer(200, {**ca.order(1), "status": "processing"}, {"Retry-After": "1800"})
+    for _ in range(7):
+        assert "is still working on the order" in home.expect(1, "issue")
+    assert home.state()["stalls"] == 7 and len(fake.orders) == 1
+    assert "it is given up" in home.expect(1, "issue")
+    home.expect(0, "issue")
+    assert len(fake.orders) == 2
+
+
 def test_order_that_has_vanished(fake, make_home):  # noqa: F811
     home = make_home(fake)
     fake.script["/finalize"] = lambda ca, r: CUT

@@ -38,6 +38,7 @@ static struct state full(void)
     s.suggested = true;
     s.exempt = true;
     s.downloads = 2;
+    s.stalls = 3;
     s.suggested_at = 1790000000;
     s.last_seen = 1800000200;
     s.total = 5;
@@ -82,6 +83,7 @@ static void test_round_trip(void **state)
     assert_true(out.suggested);
     assert_true(out.exempt);
     assert_int_equal(out.downloads, 2);
+    assert_int_equal(out.stalls, s.stalls);
     assert_int_equal(out.last_seen, s.last_seen);
     assert_int_equal(out.ari.pick, s.ari.pick);
     assert_string_equal(out.ari.explanation, s.ari.explanation);
