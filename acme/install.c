@@ -16,7 +16,7 @@ bool install_check(const struct session *s, const struct buf *pem, EVP_PKEY *key
 {
     struct chain c;
     struct fault why;
-    bool public_root = s->config->acme_ca_file == NULL;
+    bool public_root = s->ca->ca_file == NULL;
     bool ok = chain_parse(pem->data, pem->len, &c, &why) &&
               chain_fits(&c, key, s->config->domain, &why) &&
               chain_verify(&c, clock_wall(), public_root, &why) &&

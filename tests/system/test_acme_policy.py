@@ -403,6 +403,15 @@ def test_without_a_certificate_the_second_ca_is_taken_at_once(two):
     home.expect(2, "run")  # a certificate of the second CA is as good
 
 
+def test_second_ca_may_be_a_private_one(two):
+    """Its chains are held against its own ca-file, not against what the first CA is trusted by."""
+    home, first, second = two
+    home.configure(**{"ca-file": None, "fallback-directory": second.directory, "fallback-ca-file": second.ca_file})
+    said = home.expect(0, "run")
+    assert "is not trusted" in said and "trying the other CA" in said
+    assert home.usable() and home.status()["issued_by"] == second.directory
+
+
 def test_second_ca_is_not_asked_for_what_caa_forbids(two, world):  # noqa: F811
     """The DNS is looked at for each CA, also within one run."""
     home, first, second = two
