@@ -38,11 +38,11 @@ static void read_cert_id(const struct store *store, struct facts *facts)
     chain_free(&c);
 }
 
-/* Of the installed certificate, also when it does not count any more; 0 without one. */
-static int64_t lifetime_of(const struct facts *facts)
+/* Of the installed certificate, also when it does not count any more or is lost; 0 without one. */
+static int64_t lifetime_of(const struct state *state, const struct facts *facts)
 {
     const struct chain_facts *f = &facts->installed.facts;
-    return (int64_t)f->not_after - (int64_t)f->not_before;
+    return f->not_after ? (int64_t)f->not_after - (int64_t)f->not_before : state->lifetime;
 }
 
 /* The CA's suggestion, if it is about this certificate and none was followed just before. */
@@ -50,7 +50,7 @@ static void add_suggestion(const struct state *state, struct facts *facts)
 {
     const struct ari *a = &state->ari;
     struct schedule_facts *when = &facts->schedule;
-    int64_t apart = lifetime_of(facts) / 20;
+    int64_t apart = lifetime_of(state, facts) / 20;
     if (!a->cert_id || strcmp(a->cert_id, facts->cert_id) != 0 || a->pick == 0)
         return;
     apart = apart < SUGGESTED_APART ? apart : SUGGESTED_APART;
@@ -67,7 +67,7 @@ static struct choice_ca look_at(const struct state *state, const char *directory
     const struct ca_record *r = attempts_find(state, directory);
     time_t now = facts->schedule.now;
     time_t next = attempts_next_try(r, now);
-    time_t room = state->phase == PHASE_IDLE ? attempts_room(r, lifetime_of(facts), now) : 0;
+    time_t room = state->phase == PHASE_IDLE ? attempts_room(r, lifetime_of(state, facts), now) : 0;
     return (struct choice_ca){
         .due = at_once       ? 0
                : next > room ? next

@@ -70,13 +70,14 @@ bool install_pending(struct session *s, struct failure *fail)
 
 /* --- Proving ---------------------------------------------------------------------------------- */
 
-static bool finish(struct session *s, struct failure *fail)
+static bool finish(struct session *s, const struct chain_facts *facts, struct failure *fail)
 {
     struct state *state = &s->state;
     time_t now = clock_wall();
     state_set(&state->issued_by, state->directory);
     state_set(&state->issued_account, state->account);
     state->issued_at = now;
+    state->lifetime = (unsigned)(facts->not_after - facts->not_before);
     if (state->suggested)
         state->suggested_at = now;
     attempts_succeeded(state);
@@ -143,11 +144,11 @@ bool install_prove(struct session *s, struct failure *fail)
     switch (probe_wait(s->config, g.facts.fingerprint, served, sizeof served)) {
     case PROBE_SAME:
         log_info("the relay serves gen-%u", g.number);
-        return finish(s, fail);
+        return finish(s, &g.facts, fail);
     case PROBE_NOBODY:
         log_warning("%s, so nobody proves that gen-%u is served; it stays in place", served,
                     g.number);
-        return finish(s, fail);
+        return finish(s, &g.facts, fail);
     case PROBE_OTHER:
         return roll_back(s, served, fail);
     }

@@ -187,6 +187,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->issued_account = string_of(root, "issued_account");
     s->revoked = string_of(root, "revoked");
     s->issued_at = time_of(root, "issued_at");
+    s->lifetime = number_of(root, "lifetime");
     s->suggested_at = time_of(root, "suggested_at");
     s->last_seen = time_of(root, "last_seen");
     s->failures = number_of(root, "failures");
@@ -364,6 +365,7 @@ char *state_print(const struct state *s)
     put_string(root, "issued_account", s->issued_account);
     put_string(root, "revoked", s->revoked);
     put_time(root, "issued_at", s->issued_at);
+    put_number(root, "lifetime", s->lifetime);
     put_time(root, "suggested_at", s->suggested_at);
     put_time(root, "last_seen", s->last_seen);
     put_number(root, "failures", s->failures);

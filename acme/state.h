@@ -72,6 +72,7 @@ struct state {
     char *issued_account; /* the account that ordered it */
     char *revoked;        /* fingerprint of the leaf that was revoked last */
     time_t issued_at;     /* when it was installed and proven */
+    unsigned lifetime;    /* seconds that it lives for, 0: not known */
     time_t suggested_at;  /* when a certificate came that the CA had suggested to renew */
 
     struct ari ari; /* of the installed certificate */

@@ -2,6 +2,7 @@
 """What derp-acme decides: when to renew, what a wrong clock may do, which CA it turns to."""
 import datetime
 import json
+import shutil
 
 import pytest
 
@@ -117,6 +118,15 @@ def test_five_certificates_in_seven_days(fake, make_home, at):  # noqa: F811
     assert len(ordered(fake)) == 5
     home.expect(2, "run", env=at(33 * HOUR, fake))
     home.expect(0, "run", env=at(34 * HOUR + 60, fake))
+
+
+def test_certificates_that_get_lost_do_not_exhaust_the_limits(fake, make_home):  # noqa: F811
+    home = make_home(fake)
+    for _ in range(4):
+        home.expect(0, "run")
+        shutil.rmtree(home.certs / home.current())
+    assert "five certificates in a short time" in home.expect(2, "run")
+    assert len(ordered(fake)) == 4  # the fifth not before ten minutes later: the CA has another clock
 
 
 def test_five_short_lived_certificates_do_not_lose_the_last_one(fake, make_home, at):  # noqa: F811
