@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "acme/hook.h"
 #include "acme/status.h"
 #include "base/clock.h"
 #include "base/journal.h"
@@ -91,6 +92,10 @@ static void call_hook(const char *hook, const struct config *config, const struc
     size_t n = 0;
     struct fault why;
     struct run_result r;
+    if (!hook_may_run("hook", hook, &why)) {
+        log_warning("%s; it is not called", why.text);
+        return;
+    }
     for (size_t i = 0; i < VALUES; i++) {
         if (t->fields[i].value)
             env[n++] = mem_printf("%s=%s", t->fields[i].name, t->fields[i].value);

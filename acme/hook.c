@@ -14,16 +14,16 @@
 
 static const char *const verbs[] = {[HOOK_PRESENT] = "present", [HOOK_CLEANUP] = "cleanup"};
 
-static bool may_run(const char *program, struct fault *f)
+bool hook_may_run(const char *key, const char *program, struct fault *f)
 {
     struct stat st;
     if (stat(program, &st) < 0)
-        return fault_errno(f, "dns-hook %s", program);
+        return fault_errno(f, "%s %s", key, program);
     if (!S_ISREG(st.st_mode) || access(program, X_OK) < 0)
-        return fault_set(f, "dns-hook %s is not a program that this user may start: chmod 0755 %s",
+        return fault_set(f, "%s %s is not a program that this user may start: chmod 0755 %s", key,
                          program, program);
     if (st.st_mode & 022)
-        return fault_set(f, "dns-hook %s may be changed by others (mode %04o): chmod go-w %s",
+        return fault_set(f, "%s %s may be changed by others (mode %04o): chmod go-w %s", key,
                          program, (unsigned)st.st_mode & 07777, program);
     return true;
 }
@@ -47,7 +47,7 @@ bool hook_run(const char *program, enum hook_verb verb, const char *name, const 
     const struct run_options opt = {.timeout_ms = HOOK_TIMEOUT_MS, .max_output = OUTPUT_MAX};
     struct run_result r;
     char how[300];
-    if (!may_run(program, f))
+    if (!hook_may_run("dns-hook", program, f))
         return false;
     log_debug("%s %s %s %s", program, verbs[verb], name, value);
     bool started = run(argv, &opt, &r, f);

@@ -11,11 +11,14 @@
 
 enum hook_verb { HOOK_PRESENT, HOOK_CLEANUP };
 
+/* May this program, which the key of [acme] names, be started? false with a reason: it is not
+ * there, or others than its owner may change it. */
+bool hook_may_run(const char *key, const char *program, struct fault *f);
+
 /*
  * Runs "PROGRAM present|cleanup NAME VALUE" without a shell: NAME is "_acme-challenge.DOMAIN"
  * without a dot at the end, VALUE 43 characters of base64url. It must end with exit code 0 within
- * HOOK_TIMEOUT_MS; otherwise what it wrote is logged. false with a reason; a program that others
- * than its owner may change is not started.
+ * HOOK_TIMEOUT_MS; otherwise what it wrote is logged. false with a reason; hook_may_run holds.
  */
 bool hook_run(const char *program, enum hook_verb verb, const char *name, const char *value,
               struct fault *f);

@@ -111,18 +111,21 @@ def test_expiring(hooked, shim):  # noqa: F811
     assert expiring[-1][2]["certificate"]["good"] is False
 
 
-@pytest.mark.parametrize("what", ["fails", "missing", "not executable", "silent reader"])
+@pytest.mark.parametrize("what", ["fails", "missing", "not executable", "open to others", "silent reader"])
 def test_hook_never_harms(fake, make_home, tmp_path, what):  # noqa: F811
     home, hook = make_home(fake), Hook(tmp_path, "#!/bin/sh\necho oh no >&2\nexit 3\n")
     if what == "missing":
         hook.path.unlink()
     elif what == "not executable":
         hook.path.chmod(0o644)
+    elif what == "open to others":
+        hook.path.chmod(0o777)
     elif what == "silent reader":
         hook.path.write_text("#!/bin/sh\nexit 0\n")
     home.configure(hook=hook.path)
     said = home.expect(0, "issue")
     assert ("warning: hook" in said) == (what != "silent reader")
+    assert what != "open to others" or ("chmod go-w" in said and "oh no" not in said)
     assert what != "fails" or ("exit code 3" in said and "oh no" in said)
     assert home.usable()
 
