@@ -88,6 +88,7 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
     s->next_try = r->next_try;
     state_set(&s->problem_type, fail->type[0] ? fail->type : NULL);
     state_set(&s->problem, fail->text);
+    state_set(&s->failed_ca, directory);
 }
 
 static void forgive(struct ca_record *r)

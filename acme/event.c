@@ -37,13 +37,14 @@ static void collect(const struct session *s, const struct facts *facts, enum eve
 {
     const struct state *state = &s->state;
     bool usable = facts->installed.usable, failing = state->class != FAILURE_NONE;
+    const char *where = state->failed_ca ? state->failed_ca : s->ca->directory;
     clock_print(facts->installed.facts.not_after, t->until);
     clock_print(state->next_try, t->next);
     snprintf(t->days, sizeof t->days, "%ld", (long)(facts->remaining / 86400));
     const struct journal_field fields[VALUES] = {
         {"DERP_EVENT", event_name(event)},
         {"DERP_DOMAIN", s->config->domain},
-        {"DERP_CA", failing ? s->ca->directory : state->issued_by},
+        {"DERP_CA", failing ? where : state->issued_by},
         {"DERP_NOT_AFTER", usable ? t->until : NULL},
         {"DERP_DAYS_LEFT", usable ? t->days : NULL},
         {"DERP_CLASS", failing ? failure_name(state->class) : NULL},

@@ -62,6 +62,7 @@ void state_free(struct state *s)
     free(s->revoked);
     free(s->problem_type);
     free(s->problem);
+    free(s->failed_ca);
     *s = (struct state){0};
 }
 
@@ -197,6 +198,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->next_try = time_of(root, "next_try");
     s->problem_type = string_of(root, "problem_type");
     s->problem = string_of(root, "problem");
+    s->failed_ca = string_of(root, "failed_ca");
     read_ari(json_object_get(root, "ari"), &s->ari);
     read_cas(json_object_get(root, "cas"), s);
     read_told(json_object_get(root, "told"), &s->told);
@@ -375,6 +377,7 @@ char *state_print(const struct state *s)
     put_time(root, "next_try", s->next_try);
     put_string(root, "problem_type", s->problem_type);
     put_string(root, "problem", s->problem);
+    put_string(root, "failed_ca", s->failed_ca);
     put_object(root, "ari", ari_object(&s->ari));
     put_object(root, "cas", cas_array(s));
     put_object(root, "told", told_object(&s->told));

@@ -86,7 +86,8 @@ struct state {
     time_t failed_at;
     time_t next_try; /* 0: at once */
     char *problem_type;
-    char *problem; /* its text; kept after a success */
+    char *problem;   /* its text; kept after a success */
+    char *failed_ca; /* directory that it was with; NULL: not known */
 };
 
 /* Reads a state file. false with a reason when it is not one; *newer tells that a later version

@@ -504,6 +504,24 @@ def test_revocation_goes_to_the_ca_that_has_issued(two):
     assert first.count("/revoke") == 0 and second.count("/revoke") == 1
 
 
+def test_people_are_told_which_ca_fails(two, at, tmp_path):
+    """Also days later, by a run that asks nobody."""
+    home, first, second = two
+    first.lifetime = 30 * DAY
+    hook = tmp_path / "hook"
+    hook.write_text(f'#!/bin/sh\necho "$1 $DERP_CA" >>{tmp_path}/told\n')
+    hook.chmod(0o755)
+    home.configure(hook=hook, **{"fallback-directory": second.directory, "fallback-ca-file": second.ca_file})
+    home.expect(0, "issue")
+    for ca in (first, second):
+        ca.script["/order"] = lambda ca, r: Answer(429, problem("rateLimited", "later"), {"Retry-After": str(2 * DAY)})
+    (tmp_path / "told").unlink()
+    home.expect(1, "run", env=at(27.5 * DAY, first, second))
+    home.expect(2, "run", env=at(28.6 * DAY, first, second))
+    last = (tmp_path / "told").read_text().splitlines()[-1]
+    assert last == f"expiring {second.directory}"
+
+
 # --- A trial first ---------------------------------------------------------------------------------
 
 def refuse(ca, r):

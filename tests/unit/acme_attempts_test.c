@@ -209,6 +209,17 @@ static void test_room(void **state)
     state_free(&s);
 }
 
+static void test_where_it_fails(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    fails(&s, FIRST, FAILURE_NETWORK, NOW);
+    assert_string_equal(s.failed_ca, FIRST);
+    fails(&s, SECOND, FAILURE_NETWORK, NOW);
+    assert_string_equal(s.failed_ca, SECOND);
+    state_free(&s);
+}
+
 static void test_curable(void **state)
 {
     (void)state;
@@ -234,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_clock_is_forgiven),
         cmocka_unit_test(test_retry_after_of_other_answers),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_where_it_fails),
         cmocka_unit_test(test_curable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,7 @@ static struct state full(void)
     s.exempt = true;
     s.downloads = 2;
     s.stalls = 3;
+    state_set(&s.failed_ca, "https://old.example/dir");
     s.lifetime = 90 * 86400;
     s.suggested_at = 1790000000;
     s.last_seen = 1800000200;
@@ -85,6 +86,7 @@ static void test_round_trip(void **state)
     assert_true(out.exempt);
     assert_int_equal(out.downloads, 2);
     assert_int_equal(out.stalls, s.stalls);
+    assert_string_equal(out.failed_ca, s.failed_ca);
     assert_int_equal(out.lifetime, s.lifetime);
     assert_int_equal(out.last_seen, s.last_seen);
     assert_int_equal(out.ari.pick, s.ari.pick);
