@@ -119,6 +119,18 @@ static bool read_record(struct reader *r, struct record *out)
     return true;
 }
 
+/* Moves r from the header to behind the questions. */
+static bool skip_questions(struct reader *r)
+{
+    char name[DNSCHECK_NAME_MAX];
+    for (unsigned i = get16(r->p + 4); i > 0; i--) {
+        if (!read_name(r, &r->at, name) || r->n - r->at < 4)
+            return false;
+        r->at += 4;
+    }
+    return true;
+}
+
 /* Calls see for each record of the answer section until it returns false; false: malformed. */
 static bool each_answer(const uint8_t *p, size_t n,
                         bool (*see)(const struct record *rec, const struct reader *r, void *arg),
@@ -126,13 +138,9 @@ static bool each_answer(const uint8_t *p, size_t n,
 {
     struct reader r = {p, n, HEADER_LEN};
     struct record rec;
-    char name[DNSCHECK_NAME_MAX];
 
-    for (unsigned i = get16(p + 4); i > 0; i--) {
-        if (!read_name(&r, &r.at, name) || r.n - r.at < 4)
-            return false;
-        r.at += 4;
-    }
+    if (!skip_questions(&r))
+        return false;
     for (unsigned i = get16(p + 6); i > 0; i--) {
         if (!read_record(&r, &rec))
             return false;
@@ -185,10 +193,19 @@ static bool see_data(const struct record *rec, const struct reader *r, void *arg
         return true;
     if (a->count == ANSWER_RECORDS_MAX)
         return false;
+    char name[DNSCHECK_NAME_MAX];
+    const void *data = r->p + rec->data;
+    size_t len = rec->len, at = rec->data;
+    if (rec->type == DNS_TYPE_NS) { /* compressed: means nothing without the message */
+        if (!read_name(r, &at, name))
+            return true;
+        data = name;
+        len = strlen(name) + 1;
+    }
     take_ttl(s, rec->ttl);
     a->records = mem_resize(a->records, a->count + 1, sizeof *a->records);
     a->records[a->count++] =
-        (struct answer_record){.len = rec->len, .data = mem_copy(r->p + rec->data, rec->len)};
+        (struct answer_record){.len = (uint16_t)len, .data = mem_copy(data, len)};
     return true;
 }
 
@@ -201,6 +218,26 @@ static bool follow(const uint8_t *p, size_t n, struct search *s)
             return false;
     } while (s->hops > before && s->hops < HOPS_MAX);
     return each_answer(p, n, see_data, s);
+}
+
+/* For how long "there is none" may be remembered: the lesser of the TTL and the minimum of the SOA
+ * record in the authority section (RFC 2308 5); 0 without one. */
+static uint32_t negative_ttl(const uint8_t *p, size_t n)
+{
+    struct reader r = {p, n, HEADER_LEN};
+    struct record rec;
+    unsigned answers = get16(p + 6), all = answers + get16(p + 8);
+    if (!skip_questions(&r))
+        return 0;
+    for (unsigned i = 0; i < all; i++) {
+        if (!read_record(&r, &rec))
+            return 0;
+        if (i < answers || rec.class != CLASS_IN || rec.type != DNS_TYPE_SOA || rec.len < 22)
+            continue;
+        uint32_t minimum = get32(p + rec.data + rec.len - 4);
+        return minimum < rec.ttl ? minimum : rec.ttl;
+    }
+    return 0;
 }
 
 void answer_read(const uint8_t *p, size_t n, const char *name, uint16_t type, struct answer *answer)
@@ -223,23 +260,82 @@ void answer_read(const uint8_t *p, size_t n, const char *name, uint16_t type, st
         answer->status = ANSWER_DATA;
     else
         answer->status = rcode == RCODE_NXDOMAIN ? ANSWER_NXDOMAIN : ANSWER_NODATA;
+    if (answer->count == 0)
+        answer->ttl = negative_ttl(p, n);
+}
+
+static bool to_endpoint(const uint8_t *data, size_t len, struct endpoint *e)
+{
+    *e = (struct endpoint){0};
+    if (len == 4) {
+        e->in4.sin_family = AF_INET;
+        memcpy(&e->in4.sin_addr, data, 4);
+        return true;
+    }
+    if (len == 16) {
+        e->in6.sin6_family = AF_INET6;
+        memcpy(&e->in6.sin6_addr, data, 16);
+        return true;
+    }
+    return false;
+}
+
+/* --- Referrals ------------------------------------------------------------------------------ */
+
+static void see_delegation(const struct record *rec, const struct reader *r, struct referral *out)
+{
+    size_t at = rec->data;
+    if (rec->type != DNS_TYPE_NS || out->count == REFERRAL_NAMES_MAX)
+        return;
+    if (out->count > 0 && strcmp(rec->owner, out->zone) != 0)
+        return;
+    if (!read_name(r, &at, out->names[out->count]))
+        return;
+    memcpy(out->zone, rec->owner, sizeof out->zone);
+    out->count++;
+}
+
+static void see_glue(const struct record *rec, const struct reader *r, struct referral *out)
+{
+    bool is_address = (rec->type == DNS_TYPE_A && rec->len == 4) ||
+                      (rec->type == DNS_TYPE_AAAA && rec->len == 16);
+    for (size_t i = 0; is_address && i < out->count; i++) {
+        if (out->glue_count == REFERRAL_GLUE_MAX || strcmp(out->names[i], rec->owner) != 0)
+            continue;
+        out->glue[out->glue_count].name = i;
+        to_endpoint(r->p + rec->data, rec->len, &out->glue[out->glue_count++].at);
+    }
+}
+
+bool answer_referral(const uint8_t *p, size_t n, struct referral *out)
+{
+    struct reader r = {p, n, HEADER_LEN};
+    struct record rec;
+
+    *out = (struct referral){0};
+    if (n < HEADER_LEN || !(p[2] & 0x80) || (p[3] & 0x0f) != RCODE_NOERROR || get16(p + 6) != 0 ||
+        !skip_questions(&r))
+        return false;
+    unsigned authority = get16(p + 8), all = authority + get16(p + 10);
+    for (unsigned i = 0; i < all; i++) {
+        if (!read_record(&r, &rec))
+            return false;
+        if (rec.class != CLASS_IN)
+            continue;
+        if (i < authority)
+            see_delegation(&rec, &r, out);
+        else
+            see_glue(&rec, &r, out);
+    }
+    return out->count > 0;
 }
 
 void answer_addresses(const struct answer *answer, struct address_set *set)
 {
     for (size_t i = 0; i < answer->count; i++) {
-        const struct answer_record *r = &answer->records[i];
-        struct endpoint e = {0};
-        if (r->len == 4) {
-            e.in4.sin_family = AF_INET;
-            memcpy(&e.in4.sin_addr, r->data, 4);
-        } else if (r->len == 16) {
-            e.in6.sin6_family = AF_INET6;
-            memcpy(&e.in6.sin6_addr, r->data, 16);
-        } else {
-            continue;
-        }
-        address_set_add(set, &e);
+        struct endpoint e;
+        if (to_endpoint(answer->records[i].data, answer->records[i].len, &e))
+            address_set_add(set, &e);
     }
 }
 

@@ -13,6 +13,7 @@
 #define DNS_TYPE_NS    2
 #define DNS_TYPE_CNAME 5
 #define DNS_TYPE_TXT   16
+#define DNS_TYPE_SOA   6
 #define DNS_TYPE_AAAA  28
 #define DNS_TYPE_CAA   257
 
@@ -32,12 +33,14 @@ struct answer {
     enum answer_status status;
     bool secure;  /* validated by DNSSEC */
     bool late;    /* with ANSWER_SERVFAIL: it came so late that no server can have answered */
-    uint32_t ttl; /* smallest in the chain of CNAMEs and records, seconds */
+    uint32_t ttl; /* seconds: smallest in the chain of CNAMEs and records; of NODATA and NXDOMAIN
+                     how long that may be remembered */
     char chain[DNSCHECK_CHAIN_MAX][DNSCHECK_NAME_MAX]; /* targets of the CNAMEs, in order */
     size_t chain_count;
     struct answer_record {
         uint16_t len;
-        uint8_t *data; /* RDATA in wire format; owned */
+        uint8_t *data; /* RDATA in wire format; of an NS record the printed name, with its
+                          terminator; owned */
     } * records;
     size_t count;
     char why[256]; /* with ANSWER_BOGUS: what the validator says; "" if nothing */
@@ -51,6 +54,25 @@ struct answer {
  */
 void answer_read(const uint8_t *p, size_t n, const char *name, uint16_t type,
                  struct answer *answer);
+
+#define REFERRAL_NAMES_MAX 8
+#define REFERRAL_GLUE_MAX  32
+
+/* What a server of the zone above says about a zone: where to go on asking. */
+struct referral {
+    char zone[DNSCHECK_NAME_MAX]; /* lower case, no trailing dot */
+    char names[REFERRAL_NAMES_MAX][DNSCHECK_NAME_MAX];
+    size_t count;
+    struct {
+        size_t name; /* index into names */
+        struct endpoint at;
+    } glue[REFERRAL_GLUE_MAX]; /* addresses that came along, port 0 */
+    size_t glue_count;
+};
+
+/* Reads a referral (RFC 1034 4.3.2): no answer, NS records in the authority section. false: this
+ * message is none, or malformed. */
+bool answer_referral(const uint8_t *p, size_t n, struct referral *out);
 
 /* Adds the A and AAAA records of answer to set. */
 void answer_addresses(const struct answer *answer, struct address_set *set);

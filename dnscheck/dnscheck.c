@@ -3,17 +3,39 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "dnscheck/authority.h"
 #include "dnscheck/caa.h"
 #include "dnscheck/resolve.h"
 #include "dnscheck/txt.h"
 #include "dnscheck/verdict.h"
 
-/* The questions of a check; CAA at the domain and at each name above it follows. */
-enum { ASK_ROOT, ASK_A, ASK_AAAA, ASK_CAA };
-#define QUESTIONS_MAX (ASK_CAA + 127) /* a name has at most 127 labels */
+#define LABELS_MAX 127 /* of a name */
+
+#define EXTRA_MS 2500 /* for what only explains */
+
+enum { ASK_A, ASK_AAAA, ASK_COUNT };
+
+/* What a check asks and hears. */
+struct check {
+    const struct dnscheck_options *o;
+    const struct dnscheck_own *own;
+    char domain[DNSCHECK_NAME_MAX];
+    struct resolve_question list[ASK_COUNT];
+    struct resolve_question caa[LABELS_MAX]; /* at the domain and at each name above it */
+    struct resolve_question ns[LABELS_MAX];
+    size_t labels; /* of caa and ns */
+    struct resolve_question wildcard;
+    bool asked_wildcard;
+    struct authority authority;
+    bool asked_servers;
+    int64_t end_ms;
+};
 
 void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, struct findings *all)
 {
@@ -34,15 +56,27 @@ static void put(struct resolve_question *q, const char *name, uint16_t type)
     snprintf(q->name, sizeof q->name, "%s", name);
 }
 
-static size_t list_questions(const char *domain, struct resolve_question *list)
+/* A name that nobody has made: when it has an address, a wildcard answers. false: no room. */
+static bool put_wildcard(struct resolve_question *q, const char *domain)
 {
-    size_t n = ASK_CAA;
-    put(&list[ASK_ROOT], "", DNS_TYPE_NS);
-    put(&list[ASK_A], domain, DNS_TYPE_A);
-    put(&list[ASK_AAAA], domain, DNS_TYPE_AAAA);
-    for (const char *name = domain; name && n < QUESTIONS_MAX; name = caa_parent(name))
-        put(&list[n++], name, DNS_TYPE_CAA);
-    return n;
+    unsigned char random[8];
+    char hex[2 * sizeof random + 1];
+    const char *parent = caa_parent(domain);
+    if (!parent || getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return false;
+    text_hex(random, sizeof random, hex);
+    q->type = DNS_TYPE_A;
+    return snprintf(q->name, sizeof q->name, "no-%s.%s", hex, parent) < DNSCHECK_NAME_MAX - 2;
+}
+
+static void put_questions(struct check *c)
+{
+    put(&c->list[ASK_A], c->domain, DNS_TYPE_A);
+    put(&c->list[ASK_AAAA], c->domain, DNS_TYPE_AAAA);
+    for (const char *n = c->domain; n && c->labels < LABELS_MAX; n = caa_parent(n)) {
+        put(&c->caa[c->labels], n, DNS_TYPE_CAA);
+        put(&c->ns[c->labels++], n, DNS_TYPE_NS);
+    }
 }
 
 /* Without any IPv6 address but link-local ones, asking over IPv6 would only cost time. */
@@ -56,27 +90,63 @@ static bool can_ask_ip6(const struct dnscheck_own *own)
     return !own->known6;
 }
 
-static void judge(const struct dnscheck_options *o, const char *domain,
-                  const struct dnscheck_own *own, const struct resolve_question *list, size_t count,
-                  const struct resolve_outcome *outcome, struct dnscheck_result *r,
+/* The domain's zone is known to its servers only when these answered. */
+static bool is_answer(const struct answer *a)
+{
+    return a->status == ANSWER_DATA || a->status == ANSWER_NODATA || a->status == ANSWER_NXDOMAIN;
+}
+
+static void judge(struct check *c, struct resolver *resolver, struct dnscheck_result *r,
                   struct findings *all)
 {
-    const struct answer *caa[QUESTIONS_MAX];
-    for (size_t i = ASK_CAA; i < count; i++)
-        caa[i - ASK_CAA] = &list[i].answer;
+    const struct answer *caa[LABELS_MAX];
+    struct trace trace;
+    resolver_trace(resolver, c->domain, &trace);
+    for (size_t i = 0; i < c->labels; i++)
+        caa[i] = &c->caa[i].answer;
     const struct verdict_input in = {
-        .options = o,
-        .domain = domain,
-        .own = own,
-        .root = &list[ASK_ROOT].answer,
-        .a = &list[ASK_A].answer,
-        .aaaa = &list[ASK_AAAA].answer,
+        .options = c->o,
+        .domain = c->domain,
+        .own = c->own,
+        .root = resolver_root(resolver),
+        .a = &c->list[ASK_A].answer,
+        .aaaa = &c->list[ASK_AAAA].answer,
         .caa = caa,
-        .caa_count = count - ASK_CAA,
-        .validated = outcome->validated,
-        .trace = &outcome->trace,
+        .caa_count = c->labels,
+        .validated = resolver_validates(resolver),
+        .trace = &trace,
+        .authority = c->asked_servers ? &c->authority : NULL,
+        .wildcard = c->asked_wildcard ? &c->wildcard.answer : NULL,
     };
     verdict_domain(&in, r, all);
+}
+
+static int left_ms(const struct check *c, int most)
+{
+    int64_t ms = c->end_ms - clock_mono_ms();
+    return ms <= 0 ? 0 : ms < most ? (int)ms : most;
+}
+
+/* What the verdict rests on comes first, and does not wait for what only explains it. */
+static bool ask_all(struct check *c, struct resolver *r, bool ip6)
+{
+    int all = c->o->timeout_ms > 0 ? c->o->timeout_ms : DNSCHECK_TIMEOUT_MS;
+    resolver_ask(r, c->list, ASK_COUNT);
+    resolver_ask(r, c->caa, c->labels);
+    if (!resolver_wait(r, all * 2 / 3))
+        return false;
+    c->asked_wildcard =
+        c->list[ASK_A].answer.status == ANSWER_DATA && put_wildcard(&c->wildcard, c->domain);
+    if (c->asked_wildcard)
+        resolver_ask(r, &c->wildcard, 1);
+    /* Whoever names a resolver need not be able to reach the servers. */
+    c->asked_servers = c->o->resolver.any.sa_family == AF_UNSPEC;
+    if (c->asked_servers)
+        resolver_ask(r, c->ns, c->labels);
+    if (!resolver_wait(r, left_ms(c, EXTRA_MS)) || !c->asked_servers)
+        return !(c->o->stop && *c->o->stop);
+    return authority_ask(r, c->domain, c->ns, c->labels, is_answer(&c->list[ASK_A].answer), ip6,
+                         left_ms(c, all), c->o->stop, &c->authority);
 }
 
 static void add_hints_fault(const struct fault *why, struct findings *all)
@@ -87,19 +157,29 @@ static void add_hints_fault(const struct fault *why, struct findings *all)
                 "([dns] in the configuration) to use the public root");
 }
 
+static void free_check(struct check *c)
+{
+    for (size_t i = 0; i < ASK_COUNT; i++)
+        answer_clear(&c->list[i].answer);
+    answer_clear(&c->wildcard.answer);
+    for (size_t i = 0; i < c->labels; i++) {
+        answer_clear(&c->caa[i].answer);
+        answer_clear(&c->ns[i].answer);
+    }
+    authority_clear(&c->authority);
+    free(c);
+}
+
 void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own *own,
                      struct dnscheck_result *r, struct findings *all)
 {
-    char domain[DNSCHECK_NAME_MAX];
     const char *why;
     struct fault fault;
-    struct resolve_outcome outcome;
     const struct resolve_options how = {
         .root_hints = o->root_hints,
         .trust_anchor = o->trust_anchor,
         .resolver = o->resolver,
         .ip6 = can_ask_ip6(own),
-        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : DNSCHECK_TIMEOUT_MS,
         .stop = o->stop,
     };
 
@@ -109,23 +189,25 @@ void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own
         finding_fix(all, i, "Give the full name, for example derp.example.com");
         return;
     }
-    text_lower(o->domain, domain, sizeof domain);
-
-    struct resolve_question *list = mem_alloc(QUESTIONS_MAX, sizeof *list);
-    size_t count = list_questions(domain, list);
-    bool asked = resolve_all(&how, domain, list, count, &outcome, &fault);
-    r->interrupted = asked && outcome.interrupted;
-    r->local = !asked;
-    if (!asked)
+    struct check *c = mem_alloc(1, sizeof *c);
+    c->o = o;
+    c->own = own;
+    c->end_ms = clock_mono_ms() + (o->timeout_ms > 0 ? o->timeout_ms : DNSCHECK_TIMEOUT_MS);
+    text_lower(o->domain, c->domain, sizeof c->domain);
+    put_questions(c);
+    struct resolver *resolver = resolver_open(&how, &fault);
+    r->local = !resolver;
+    if (!resolver)
         add_hints_fault(&fault, all);
-    else if (outcome.interrupted)
-        finding_add(all, SEVERITY_SKIP, "dns.interrupted", "the check of %s was interrupted",
-                    domain);
     else
-        judge(o, domain, own, list, count, &outcome, r, all);
-    for (size_t i = 0; i < count; i++)
-        answer_clear(&list[i].answer);
-    free(list);
+        r->interrupted = !ask_all(c, resolver, how.ip6);
+    if (r->interrupted)
+        finding_add(all, SEVERITY_SKIP, "dns.interrupted", "the check of %s was interrupted",
+                    c->domain);
+    else if (resolver)
+        judge(c, resolver, r, all);
+    resolver_close(resolver);
+    free_check(c);
 }
 
 static enum dnscheck_txt judge_txt(const struct answer *a, const char *name, const char *value,
@@ -154,23 +236,27 @@ enum dnscheck_txt dnscheck_txt(const struct dnscheck_options *o, const char *nam
                                const char *value, struct fault *f)
 {
     struct dnscheck_own own = {.known6 = false};
-    struct resolve_outcome outcome;
-    struct resolve_question *q = mem_alloc(1, sizeof *q);
-    struct fault ignored;
-    own.known6 = address_scan(&own.found, &ignored);
+    struct resolve_question q = {0};
+    enum dnscheck_txt found = DNSCHECK_TXT_UNKNOWN;
+    own.known6 = address_scan(&own.found, NULL);
     const struct resolve_options how = {
         .root_hints = o->root_hints,
         .trust_anchor = o->trust_anchor,
         .resolver = o->resolver,
         .ip6 = can_ask_ip6(&own),
-        .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : DNSCHECK_TIMEOUT_MS,
         .stop = o->stop,
     };
-    enum dnscheck_txt found = DNSCHECK_TXT_UNKNOWN;
-    put(q, name, DNS_TYPE_TXT);
-    if (resolve_all(&how, name, q, 1, &outcome, f))
-        found = judge_txt(&q->answer, name, value, f);
-    answer_clear(&q->answer);
-    free(q);
+    struct resolver *r = resolver_open(&how, f);
+    if (!r)
+        return DNSCHECK_TXT_UNKNOWN;
+    put(&q, name, DNS_TYPE_TXT);
+    resolver_wait(r, 0); /* nobody needs the answer about the root */
+    resolver_ask(r, &q, 1);
+    if (resolver_wait(r, o->timeout_ms > 0 ? o->timeout_ms : DNSCHECK_TIMEOUT_MS))
+        found = judge_txt(&q.answer, name, value, f);
+    else
+        fault_set(f, "the question for %s was interrupted", name);
+    resolver_close(r);
+    answer_clear(&q.answer);
     return found;
 }

@@ -99,7 +99,10 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  *   dns.bogus           DNSSEC validation failed
  *   dns.nxdomain        the domain does not exist
  *   dns.a.missing       it exists without an A record (warn on a server without IPv4)
- *   dns.a.mismatch      it points to somebody else's server
+ *   dns.a.mismatch      it points to somebody else's server (or is parked, or has no record of its
+ *                       own and a wildcard answers)
+ *   dns.cdn             it points to a content delivery network
+ *   dns.ns.disagree     its name servers contradict each other, some of them being right
  *   dns.a.extra         one of several A records is not ours
  *   dns.aaaa.stray      an AAAA record is not ours (the CA tries IPv6 first)
  *   dns.caa.forbidden, dns.caa.servfail
@@ -107,8 +110,11 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  *   dns.a.unchecked     own address unknown (own.known4 is false)
  *   dns.caa.unchecked   no CA name given (skip), or accounturi not comparable yet
  *   dns.dnssec.off      answers were not validated: root hints or resolver without trust anchor
- *   dns.ttl             the record's TTL is above DNSCHECK_TTL_GOOD (ok with the TTL otherwise)
- * and dns.ok, dns.caa.ok. dns.interrupted (skip) after *stop.
+ *   dns.ttl             the record's TTL is above DNSCHECK_TTL_GOOD
+ *   dns.ns.silent, dns.ns.lame, dns.ns.address, dns.ns.delegation
+ *                       a name server does not answer, does not serve the zone, has no address; the
+ *                       zone above names others than the zone itself
+ * and dns.ok, dns.ns.ok, dns.caa.ok. dns.interrupted (skip) after *stop.
  */
 void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own *own,
                      struct dnscheck_result *r, struct findings *all);

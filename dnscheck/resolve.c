@@ -30,20 +30,34 @@ static const char *const public_anchors[] = {
 /* Zones for which libunbound would make up answers; in a private network they may be real. */
 static const char *const made_up_zones[] = {"test.", "invalid.", "home.arpa.", "onion."};
 
-/* A context and the questions that wait in it. */
-struct run {
+struct resolver {
     struct ub_ctx *ctx;
     FILE *log;
     char *log_text;
     size_t log_len;
-    int64_t start_ms;
-    size_t waiting;
+    bool validates;
+    const volatile int *stop;
+    unsigned round;     /* counts the calls of resolver_wait */
+    size_t waiting;     /* for answers of this round; late ones of earlier rounds hold up nothing */
+    struct wait *waits; /* all that were ever begun */
+    struct kept *kept;
+    struct resolve_question root;
 };
 
+/* Questions that nobody else needs any more. */
+struct kept {
+    struct kept *next;
+    struct resolve_question *list;
+    size_t count;
+};
+
+/* A question in libunbound. It calls back from ub_process only, so on our own thread. */
 struct wait {
-    struct run *run;
+    struct wait *next;
+    struct resolver *resolver;
     struct resolve_question *question;
-    bool done;
+    unsigned round;
+    int64_t start_ms;
 };
 
 static bool has_record(const char *text, const char *type, const char *other)
@@ -150,8 +164,8 @@ static void see_result(void *arg, int error, struct ub_result *r)
     struct wait *w = arg;
     struct answer *a = &w->question->answer;
 
-    w->done = true;
-    w->run->waiting--;
+    if (w->round == w->resolver->round)
+        w->resolver->waiting--;
     if (error || !r) {
         a->status = ANSWER_SERVFAIL;
         return;
@@ -164,88 +178,141 @@ static void see_result(void *arg, int error, struct ub_result *r)
         size_t n = r->answer_len > 0 ? (size_t)r->answer_len : 0;
         answer_read(r->answer_packet, n, w->question->name, w->question->type, a);
         a->secure = r->secure;
-        a->late = a->status == ANSWER_SERVFAIL && clock_mono_ms() - w->run->start_ms >= LATE_MS;
+        a->late = a->status == ANSWER_SERVFAIL && clock_mono_ms() - w->start_ms >= LATE_MS;
     }
     ub_resolve_free(r);
 }
 
-static int ask(struct run *run, struct resolve_question *q, struct wait *w)
+static int ask(struct resolver *r, struct resolve_question *q)
 {
-    *w = (struct wait){.run = run, .question = q};
-    int error = ub_resolve_async(run->ctx, *q->name ? q->name : ".", q->type, CLASS_IN, w,
-                                 see_result, NULL);
-    if (!error)
-        run->waiting++;
+    struct wait *w = mem_alloc(1, sizeof *w);
+    *w = (struct wait){.next = r->waits,
+                       .resolver = r,
+                       .question = q,
+                       .round = r->round,
+                       .start_ms = clock_mono_ms()};
+    r->waits = w;
+    int error =
+        ub_resolve_async(r->ctx, *q->name ? q->name : ".", q->type, CLASS_IN, w, see_result, NULL);
+    if (error)
+        q->answer.status = ANSWER_SERVFAIL;
+    else
+        r->waiting++;
     return error;
 }
 
-/* false when *stop ended it. */
-static bool await(struct run *run, int timeout_ms, const volatile int *stop)
+void resolver_ask(struct resolver *r, struct resolve_question *list, size_t count)
 {
-    int64_t end = run->start_ms + timeout_ms;
-    while (run->waiting > 0) {
+    for (size_t i = 0; i < count; i++)
+        ask(r, &list[i]);
+}
+
+bool resolver_wait(struct resolver *r, int timeout_ms)
+{
+    int64_t end = clock_mono_ms() + timeout_ms;
+    bool stopped = false;
+    while (!stopped && r->waiting > 0) {
         int64_t left = end - clock_mono_ms();
-        if (stop && *stop)
-            return false;
         if (left <= 0)
             break;
-        struct pollfd p = {.fd = ub_fd(run->ctx), .events = POLLIN};
+        struct pollfd p = {.fd = ub_fd(r->ctx), .events = POLLIN};
         if (poll(&p, 1, left < STOP_POLL_MS ? (int)left : STOP_POLL_MS) > 0)
-            ub_process(run->ctx);
+            ub_process(r->ctx);
+        stopped = r->stop && *r->stop;
     }
-    return true;
+    r->round++;
+    r->waiting = 0;
+    return !stopped;
 }
 
-static void close_run(struct run *run, const char *domain, struct trace *trace)
+void resolver_keep(struct resolver *r, struct resolve_question *list, size_t count)
 {
-    if (run->ctx) {
+    struct kept *k = mem_alloc(1, sizeof *k);
+    *k = (struct kept){r->kept, list, count};
+    r->kept = k;
+}
+
+static void free_kept(struct kept *k)
+{
+    while (k) {
+        struct kept *next = k->next;
+        for (size_t i = 0; i < k->count; i++)
+            answer_clear(&k->list[i].answer);
+        free(k->list);
+        free(k);
+        k = next;
+    }
+}
+
+void resolver_trace(struct resolver *r, const char *domain, struct trace *trace)
+{
+    /* libunbound's thread writes meanwhile, and moves the text when it grows. */
+    flockfile(r->log);
+    fflush(r->log);
+    trace_read(r->log_text ? r->log_text : "", domain, trace);
+    funlockfile(r->log);
+}
+
+const struct answer *resolver_root(const struct resolver *r)
+{
+    return &r->root.answer;
+}
+
+bool resolver_validates(const struct resolver *r)
+{
+    return r->validates;
+}
+
+void resolver_close(struct resolver *r)
+{
+    if (!r)
+        return;
+    if (r->ctx) {
         /* libunbound keeps our stream in a global and would close it when a next context is
          * made: take it away first. */
-        ub_ctx_debuglevel(run->ctx, 0);
-        ub_ctx_debugout(run->ctx, NULL);
-        ub_ctx_delete(run->ctx);
+        ub_ctx_debuglevel(r->ctx, 0);
+        ub_ctx_debugout(r->ctx, NULL);
+        ub_ctx_delete(r->ctx);
     }
-    if (run->log) {
-        fclose(run->log);
-        trace_read(run->log_text, domain, trace);
-        free(run->log_text);
+    while (r->waits) {
+        struct wait *next = r->waits->next;
+        free(r->waits);
+        r->waits = next;
     }
+    free_kept(r->kept);
+    answer_clear(&r->root.answer);
+    if (r->log)
+        fclose(r->log);
+    free(r->log_text);
+    free(r);
 }
 
-static int ask_all(struct run *run, struct resolve_question *list, size_t count, struct wait *waits)
+struct resolver *resolver_open(const struct resolve_options *o, struct fault *f)
 {
-    int error = 0;
-    for (size_t i = 0; !error && i < count; i++)
-        error = ask(run, &list[i], &waits[i]);
-    return error;
-}
-
-bool resolve_all(const struct resolve_options *o, const char *domain, struct resolve_question *list,
-                 size_t count, struct resolve_outcome *out, struct fault *f)
-{
-    struct run run = {.start_ms = clock_mono_ms()};
-    struct wait *waits = mem_alloc(count, sizeof *waits);
+    struct trace trace = {0};
     int error = UB_NOMEM;
 
-    *out = (struct resolve_outcome){.validated = o->trust_anchor || !is_private(o)};
-    if (!resolve_files_valid(o->root_hints, o->trust_anchor, f)) {
-        free(waits);
-        return false;
+    if (!resolve_files_valid(o->root_hints, o->trust_anchor, f))
+        return NULL;
+    struct resolver *r = mem_alloc(1, sizeof *r);
+    r->validates = o->trust_anchor || !is_private(o);
+    r->stop = o->stop;
+    r->log = open_memstream(&r->log_text, &r->log_len);
+    r->ctx = r->log ? ub_ctx_create() : NULL;
+    if (r->ctx) {
+        ub_ctx_debugout(r->ctx, r->log);
+        error = set_up(r->ctx, o);
     }
-    run.log = open_memstream(&run.log_text, &run.log_len);
-    run.ctx = run.log ? ub_ctx_create() : NULL;
-    if (run.ctx) {
-        ub_ctx_debugout(run.ctx, run.log);
-        error = set_up(run.ctx, o);
-    }
+    /* Only the first question makes libunbound read its files. */
+    r->root.type = DNS_TYPE_NS;
     if (!error)
-        error = ask_all(&run, list, count, waits);
+        error = ask(r, &r->root);
     if (!error)
-        out->interrupted = !await(&run, o->timeout_ms, o->stop);
-    close_run(&run, domain, &out->trace);
-    free(waits);
-    if (error)
-        return fault_set(f, "the resolver does not start: %s",
-                         out->trace.error[0] ? out->trace.error : ub_strerror(error));
-    return true;
+        return r;
+    if (r->log)
+        resolver_trace(r, "", &trace);
+    fault_set(f, "the resolver does not start: %s",
+              trace.error[0] ? trace.error : ub_strerror(error));
+    resolver_close(r);
+    return NULL;
 }

@@ -28,5 +28,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         }
     }
     answer_clear(&a);
+    struct referral r;
+    if (answer_referral(p + 2, n - 2, &r) &&
+        (r.count == 0 || r.count > REFERRAL_NAMES_MAX || r.glue_count > REFERRAL_GLUE_MAX))
+        abort();
+    for (size_t i = 0; i < r.glue_count; i++)
+        if (r.glue[i].name >= r.count)
+            abort();
     return 0;
 }

@@ -4,6 +4,7 @@ zones below it and their faults, each server on a loopback address of its own.""
 
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -80,21 +81,24 @@ class Zones:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
-    def path(self, zone):
-        return self.folder / ("root.zone" if zone == "." else f"{zone}.zone")
+    def path(self, zone, version=""):
+        """Where the zone is; servers that disagree serve different versions of it."""
+        name = "root" if zone == "." else zone
+        return self.folder / f"{name}{version}.zone"
 
-    def write(self, zone, records, ttl=600):
+    def write(self, zone, records, ttl=600, version=""):
         origin = "." if zone == "." else f"{zone}."
         head = f"$ORIGIN {origin}\n$TTL {ttl}\n"
         soa = "@ SOA ns.root. hostmaster.root. 1 3600 600 86400 60\n"
-        self.path(zone).write_text(head + soa + records.strip() + "\n")
+        self.path(zone, version).write_text(head + soa + records.strip() + "\n")
 
-    def sign(self, zone):
+    def sign(self, zone, expired=False):
         run = lambda *args: subprocess.run(
             args, cwd=self.folder, check=True, capture_output=True, text=True
         ).stdout.strip()
         key = run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k", "-r", "/dev/urandom", zone)
-        run("ldns-signzone", "-f", str(self.path(zone)), str(self.path(zone)), key)
+        when = ["-i", "20200101000000", "-e", "20200201000000"] if expired else []
+        run("ldns-signzone", *when, "-f", str(self.path(zone)), str(self.path(zone)), key)
         return (self.folder / f"{key}.ds").read_text().strip()
 
     def tamper(self, zone, old, new):
@@ -104,8 +108,9 @@ class Zones:
         self.path(zone).write_text(text.replace(old, new))
 
 
-def serve(namespace, zones, address, names, port=53):
-    """Starts nsd for some zones at an address; returns when it has started."""
+def serve(namespace, zones, address, names, port=53, version=""):
+    """Starts nsd for some zones (in this version, where there is one) at an address; returns when it
+    has started."""
     name = address.replace(".", "-") + f"-{port}"
     folder = zones.folder
     log = folder / f"nsd-{name}.log"
@@ -123,7 +128,9 @@ def serve(namespace, zones, address, names, port=53):
         " server-count: 1",
     ]
     for zone in names:
-        lines += ["zone:", f' name: "{zone}"', f" zonefile: {zones.path(zone).name}"]
+        path = zones.path(zone, version)
+        path = path if path.exists() else zones.path(zone)
+        lines += ["zone:", f' name: "{zone}"', f" zonefile: {path.name}"]
     config = folder / f"nsd-{name}.conf"
     config.write_text("\n".join(lines) + "\n")
     child = namespace.start("nsd", "-d", "-c", config, stderr=subprocess.DEVNULL)
@@ -136,38 +143,80 @@ def serve(namespace, zones, address, names, port=53):
     wait_until(f"nsd at {address}", started)
 
 
-def serve_without_caa(namespace, address, answer):
-    """Starts a server that knows A records but has never heard of CAA: it answers SERVFAIL, or
-    not at all ("silent")."""
+def serve_odd(namespace, address, manner):
+    """Starts a server with a fault, for every zone. Its own name (ns…) has its own address, every
+    other name is 203.0.113.10:
+
+        caa-servfail, caa-silent    it has never heard of CAA
+        root-silent                 the same about the root
+        servfail, refused           to every question
+        late                        every answer takes a second
+        tcp                         over UDP every answer is truncated
+        unlike                      says 198.51.100.7
+    """
     child = namespace.start(
-        sys.executable, __file__, address, answer, stdout=subprocess.PIPE, text=True
+        sys.executable, __file__, address, manner, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout.readline() == "ready\n"
 
 
-def _reply(query, answer, own):
-    """The message of the server above: ns is itself, every other name is 203.0.113.10."""
+RCODES = {"servfail": 2, "refused": 5}
+
+
+def _reply(query, manner, own):
     end = query.index(b"\0", 12) + 1
     question = query[12 : end + 4]
     kind = struct.unpack("!H", query[end : end + 2])[0]
-    head = lambda rcode, count: query[:2] + struct.pack("!HHHHH", 0x8400 | rcode, 1, count, 0, 0)
+    head = lambda rcode, count, flags=0x8400: (
+        query[:2] + struct.pack("!HHHHH", flags | rcode, 1, count, 0, 0) + question
+    )
+    if manner == "root-silent" and query[12] == 0:
+        return None
+    if manner in RCODES:
+        return head(RCODES[manner], 0, 0x8000)
     if kind == 1:
-        address = own if query[12:].startswith(b"\2ns") else "203.0.113.10"
+        others = "198.51.100.7" if manner == "unlike" else "203.0.113.10"
+        address = own if query[13:15] == b"ns" else others
         record = struct.pack("!HHHIH", 0xC00C, 1, 1, 600, 4) + socket.inet_aton(address)
-        return head(0, 1) + question + record
-    if kind == 257:
-        return None if answer == "silent" else head(2, 0) + question
-    return head(0, 0) + question
+        return head(0, 1) + record
+    if kind == 257 and manner.startswith("caa-"):
+        return None if manner == "caa-silent" else head(2, 0)
+    return head(0, 0)
 
 
-def _main(address, answer):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+def _answer_tcp(listener, manner, address):
+    s, _ = listener.accept()
+    with s:
+        size = struct.unpack("!H", s.recv(2, socket.MSG_WAITALL))[0]
+        reply = _reply(s.recv(size, socket.MSG_WAITALL), manner, address)
+        s.sendall(struct.pack("!H", len(reply)) + reply)
+
+
+def _main(address, manner):
+    late = []  # (when, reply, peer)
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener,
+    ):
         s.bind((address, 53))
+        listener.bind((address, 53))
+        listener.listen()
         print("ready", flush=True)
         while True:
-            query, peer = s.recvfrom(4096)
-            reply = _reply(query, answer, address)
-            if reply:
+            wait = max(0, late[0][0] - time.monotonic()) if late else None
+            for ready in select.select([s, listener], [], [], wait)[0]:
+                if ready is listener:
+                    _answer_tcp(listener, manner, address)
+                    continue
+                query, peer = s.recvfrom(4096)
+                reply = _reply(query, manner, address)
+                if reply and manner == "tcp":
+                    reply = reply[:2] + b"\x86\0" + query[4:6] + bytes(6) + query[12:]
+                    reply = reply[: query.index(b"\0", 12) + 5]
+                if reply:
+                    late.append((time.monotonic() + (manner == "late"), reply, peer))
+            while late and late[0][0] <= time.monotonic():
+                _, reply, peer = late.pop(0)
                 s.sendto(reply, peer)
 
 

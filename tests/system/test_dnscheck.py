@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import dnslab
 import pytest
@@ -24,7 +25,8 @@ ns.com. A 127.0.1.2
 relay.test. A 203.0.113.10
 """
 
-# Name servers: 127.0.1.3 serves the zones, 127.0.1.9 nobody, 127.0.1.4 and .5 fail on CAA.
+# Name servers: 127.0.1.3 serves the zones, 127.0.1.9 nobody, 127.0.1.4 and .5 fail on CAA, .8 says
+# nothing of the root.
 COM = """
 @ NS ns.com.
 ns A 127.0.1.2
@@ -160,8 +162,9 @@ class Lab:
         dnslab.serve(self.namespace, zones, "127.0.1.3", served)
         dnslab.serve(self.namespace, old, "127.0.1.7", ["twice.com"])
         dnslab.serve(self.namespace, zones, "127.0.1.6", ["demo.com"], port=5353)
-        dnslab.serve_without_caa(self.namespace, "127.0.1.4", "servfail")
-        dnslab.serve_without_caa(self.namespace, "127.0.1.5", "silent")
+        dnslab.serve_odd(self.namespace, "127.0.1.4", "caa-servfail")
+        dnslab.serve_odd(self.namespace, "127.0.1.5", "caa-silent")
+        dnslab.serve_odd(self.namespace, "127.0.1.8", "root-silent")
 
     def command(self, domain, *options, root=True, namespace=None):
         base = ["--root-hints", self.hints, "--trust-anchor", self.anchor] if root else []
@@ -176,8 +179,9 @@ class Lab:
         return Report(json.loads(done.stdout))
 
 
-    def txt(self, name, value, repeat=1, *options):
-        command = self.command(name, "--txt", value, "--repeat", str(repeat), "--timeout-ms", "8000", *options)
+    def txt(self, name, value, repeat=1, *options, **how):
+        command = self.command(
+            name, "--txt", value, "--repeat", str(repeat), "--timeout-ms", "8000", *options, **how)
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -571,6 +575,13 @@ def test_txt_that_is_not_there(lab):
 def test_txt_that_cannot_be_told(lab):
     assert lab.txt("_acme-challenge.derp.dead.com", "x")["unknown"] == 1
     assert "give no answer" in lab.txt("_acme-challenge.derp.lame.com", "x")["why"]
+
+
+def test_txt_by_a_resolver_that_is_silent_about_the_root(lab):
+    start = time.monotonic()
+    seen = lab.txt("_acme-challenge.derp.demo.com", "x", 1, "--resolver", "127.0.1.8", root=False)
+    assert seen["absent"] == 1, seen
+    assert time.monotonic() - start < 8
 
 
 def test_txt_at_servers_that_differ(lab):

@@ -312,6 +312,101 @@ static void records_are_bounded(void **state)
     answer_clear(&a);
 }
 
+static void put_ns(struct message *m, const char *zone, const char *server)
+{
+    put_name(m, zone);
+    put_fixed(m, DNS_TYPE_NS, 3600, (unsigned)strlen(server) + 2);
+    put_name(m, server);
+}
+
+static void put_soa(struct message *m, uint32_t ttl, uint32_t minimum)
+{
+    put_name(m, "demo.com");
+    put_fixed(m, DNS_TYPE_SOA, ttl, 2 + 20);
+    put(m, "\0\0", 2); /* both names are the root */
+    put(m, "0123456789abcdef", 16);
+    put16(m, minimum >> 16);
+    put16(m, minimum & 0xffff);
+}
+
+static void set_counts(struct message *m, unsigned answers, unsigned authority, unsigned additional)
+{
+    m->p[7] = (uint8_t)answers;
+    m->p[9] = (uint8_t)authority;
+    m->p[11] = (uint8_t)additional;
+}
+
+static void name_servers_are_printed(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 0, 2);
+    put_ns(&m, "derp.demo.com", "NS1.Demo.com");
+    put_name(&m, "derp.demo.com");
+    put_fixed(&m, DNS_TYPE_NS, 60, 6);
+    put(&m, "\3ns2\xc0\x11", 6); /* compressed: demo.com of the question */
+    struct answer a = read_exact(m.p, m.n, DNS_TYPE_NS);
+    assert_int_equal(a.count, 2);
+    assert_string_equal((char *)a.records[0].data, "ns1.demo.com");
+    assert_string_equal((char *)a.records[1].data, "ns2.demo.com");
+    assert_int_equal(a.ttl, 60);
+    answer_clear(&a);
+}
+
+static void remembered_absence(void **state)
+{
+    (void)state;
+    struct message m;
+    begin(&m, 3, 0);
+    put_soa(&m, 900, 60);
+    set_counts(&m, 0, 1, 0);
+    struct answer a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NXDOMAIN);
+    assert_int_equal(a.ttl, 60); /* the minimum */
+    begin(&m, 0, 0);
+    put_soa(&m, 30, 60);
+    set_counts(&m, 0, 1, 0);
+    a = read_all(&m);
+    assert_int_equal(a.status, ANSWER_NODATA);
+    assert_int_equal(a.ttl, 30); /* what is left of it */
+    m.n -= 3;
+    a = read_all(&m);
+    assert_int_equal(a.ttl, 0);
+}
+
+static void referrals(void **state)
+{
+    (void)state;
+    struct message m;
+    struct referral r;
+    begin(&m, 0, 0);
+    put_ns(&m, "Demo.com", "ns1.demo.com");
+    put_ns(&m, "demo.com", "ns2.example.net");
+    put_ns(&m, "other.com", "ns3.example.net"); /* not of this zone */
+    put_a(&m, "ns1.demo.com", 60, "203.0.113.53");
+    put_a(&m, "ns1.demo.com", 60, "2001:db8::53");
+    put_a(&m, "ns9.example.net", 60, "203.0.113.99");
+    set_counts(&m, 0, 3, 3);
+    assert_true(answer_referral(m.p, m.n, &r));
+    assert_string_equal(r.zone, "demo.com");
+    assert_int_equal(r.count, 2);
+    assert_string_equal(r.names[1], "ns2.example.net");
+    assert_int_equal(r.glue_count, 2);
+    assert_int_equal(r.glue[0].name, 0);
+    assert_int_equal(r.glue[1].at.any.sa_family, AF_INET6);
+    for (size_t n = 0; n < m.n; n++)
+        assert_false(answer_referral(m.p, n, &r));
+    set_counts(&m, 1, 2, 3); /* an answer is no referral */
+    assert_false(answer_referral(m.p, m.n, &r));
+    set_counts(&m, 0, 3, 3);
+    m.p[3] |= 5;
+    assert_false(answer_referral(m.p, m.n, &r));
+    begin(&m, 0, 0);
+    put_soa(&m, 900, 60);
+    set_counts(&m, 0, 1, 0);
+    assert_false(answer_referral(m.p, m.n, &r));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +424,9 @@ int main(void)
         cmocka_unit_test(longest_name),
         cmocka_unit_test(names_are_printed_safely),
         cmocka_unit_test(records_are_bounded),
+        cmocka_unit_test(name_servers_are_printed),
+        cmocka_unit_test(remembered_absence),
+        cmocka_unit_test(referrals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dnscheck/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dnscheck/suspects.h"
+
+const char *words_alias(const struct answer *a, char text[static ALIAS_TEXT])
+{
+    text[0] = '\0';
+    if (a->chain_count > 0)
+        snprintf(text, ALIAS_TEXT, " (an alias of %s)", a->chain[a->chain_count - 1]);
+    return text;
+}
+
+/* The addresses of ours that a record should hold, or words for them. */
+static const char *print_wanted(const struct address_set *ours, const char *otherwise, char *text,
+                                size_t cap)
+{
+    if (ours->count > 0)
+        return address_set_print(ours, text, cap);
+    snprintf(text, cap, "%s", otherwise);
+    return text;
+}
+
+const char *words_wanted4(const struct verdict_input *in, char text[static SET_TEXT])
+{
+    return print_wanted(&in->own->public.ip4, "this server's public IPv4 address", text, SET_TEXT);
+}
+
+const char *words_kind(const struct address_set *set, char text[static SET_TEXT])
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < set->count; i++) {
+        const char *kind = address_kind_text(address_classify(&set->list[i]));
+        const char *cdn = suspect_cdn_address(&set->list[i]);
+        if (cdn) {
+            snprintf(text, SET_TEXT, ", %s of %s", set->count > 1 ? "addresses" : "an address",
+                     cdn);
+            break;
+        }
+        if (*kind) {
+            snprintf(text, SET_TEXT, ", %s", kind);
+            break;
+        }
+    }
+    return text;
+}
+
+void words_fix_record(const struct verdict_input *in, const char *type, const char *wanted,
+                      struct findings *all, size_t index)
+{
+    const struct answer *a = in->a;
+    if (a->chain_count > 0)
+        finding_fix(all, index,
+                    "Replace the CNAME record of %s by the %s record %s with TTL %d at your DNS "
+                    "provider (or correct %s), " AGAIN,
+                    in->domain, type, wanted, DNSCHECK_TTL_GOOD, a->chain[a->chain_count - 1],
+                    in->domain);
+    else
+        finding_fix(all, index,
+                    "Set the %s record of %s to %s with TTL %d at your DNS provider, " AGAIN, type,
+                    in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
+}
+
+const char *words_who(const struct verdict_input *in, char text[static WHO_TEXT])
+{
+    const struct trace *t = in->trace;
+    text[0] = '\0';
+    if (t->replies == 0)
+        return text;
+    if (in->options->resolver.any.sa_family != AF_UNSPEC)
+        snprintf(text, WHO_TEXT, " (asked through %s)", t->server);
+    else if (t->zone[0] == '\0')
+        snprintf(text, WHO_TEXT, " (the last to answer was the root server %s)", t->server);
+    else
+        snprintf(text, WHO_TEXT, " (the last to answer was %s, a name server of %s)", t->server,
+                 t->zone);
+    return text;
+}
+
+const char *words_server(const struct authority *a, const struct authority_server *s,
+                         char text[static WHO_TEXT])
+{
+    char ip[ENDPOINT_TEXT];
+    snprintf(text, WHO_TEXT, "%s (%s)", a->names[s->name].name, endpoint_print_ip(&s->at, ip));
+    return text;
+}
+
+const char *words_servers(const struct verdict_input *in, char text[static SERVERS_TEXT])
+{
+    const struct authority *a = in->authority;
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; a && i < a->name_count && used < SERVERS_TEXT; i++) {
+        const char *between = used ? ", " : ": ";
+        if (a->names[i].addresses.count == 0)
+            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s has no address",
+                                     between, a->names[i].name);
+    }
+    for (size_t i = 0; a && i < a->server_count && used < SERVERS_TEXT; i++) {
+        const struct authority_server *s = &a->servers[i];
+        char server[WHO_TEXT], rcode[MESSAGE_RCODE_TEXT];
+        const char *between = used ? ", " : ": ";
+        words_server(a, s, server);
+        if (!s->answered)
+            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s does not answer",
+                                     between, server);
+        else if (s->head.rcode != 0)
+            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s answers %s", between,
+                                     server, message_rcode(s->head.rcode, rcode));
+        else if (!s->head.authoritative)
+            used += (size_t)snprintf(text + used, SERVERS_TEXT - used,
+                                     "%s%s does not serve the zone", between, server);
+    }
+    return text;
+}
