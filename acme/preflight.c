@@ -16,8 +16,9 @@
 bool preflight_is_definite(const struct finding *one)
 {
     static const char *const definite[] = {
-        "dns.nxdomain", "dns.a.missing", "dns.a.mismatch",    "dns.a.extra",      "dns.aaaa.stray",
-        "dns.bogus",    "dns.servfail",  "dns.caa.forbidden", "dns.caa.servfail", "dns.name",
+        "dns.nxdomain",     "dns.a.missing", "dns.a.mismatch", "dns.a.extra",
+        "dns.aaaa.stray",   "dns.bogus",     "dns.servfail",   "dns.caa.forbidden",
+        "dns.caa.servfail", "dns.name",      "dns.cdn",
     };
     if (one->severity != SEVERITY_FAIL)
         return false;
@@ -30,8 +31,8 @@ bool preflight_is_definite(const struct finding *one)
 
 static bool is_address_finding(const struct finding *one)
 {
-    return strcmp(one->id, "dns.nxdomain") == 0 || strncmp(one->id, "dns.a.", 6) == 0 ||
-           strncmp(one->id, "dns.aaaa.", 9) == 0;
+    return strcmp(one->id, "dns.nxdomain") == 0 || strcmp(one->id, "dns.cdn") == 0 ||
+           strncmp(one->id, "dns.a.", 6) == 0 || strncmp(one->id, "dns.aaaa.", 9) == 0;
 }
 
 /* Warnings go to the log; of the definite faults the first becomes the failure, the rest is said.

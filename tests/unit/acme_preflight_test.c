@@ -48,11 +48,34 @@ static void test_judge(void **state)
     findings_free(&all);
 }
 
+/* By dns-01 the CA does not come to the address, be it somebody else's. */
+static void test_judge_unseen(void **state)
+{
+    (void)state;
+    static const char *const passing[] = {"dns.nxdomain", "dns.a.missing", "dns.a.mismatch",
+                                          "dns.aaaa.stray", "dns.cdn"};
+    static const char *const stopping[] = {"dns.caa.forbidden", "dns.bogus", "dns.servfail",
+                                           "dns.cname.loop"};
+    struct findings all = {0};
+    struct failure fail = {0};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        finding_add(&all, SEVERITY_FAIL, passing[i], "not here");
+    assert_true(judge(&all, false, true, &fail));
+    assert_false(judge(&all, false, false, &fail));
+    findings_free(&all);
+    for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++) {
+        finding_add(&all, SEVERITY_FAIL, stopping[i], "wrong");
+        assert_false(judge(&all, false, true, &fail));
+        findings_free(&all);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definite),
         cmocka_unit_test(test_judge),
+        cmocka_unit_test(test_judge_unseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
