@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/config_words.h"
 #include "base/mem.h"
 #include "base/settings.h"
 #include "base/text.h"
@@ -13,31 +13,6 @@
 #define MAX_DNS_WAIT   600 /* derp-acme.service has 15 minutes for all */
 #define MAX_ACCEPT     1000000
 #define MAX_WORKERS    64
-#define MAX_RECHECK    (24 * 60 * 60) /* seconds */
-
-/* --- Parsers of single values ------------------------------------------------------------------
- */
-
-#define SHOWN 120 /* how much of a bad value an error repeats */
-
-static bool bad_value(struct fault *f, const char *expected, const char *value)
-{
-    char shown[SHOWN];
-    text_printable(value, strlen(value), shown, sizeof shown);
-    return fault_set(f, "expected %s, found \"%s\"", expected, shown);
-}
-
-/* Cuts the next word off *rest; NULL when there is none. Changes the text in place. */
-static char *next_word(char **rest)
-{
-    char *word = *rest + strspn(*rest, " \t");
-    if (*word == '\0')
-        return NULL;
-    char *end = word + strcspn(word, " \t");
-    *rest = *end ? end + 1 : end;
-    *end = '\0';
-    return word;
-}
 
 bool config_value_domain(const char *value, void *target, struct fault *f)
 {
@@ -50,12 +25,12 @@ bool config_value_domain(const char *value, void *target, struct fault *f)
         char text[ENDPOINT_TEXT];
         if (strchr(value, '%') || strcmp(endpoint_print_ip(&address, text), "0.0.0.0") == 0 ||
             strcmp(text, "::") == 0)
-            return bad_value(f, "an address that clients can reach", value);
+            return config_bad_value(f, "an address that clients can reach", value);
         endpoint_unmap(&address);
         return setting_string(endpoint_print_ip(&address, text), target, f);
     }
     if (!text_is_hostname(value, &why)) {
-        char shown[SHOWN];
+        char shown[CONFIG_SHOWN];
         text_printable(value, strlen(value), shown, sizeof shown);
         return fault_set(f, "\"%s\" is not a host name: %s", shown, why);
     }
@@ -68,7 +43,7 @@ static bool add_endpoint(const char *word, uint16_t port, struct config_endpoint
 {
     struct endpoint one;
     if (!endpoint_parse(word, port, &one))
-        return bad_value(f, "addresses such as 0.0.0.0:443 or [::]:443", word);
+        return config_bad_value(f, "addresses such as 0.0.0.0:443 or [::]:443", word);
     endpoint_unmap(&one); /* a socket for IPv6 serves IPv6 only */
     if (list->count == CONFIG_MAX_LISTEN)
         return fault_set(f, "more than %d addresses", CONFIG_MAX_LISTEN);
@@ -93,7 +68,7 @@ bool config_value_endpoints(const char *value, uint16_t port, struct config_endp
         char *rest = copy;
         char *word;
         bool ok = true;
-        while (ok && (word = next_word(&rest)))
+        while (ok && (word = config_next_word(&rest)))
             ok = add_endpoint(word, port, &list, f);
         free(copy);
         if (!ok)
@@ -120,10 +95,11 @@ static bool add_network(const char *word, struct config_networks *list, struct f
 {
     struct network one;
     if (!network_parse(word, &one))
-        return bad_value(f,
-                         "addresses and networks such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32 "
-                         "(with no bits set behind the prefix)",
-                         word);
+        return config_bad_value(
+            f,
+            "addresses and networks such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32 "
+            "(with no bits set behind the prefix)",
+            word);
     if (one.prefix == 0)
         return fault_set(f,
                          "%s is everybody, and whoever connects there may claim any address; name "
@@ -142,7 +118,7 @@ bool config_value_networks(const char *value, void *target, struct fault *f)
     char *rest = copy;
     char *word;
     bool ok = true;
-    while (ok && (word = next_word(&rest)))
+    while (ok && (word = config_next_word(&rest)))
         ok = add_network(word, &list, f);
     free(copy);
     if (ok)
@@ -180,7 +156,7 @@ bool config_value_workers(const char *value, void *target, struct fault *f)
 {
     uint64_t n = 0;
     if (strcmp(value, "auto") != 0 && !text_number(value, 1, MAX_WORKERS, &n))
-        return bad_value(f, "auto or a number from 1 to 64", value);
+        return config_bad_value(f, "auto or a number from 1 to 64", value);
     *(unsigned *)target = (unsigned)n;
     return true;
 }
@@ -189,7 +165,7 @@ bool config_value_accept(const char *value, void *target, struct fault *f)
 {
     uint64_t n = 0;
     if (value[0] && strcmp(value, "off") != 0 && !text_number(value, 1, MAX_ACCEPT, &n))
-        return bad_value(f, "a number of connections from 1 to 1000000, or off", value);
+        return config_bad_value(f, "a number of connections from 1 to 1000000, or off", value);
     *(unsigned *)target = (unsigned)n;
     return true;
 }
@@ -212,7 +188,7 @@ static bool parse_choice(const char *value, const char *const words[], const cha
             return true;
         }
     }
-    return bad_value(f, expected, value);
+    return config_bad_value(f, expected, value);
 }
 
 bool config_value_source(const char *value, void *target, struct fault *f)
@@ -235,16 +211,6 @@ bool config_value_challenge(const char *value, void *target, struct fault *f)
     return true;
 }
 
-/* What may stand in a URL unescaped (RFC 3986 2), and a host after the scheme. */
-static bool url_is_sound(const char *url, const char *scheme)
-{
-    for (const char *p = url; *p; p++) {
-        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"<>\\^`{|}", *p))
-            return false;
-    }
-    return text_starts(url, scheme) && url[strlen(scheme)] != '\0' && url[strlen(scheme)] != '/';
-}
-
 /* What the kernel has is seen when it is used. */
 bool config_value_congestion(const char *value, void *target, struct fault *f)
 {
@@ -255,8 +221,8 @@ bool config_value_congestion(const char *value, void *target, struct fault *f)
     if (n > 0 && n < NET_CONGESTION_MAX &&
         strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_-") == n)
         return setting_string(value, target, f);
-    return bad_value(f, "system, or the name of a TCP congestion control such as cubic or bbr",
-                     value);
+    return config_bad_value(
+        f, "system, or the name of a TCP congestion control such as cubic or bbr", value);
 }
 
 /* The home page: a word, a URL to redirect to, or a file. */
@@ -264,18 +230,19 @@ bool config_value_home(const char *value, void *target, struct fault *f)
 {
     if (!value[0] || strcmp(value, "default") == 0)
         return setting_string("", target, f);
-    if (strcmp(value, "blank") == 0 || url_is_sound(value, "https://") ||
-        url_is_sound(value, "http://"))
+    if (strcmp(value, "blank") == 0 || config_url_is_sound(value, "https://") ||
+        config_url_is_sound(value, "http://"))
         return setting_string(value, target, f);
     if (value[0] == '/')
         return setting_path(value, target, f);
-    return bad_value(f, "default, blank, the URL to redirect to, or the path of a page", value);
+    return config_bad_value(f, "default, blank, the URL to redirect to, or the path of a page",
+                            value);
 }
 
 static bool add_name(const char *word, struct config_names *names, struct fault *f)
 {
     const char *why;
-    char lower[256], shown[SHOWN];
+    char lower[256], shown[CONFIG_SHOWN];
     if (!text_is_hostname(word, &why)) {
         text_printable(word, strlen(word), shown, sizeof shown);
         return fault_set(f, "expected host names separated by spaces; \"%s\": %s", shown, why);
@@ -297,7 +264,7 @@ bool config_value_names(const char *value, void *target, struct fault *f)
     char *rest = copy;
     char *word;
     bool ok = true;
-    while (ok && (word = next_word(&rest)))
+    while (ok && (word = config_next_word(&rest)))
         ok = add_name(word, target, f);
     free(copy);
     return ok;
@@ -316,8 +283,8 @@ bool config_value_other_directory(const char *value, void *target, struct fault 
         return fault_set(f,
                          "an ACME directory is reached by https:// only: over http:// anybody on "
                          "the way could answer as the CA");
-    if (!url_is_sound(value, "https://"))
-        return bad_value(f, "a URL that begins with https://", value);
+    if (!config_url_is_sound(value, "https://"))
+        return config_bad_value(f, "a URL that begins with https://", value);
     return setting_string(value, target, f);
 }
 
@@ -326,7 +293,7 @@ bool config_value_email(const char *value, void *target, struct fault *f)
     const char *at = strchr(value, '@');
     if (value[0] &&
         (!at || at == value || !text_is_hostname(at + 1, NULL) || strpbrk(value, " \t,;:<>\"?")))
-        return bad_value(f, "one address such as admin@example.com", value);
+        return config_bad_value(f, "one address such as admin@example.com", value);
     return setting_string(value, target, f);
 }
 
@@ -335,7 +302,7 @@ bool config_value_profile(const char *value, void *target, struct fault *f)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789-_.";
     if (value[strspn(value, allowed)] != '\0')
-        return bad_value(f, "the name of a profile that the CA offers", value);
+        return config_bad_value(f, "the name of a profile that the CA offers", value);
     return setting_string(value, target, f);
 }
 
@@ -359,163 +326,14 @@ bool config_value_resolver(const char *value, void *target, struct fault *f)
         return true;
     }
     if (!endpoint_parse(value, 53, e) || endpoint_port(e) == 0)
-        return bad_value(f, "an address such as 192.0.2.53 or [2001:db8::53]:5353", value);
+        return config_bad_value(f, "an address such as 192.0.2.53 or [2001:db8::53]:5353", value);
     return true;
-}
-
-/* --- Admission ---------------------------------------------------------------------------------
- */
-
-/* https, or http that does not leave this host. */
-static bool check_admission_url(const char *url, struct fault *f)
-{
-    static const char *const local[] = {"127.0.0.1", "[::1]", "localhost"};
-    if (url_is_sound(url, "https://"))
-        return true;
-    if (!url_is_sound(url, "http://"))
-        return bad_value(f, "url:https://…", url);
-    for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
-        const char *host = url + strlen("http://");
-        size_t n = strlen(local[i]);
-        if (text_starts(host, local[i]) && (host[n] == '\0' || host[n] == ':' || host[n] == '/'))
-            return true;
-    }
-    return fault_set(f, "url: over http:// anybody on the way could admit clients; use https:// "
-                        "(http:// is for 127.0.0.1, [::1] and localhost)");
-}
-
-static bool parse_allow_word(const char *word, struct config_allow_source *one, struct fault *f)
-{
-    static const struct {
-        const char *prefix;
-        enum config_allow kind;
-    } kinds[] = {
-        {"tailscaled:", CONFIG_ALLOW_TAILSCALED},
-        {"url:", CONFIG_ALLOW_URL},
-        {"keys:", CONFIG_ALLOW_KEYS},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        if (!text_starts(word, kinds[i].prefix))
-            continue;
-        const char *where = word + strlen(kinds[i].prefix);
-        if (!where[0])
-            return fault_set(f, "%s needs a %s after the colon", word,
-                             kinds[i].kind == CONFIG_ALLOW_URL ? "URL" : "path");
-        if (kinds[i].kind == CONFIG_ALLOW_URL && !check_admission_url(where, f))
-            return false;
-        *one = (struct config_allow_source){kinds[i].kind, mem_strdup(where)};
-        return true;
-    }
-    return bad_value(f, "anyone, or any of tailscaled:/path url:https://… keys:/path", word);
-}
-
-static bool add_allow(struct config *c, const char *word, struct fault *f)
-{
-    if (c->allow_count == CONFIG_MAX_SOURCES)
-        return fault_set(f, "more than %d sources", CONFIG_MAX_SOURCES);
-    if (!parse_allow_word(word, &c->allow[c->allow_count], f))
-        return false;
-    c->allow_count++;
-    return true;
-}
-
-/* The row's offset is 0: it fills two fields of the config. */
-bool config_value_allow(const char *value, void *target, struct fault *f)
-{
-    struct config *c = target;
-    if (strcmp(value, "anyone") == 0)
-        return true;
-    if (!value[0])
-        return fault_set(f, "it is empty; write anyone, or who may use the relay: "
-                            "tailscaled:/path url:https://… keys:/path");
-
-    char *copy = mem_strdup(value);
-    char *rest = copy;
-    char *word;
-    bool ok = true;
-    while (ok && (word = next_word(&rest))) {
-        if (strcmp(word, "anyone") == 0)
-            ok = fault_set(f, "anyone stands alone: with it the other sources would mean nothing");
-        else
-            ok = add_allow(c, word, f);
-    }
-    free(copy);
-    return ok;
-}
-
-/* --- Mesh --------------------------------------------------------------------------------------
- */
-
-static bool is_address_or_name(const char *host)
-{
-    struct endpoint address;
-    return endpoint_parse_ip(host, &address) || text_is_hostname(host, NULL);
-}
-
-/* "host", "host:port", "[2001:db8::1]:port"; changes the text. */
-static bool parse_host_port(char *text, struct config_mesh_node *node)
-{
-    char *port = NULL;
-    uint64_t number = 443;
-    struct endpoint address;
-    if (text[0] == '[') {
-        char *end = strchr(text, ']');
-        if (!end || (end[1] != '\0' && end[1] != ':'))
-            return false;
-        port = end[1] == ':' ? end + 2 : NULL;
-        *end = '\0';
-        text++;
-        if (!endpoint_parse_ip(text, &address))
-            return false;
-    } else if (strchr(text, ':') == strrchr(text, ':')) {
-        port = strchr(text, ':');
-        if (port)
-            *port++ = '\0';
-    }
-    if ((port && !text_number(port, 1, UINT16_MAX, &number)) || !is_address_or_name(text))
-        return false;
-    node->host = mem_strdup(text);
-    node->port = (uint16_t)number;
-    return true;
-}
-
-static bool parse_mesh_word(char *word, struct config_mesh_node *node, struct fault *f)
-{
-    char *copy = mem_strdup(word);
-    char *slash = strchr(copy, '/');
-    bool ok;
-    if (slash)
-        *slash++ = '\0';
-    ok = (!slash || is_address_or_name(slash)) && parse_host_port(copy, node);
-    if (ok && slash)
-        node->dial = mem_strdup(slash);
-    free(copy);
-    return ok ||
-           bad_value(f, "relays such as b.demo.com c.demo.com:8443 d.demo.com/10.0.0.4", word);
-}
-
-/* The row's offset is 0: it fills two fields of the config. */
-bool config_value_mesh_with(const char *value, void *target, struct fault *f)
-{
-    struct config *c = target;
-    char *copy = mem_strdup(value);
-    char *rest = copy;
-    char *word;
-    bool ok = true;
-    while (ok && (word = next_word(&rest))) {
-        if (c->mesh_count == CONFIG_MAX_MESH)
-            ok = fault_set(f, "more than %d relays", CONFIG_MAX_MESH);
-        else if ((ok = parse_mesh_word(word, &c->mesh_with[c->mesh_count], f)))
-            c->mesh_count++;
-    }
-    free(copy);
-    return ok;
 }
 
 bool config_value_program(const char *value, void *target, struct fault *f)
 {
     if (value[0] && value[0] != '/')
-        return bad_value(f, "the absolute path of a program", value);
+        return config_bad_value(f, "the absolute path of a program", value);
     return setting_path(value, target, f);
 }
 
@@ -523,51 +341,7 @@ bool config_value_dns_wait(const char *value, void *target, struct fault *f)
 {
     uint64_t seconds = 0;
     if (!text_duration(value, MAX_DNS_WAIT, &seconds))
-        return bad_value(f, "a time of at most 10m", value);
+        return config_bad_value(f, "a time of at most 10m", value);
     *(uint64_t *)target = seconds;
     return true;
-}
-
-bool config_value_recheck(const char *value, void *target, struct fault *f)
-{
-    uint64_t seconds = 0;
-    if (strcmp(value, "off") != 0 && (!text_duration(value, MAX_RECHECK, &seconds) || seconds == 0))
-        return bad_value(f, "a time from 1s to 24h such as 10m, or off", value);
-    *(uint64_t *)target = seconds;
-    return true;
-}
-
-static bool add_app(struct buf *names, const char *name, struct fault *f)
-{
-    if (!name[0])
-        return fault_set(f, "a name is missing before or after a comma");
-    if (strlen(name) > CONFIG_MAX_APP_NAME)
-        return bad_value(f, "names of 32 bytes at most, separated by commas", name);
-    for (const char *p = name; *p; p++) {
-        if (*p < ' ' || *p > '~')
-            return bad_value(f, "names of printable ASCII, separated by commas", name);
-    }
-    if (names->len > 0)
-        buf_puts(names, ",");
-    buf_puts(names, name);
-    return true;
-}
-
-/* Names may have spaces inside, so commas separate them, as in derper's option. */
-bool config_value_apps(const char *value, void *target, struct fault *f)
-{
-    struct buf names;
-    char *copy = mem_strdup(value);
-    char *rest = value[0] ? copy : NULL;
-    bool ok = true;
-
-    buf_init(&names, CONFIG_MAX_BYTES);
-    while (ok && rest) {
-        char *name = strsep(&rest, ",");
-        ok = add_app(&names, text_trim(name), f);
-    }
-    ok = ok && setting_string(buf_text(&names), target, f);
-    buf_free(&names);
-    free(copy);
-    return ok;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parsers of single values of the config, for the table in config.c: each is a setting_parser
+/* The parsers of single values of the config, for the table in config.c ([admission] and mesh-with
+ * in files of their own, config_admission.c and config_mesh.c): each is a setting_parser
  * (base/settings.h) for the field of struct config that its row names; those marked "whole" fill
  * several fields and get the struct itself. */
 #ifndef BASE_CONFIG_VALUES_H
