@@ -63,6 +63,8 @@ static const struct setting table[] = {
     ROW("dns", "root-hints", setting_path, dns_root_hints),
     ROW("dns", "trust-anchor", setting_path, dns_trust_anchor),
     ROW("dns", "resolver", config_value_resolver, dns_resolver),
+    ROW("dns", "public-resolvers", config_value_public_resolvers, dns_public_resolvers),
+    ROW("dns", "address-from", config_value_address_from, dns_address_from),
     {"admission", "allow", config_value_allow, 0},
     ROW("admission", "fail-open", setting_bool, fail_open),
     ROW("admission", "recheck", config_value_recheck, recheck),
@@ -121,6 +123,8 @@ void config_free(struct config *c)
         c->fallback_eab_key_file,
         c->staging_directory,
         c->acme_hook,
+        c->dns_public_resolvers,
+        c->dns_address_from,
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);

@@ -113,6 +113,8 @@ struct config {
     char *dns_root_hints;
     char *dns_trust_anchor;
     struct endpoint dns_resolver; /* family AF_UNSPEC: recurse ourselves */
+    char *dns_public_resolvers; /* addresses with white space between, or "off"; NULL: the usual */
+    char *dns_address_from;     /* stun:HOST[:PORT] and https://…, likewise */
     /* [admission] */
     struct config_allow_source allow[CONFIG_MAX_SOURCES];
     size_t allow_count; /* 0: anyone */

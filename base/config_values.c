@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/config_values.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -328,6 +329,45 @@ bool config_value_resolver(const char *value, void *target, struct fault *f)
     if (!endpoint_parse(value, 53, e) || endpoint_port(e) == 0)
         return config_bad_value(f, "an address such as 192.0.2.53 or [2001:db8::53]:5353", value);
     return true;
+}
+
+bool config_value_public_resolvers(const char *value, void *target, struct fault *f)
+{
+    struct config_endpoints list;
+    if (value[0] && !config_value_endpoints(value, 53, &list, f))
+        return false;
+    return setting_string(value, target, f);
+}
+
+/* "stun:HOST", "stun:HOST:PORT" or "https://…". */
+static bool check_witness(const char *word, struct fault *f)
+{
+    const char *scheme = "stun:";
+    char host[256];
+    uint64_t port;
+    if (config_url_is_sound(word, "https://"))
+        return true;
+    const char *name = text_starts(word, scheme) ? word + strlen(scheme) : "";
+    size_t n = strcspn(name, ":");
+    if (n > 0 && n < sizeof host && (!name[n] || text_number(name + n + 1, 1, 65535, &port))) {
+        snprintf(host, sizeof host, "%.*s", (int)n, name);
+        struct endpoint e;
+        if (text_is_hostname(host, NULL) || endpoint_parse_ip(host, &e))
+            return true;
+    }
+    return config_bad_value(f, "stun:HOST:PORT or https://…", word);
+}
+
+bool config_value_address_from(const char *value, void *target, struct fault *f)
+{
+    char *copy = mem_strdup(value);
+    char *rest = copy;
+    char *word;
+    bool ok = true;
+    while (ok && strcmp(value, "off") != 0 && (word = config_next_word(&rest)))
+        ok = check_witness(word, f);
+    free(copy);
+    return ok && setting_string(value, target, f);
 }
 
 bool config_value_program(const char *value, void *target, struct fault *f)

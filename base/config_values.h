@@ -29,6 +29,8 @@ bool config_value_email(const char *value, void *target, struct fault *f);
 bool config_value_profile(const char *value, void *target, struct fault *f);
 bool config_value_line(const char *value, void *target, struct fault *f);
 bool config_value_resolver(const char *value, void *target, struct fault *f);
+bool config_value_public_resolvers(const char *value, void *target, struct fault *f);
+bool config_value_address_from(const char *value, void *target, struct fault *f);
 bool config_value_allow(const char *value, void *target, struct fault *f);     /* whole */
 bool config_value_mesh_with(const char *value, void *target, struct fault *f); /* whole */
 bool config_value_program(const char *value, void *target, struct fault *f);

@@ -11,13 +11,15 @@
 #include "base/text.h"
 #include "dnscheck/authority.h"
 #include "dnscheck/caa.h"
+#include "dnscheck/query.h"
 #include "dnscheck/resolve.h"
 #include "dnscheck/txt.h"
 #include "dnscheck/verdict.h"
 
 #define LABELS_MAX 127 /* of a name */
 
-#define EXTRA_MS 2500 /* for what only explains */
+#define EXTRA_MS     2500 /* for what only explains */
+#define RESOLVERS_MS 2000
 
 enum { ASK_A, ASK_AAAA, ASK_COUNT };
 
@@ -37,6 +39,12 @@ struct check {
     int64_t end_ms;
 };
 
+static void put(struct resolve_question *q, const char *name, uint16_t type)
+{
+    q->type = type;
+    snprintf(q->name, sizeof q->name, "%s", name);
+}
+
 void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, struct findings *all)
 {
     struct address_pair found;
@@ -45,15 +53,43 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
     verdict_own(o, known ? &found : NULL, known ? "" : why.text, own, all);
 }
 
+bool dnscheck_is_hidden(const struct dnscheck_options *o)
+{
+    struct address_pair found;
+    if (o->ip4.any.sa_family != AF_UNSPEC || !address_scan(&found, NULL))
+        return false;
+    for (size_t i = 0; i < found.ip4.count; i++) {
+        if (address_is_public(&found.ip4.list[i]))
+            return false;
+    }
+    return true;
+}
+
+void dnscheck_lookup(const struct dnscheck_options *o, const char *const *names, size_t count,
+                     int timeout_ms, struct address_set *sets)
+{
+    const struct resolve_options how = {.root_hints = o->root_hints,
+                                        .trust_anchor = o->trust_anchor,
+                                        .resolver = o->resolver,
+                                        .stop = o->stop};
+    struct resolver *r = resolver_open(&how, NULL);
+    memset(sets, 0, count * sizeof *sets);
+    if (!r)
+        return;
+    struct resolve_question *list = mem_alloc(count + 1, sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        put(&list[i], names[i], DNS_TYPE_A);
+    resolver_ask(r, list, count);
+    resolver_wait(r, timeout_ms);
+    for (size_t i = 0; i < count; i++)
+        answer_addresses(&list[i].answer, &sets[i]);
+    resolver_keep(r, list, count);
+    resolver_close(r);
+}
+
 bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f)
 {
     return resolve_files_valid(o->root_hints, o->trust_anchor, f);
-}
-
-static void put(struct resolve_question *q, const char *name, uint16_t type)
-{
-    q->type = type;
-    snprintf(q->name, sizeof q->name, "%s", name);
 }
 
 /* A name that nobody has made: when it has an address, a wildcard answers. false: no room. */
@@ -96,6 +132,26 @@ static bool is_answer(const struct answer *a)
     return a->status == ANSWER_DATA || a->status == ANSWER_NODATA || a->status == ANSWER_NXDOMAIN;
 }
 
+/* Only now: asked for a name that is not there yet, they would remember that. */
+static void ask_resolvers(const struct check *c, const struct verdict_input *in,
+                          struct findings *all)
+{
+    struct query list[DNSCHECK_RESOLVERS_MAX] = {0};
+    struct verdict_resolver seen[DNSCHECK_RESOLVERS_MAX] = {0};
+    size_t count = c->o->resolver_count;
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (struct query){.server = c->o->resolvers[i], .type = DNS_TYPE_A, .recurse = true};
+        memcpy(list[i].name, c->domain, sizeof list[i].name);
+    }
+    query_all(list, count, RESOLVERS_MS, c->o->stop);
+    for (size_t i = 0; i < count; i++)
+        seen[i] = (struct verdict_resolver){list[i].server, list[i].answered, list[i].head.rcode,
+                                            list[i].answer};
+    verdict_resolvers(in, seen, count, all);
+    for (size_t i = 0; i < count; i++)
+        answer_clear(&list[i].answer);
+}
+
 static void judge(struct check *c, struct resolver *resolver, struct dnscheck_result *r,
                   struct findings *all)
 {
@@ -119,6 +175,8 @@ static void judge(struct check *c, struct resolver *resolver, struct dnscheck_re
         .wildcard = c->asked_wildcard ? &c->wildcard.answer : NULL,
     };
     verdict_domain(&in, r, all);
+    if (findings_get(all, "dns.ok"))
+        ask_resolvers(c, &in, all);
 }
 
 static int left_ms(const struct check *c, int most)

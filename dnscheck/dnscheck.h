@@ -20,11 +20,28 @@
 #include "base/finding.h"
 #include "base/net.h"
 #include "dnscheck/address.h"
+#include "dnscheck/cloud.h"
 
 #define DNSCHECK_TIMEOUT_MS 15000
 #define DNSCHECK_NAME_MAX   256 /* a printed name and its terminator */
 #define DNSCHECK_CHAIN_MAX  8   /* CNAMEs remembered for messages */
 #define DNSCHECK_TTL_GOOD   600 /* seconds; advised while things still change */
+
+/* Who says what this server's public IPv4 address is. */
+struct dnscheck_witness {
+    enum dnscheck_witness_kind {
+        WITNESS_METADATA, /* the cloud: where what comes in arrives */
+        WITNESS_STUN,     /* others: where what goes out comes from */
+        WITNESS_HTTPS,
+        WITNESS_EARLIER, /* an earlier run of this program */
+    } kind;
+    char name[DNSCHECK_NAME_MAX]; /* for messages: "the metadata of Amazon EC2", "stun.example.net"
+                                   */
+    struct endpoint ip4;          /* AF_UNSPEC: it did not answer */
+};
+
+#define DNSCHECK_WITNESSES_MAX 12
+#define DNSCHECK_RESOLVERS_MAX 16
 
 /* Zero is a sensible value of every field but domain. Strings must outlive the calls. */
 struct dnscheck_options {
@@ -44,6 +61,10 @@ struct dnscheck_options {
     bool no_ipv6;      /* the relay serves no IPv6: any AAAA record is stray */
     bool own_optional; /* no public address on the interfaces is a warning instead of a failure:
                           for derp-acme, which is not told of --ip4 */
+    const struct dnscheck_witness *witnesses; /* believed when the interfaces have no public IPv4
+                                                 address and none was given */
+    size_t witness_count;
+    enum cloud cloud; /* with them: behind a cloud's 1:1 NAT everything arrives */
 
     /* CAA, RFC 8659. */
     const char *const *ca_names; /* issuer names the CA accepts ("letsencrypt.org"; the directory's
@@ -52,6 +73,10 @@ struct dnscheck_options {
     const char *challenge;       /* "tls-alpn-01", for validationmethods; NULL: not compared */
     const char *account_uri;     /* for accounturi; NULL: not known yet, then a record with one
                                     warns instead of failing (RFC 8657) */
+
+    /* Resolvers whose caches clients ask; only asked once the domain points here. */
+    struct endpoint resolvers[DNSCHECK_RESOLVERS_MAX];
+    size_t resolver_count;
 
     int timeout_ms;           /* whole check; 0: DNSCHECK_TIMEOUT_MS */
     const volatile int *stop; /* non-zero ends the check within 100 ms; may be NULL */
@@ -85,6 +110,9 @@ struct dnscheck_result {
  * Finds own addresses. Findings: one address.* of
  *   address.ok, address.given (ok), address.cgnat and address.private (fail; warn with own_optional
  *   or when --ip4 names it), address.missing (fail: no address at all; warn: no IPv4),
+ *   address.nat (two witnesses agree; warn outside a cloud, where ports may have to be forwarded),
+ *   address.egress (warn: the cloud says one address, the others see another), address.unproven
+ *   (warn: one witness that is believed alone), address.disagree (fail),
  *   address.unusable (fail: --ip4 or --ip6 names what no host can have), address.unknown (warn:
  *   the interfaces cannot be read)
  */
@@ -114,7 +142,9 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  *   dns.ns.silent, dns.ns.lame, dns.ns.address, dns.ns.delegation
  *                       a name server does not answer, does not serve the zone, has no address; the
  *                       zone above names others than the zone itself
- * and dns.ok, dns.ns.ok, dns.caa.ok. dns.interrupted (skip) after *stop.
+ *   dns.resolver.old    public resolvers still have another answer in their caches, and for how
+ * long and dns.ok, dns.ns.ok, dns.resolver.ok (skip: dns.resolver.skip), dns.caa.ok.
+ * dns.interrupted (skip) after *stop.
  */
 void dnscheck_domain(const struct dnscheck_options *o, const struct dnscheck_own *own,
                      struct dnscheck_result *r, struct findings *all);
@@ -133,6 +163,14 @@ enum dnscheck_txt {
  */
 enum dnscheck_txt dnscheck_txt(const struct dnscheck_options *o, const char *name,
                                const char *value, struct fault *f);
+
+/* True when the interfaces show no public IPv4 address and none was given: witnesses are needed. */
+bool dnscheck_is_hidden(const struct dnscheck_options *o);
+
+/* IPv4 addresses of count names, asked as the domain is; those that are not found in time are left
+ * empty. */
+void dnscheck_lookup(const struct dnscheck_options *o, const char *const *names, size_t count,
+                     int timeout_ms, struct address_set *sets);
 
 /* True when o has valid, readable root hints and trust anchor files (a usage error otherwise). */
 bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f);

@@ -2,7 +2,10 @@
 /* Which public addresses are ours. */
 #include "dnscheck/verdict.h"
 
-#define SET_TEXT 256
+#include <stdio.h>
+
+#define SET_TEXT     256
+#define WITNESS_TEXT 1024
 
 static const struct endpoint *first_of_kind(const struct address_set *set, enum address_kind kind)
 {
@@ -89,6 +92,171 @@ static void see_given(const struct endpoint *e, int family, const char *option,
         explain_private(e, true, SEVERITY_WARN, all);
 }
 
+/* --- Witnesses ---------------------------------------------------------------------------------
+ */
+
+/* What the witnesses say, counted. */
+struct testimony {
+    const struct endpoint *best; /* said by most; NULL: nobody said anything */
+    size_t votes;                /* for best */
+    size_t answers;
+    const struct endpoint *cloud;   /* what the metadata say */
+    const struct endpoint *earlier; /* what an earlier run found */
+};
+
+static bool has_said(const struct dnscheck_witness *w)
+{
+    return w->ip4.any.sa_family == AF_INET;
+}
+
+static size_t count_votes(const struct dnscheck_options *o, const struct endpoint *e)
+{
+    size_t votes = 0;
+    for (size_t i = 0; i < o->witness_count; i++)
+        votes += has_said(&o->witnesses[i]) && endpoint_same_ip(&o->witnesses[i].ip4, e);
+    return votes;
+}
+
+static void hear(const struct dnscheck_options *o, struct testimony *t)
+{
+    *t = (struct testimony){.best = NULL};
+    for (size_t i = 0; i < o->witness_count; i++) {
+        const struct dnscheck_witness *w = &o->witnesses[i];
+        if (!has_said(w))
+            continue;
+        t->answers++;
+        if (w->kind == WITNESS_METADATA)
+            t->cloud = &w->ip4;
+        if (w->kind == WITNESS_EARLIER)
+            t->earlier = &w->ip4;
+        size_t votes = count_votes(o, &w->ip4);
+        if (votes > t->votes) {
+            t->votes = votes;
+            t->best = &w->ip4;
+        }
+    }
+}
+
+/* "the metadata of Amazon EC2 and stun.example.net" of those that say e; of the others, with what
+ * they say, when e is NULL. */
+static const char *print_witnesses(const struct dnscheck_options *o, const struct endpoint *e,
+                                   char text[static WITNESS_TEXT])
+{
+    size_t used = 0;
+    char ip[ENDPOINT_TEXT];
+    text[0] = '\0';
+    for (size_t i = 0; i < o->witness_count && used < WITNESS_TEXT; i++) {
+        const struct dnscheck_witness *w = &o->witnesses[i];
+        if (!has_said(w) || (e && !endpoint_same_ip(&w->ip4, e)))
+            continue;
+        used +=
+            (size_t)snprintf(text + used, WITNESS_TEXT - used, "%s%s%s%s", used ? ", " : "",
+                             w->name, e ? "" : " says ", e ? "" : endpoint_print_ip(&w->ip4, ip));
+    }
+    return text;
+}
+
+static void believe(const struct endpoint *e, struct dnscheck_own *own)
+{
+    address_set_add(&own->public.ip4, e);
+    own->known4 = true;
+}
+
+static void see_nat(const struct dnscheck_options *o, const struct endpoint *public,
+                    const struct endpoint *private, struct findings *all)
+{
+    char ip[ENDPOINT_TEXT], inside[ENDPOINT_TEXT], who[WITNESS_TEXT];
+    endpoint_print_ip(public, ip);
+    endpoint_print_ip(private, inside);
+    print_witnesses(o, public, who);
+    if (o->cloud != CLOUD_NONE) {
+        finding_add(all, SEVERITY_OK, "address.nat",
+                    "this server's public address: IPv4 %s (%s agree), which %s translates to %s",
+                    ip, who, cloud_name(o->cloud), inside);
+        return;
+    }
+    size_t i =
+        finding_add(all, SEVERITY_WARN, "address.nat",
+                    "this server is behind NAT: its public address is %s (%s agree), its own "
+                    "is %s; whether what arrives there is passed on cannot be seen from here",
+                    ip, who, inside);
+    finding_fix(all, i,
+                "Have the router forward 443/tcp and 3478/udp of %s to %s. If the provider "
+                "translates the whole address (1:1), nothing is to be done",
+                ip, inside);
+}
+
+static void see_egress(const struct dnscheck_options *o, const struct testimony *t,
+                       struct findings *all)
+{
+    char ip[ENDPOINT_TEXT], who[WITNESS_TEXT];
+    size_t i = finding_add(all, SEVERITY_WARN, "address.egress",
+                           "what this server sends comes from another address than the one it is "
+                           "reached at: %s; taken is %s, from the metadata",
+                           print_witnesses(o, NULL, who), endpoint_print_ip(t->cloud, ip));
+    finding_fix(
+        all, i,
+        "Nothing, if a NAT gateway for outgoing traffic is meant to be there; otherwise name "
+        "the right address: --ip4=ADDRESS");
+}
+
+static void see_unproven(const struct dnscheck_options *o, const struct endpoint *e,
+                         struct findings *all)
+{
+    char ip[ENDPOINT_TEXT], who[WITNESS_TEXT];
+    endpoint_print_ip(e, ip);
+    size_t i = finding_add(all, SEVERITY_WARN, "address.unproven",
+                           "this server's public IPv4 address should be %s; only %s says so", ip,
+                           print_witnesses(o, e, who));
+    finding_fix(all, i, "If that is right, say so: --ip4=%s", ip);
+}
+
+static void see_contradiction(const struct dnscheck_options *o, const struct testimony *t,
+                              struct findings *all)
+{
+    char ip[ENDPOINT_TEXT], who[WITNESS_TEXT];
+    bool several = t->answers > 1;
+    size_t i = finding_add(all, SEVERITY_FAIL, several ? "address.disagree" : "address.private",
+                           "no public IPv4 address on this server's interfaces, and %s: %s",
+                           several ? "those who were asked for it do not agree"
+                                   : "only one of those who were asked for it answers",
+                           print_witnesses(o, NULL, who));
+    finding_fix(
+        all, i,
+        "Look the public IPv4 address up in the provider's console and name it, for example "
+        "--ip4=%s",
+        endpoint_print_ip(t->best, ip));
+}
+
+/* True when witnesses settle the matter, for good or bad. */
+static bool see_witnesses(const struct dnscheck_options *o, const struct endpoint *private,
+                          struct dnscheck_own *own, struct findings *all)
+{
+    struct testimony t;
+    hear(o, &t);
+    if (!t.best)
+        return false;
+    if (t.cloud && !endpoint_same_ip(t.cloud, t.best)) {
+        see_egress(o, &t, all);
+        believe(t.cloud, own);
+    } else if (t.votes > 1 && 2 * t.votes > t.answers) {
+        see_nat(o, t.best, private, all);
+        believe(t.best, own);
+    } else if (t.cloud && t.answers > 1) {
+        see_egress(o, &t, all);
+        believe(t.cloud, own);
+    } else if (t.answers == 1 && (t.cloud || t.earlier)) {
+        see_unproven(o, t.best, all);
+        believe(t.best, own);
+    } else {
+        see_contradiction(o, &t, all);
+    }
+    return true;
+}
+
+/* --- Interfaces --------------------------------------------------------------------------------
+ */
+
 /* No public IPv4 address on the interfaces, and none was given. */
 static void see_no_ip4(const struct dnscheck_options *o, struct dnscheck_own *own,
                        struct findings *all)
@@ -98,6 +266,8 @@ static void see_no_ip4(const struct dnscheck_options *o, struct dnscheck_own *ow
     const struct address_set *found = &own->found.ip4;
     const struct endpoint *e = first_of_kind(found, ADDRESS_PRIVATE);
 
+    if (e && see_witnesses(o, e, own, all))
+        return;
     if (e) {
         explain_private(e, false, severity, all);
         return;

@@ -290,9 +290,9 @@ void verdict_resolvers(const struct verdict_input *in, const struct verdict_reso
         print_old(&list[i], what, sizeof what);
         used += (size_t)snprintf(who + used, sizeof who - used, "%s%s says %s", old++ ? ", " : "",
                                  endpoint_print_ip(&list[i].server, ip), what);
-        if (list[i].a.ttl > 0)
-            used += (size_t)snprintf(who + used, used < sizeof who ? sizeof who - used : 0,
-                                     " for another %u s", list[i].a.ttl);
+        if (list[i].a.ttl > 0 && used < sizeof who)
+            used +=
+                (size_t)snprintf(who + used, sizeof who - used, " for another %u s", list[i].a.ttl);
         ttl = list[i].a.ttl > ttl ? list[i].a.ttl : ttl;
     }
     if (count == 0)

@@ -22,6 +22,8 @@ enum {
     EDIT_ROOT_HINTS,
     EDIT_TRUST_ANCHOR,
     EDIT_RESOLVER,
+    EDIT_PUBLIC_RESOLVERS,
+    EDIT_ADDRESS_FROM,
     EDIT_ALLOW,
     EDIT_COUNT,
 };
@@ -37,6 +39,8 @@ static const struct confedit managed[EDIT_COUNT] = {
     [EDIT_ROOT_HINTS] = {"dns", "root-hints", NULL},
     [EDIT_TRUST_ANCHOR] = {"dns", "trust-anchor", NULL},
     [EDIT_RESOLVER] = {"dns", "resolver", NULL},
+    [EDIT_PUBLIC_RESOLVERS] = {"dns", "public-resolvers", NULL},
+    [EDIT_ADDRESS_FROM] = {"dns", "address-from", NULL},
     [EDIT_ALLOW] = {"admission", "allow", NULL},
 };
 
@@ -145,6 +149,8 @@ static void collect(const struct options *o, const struct config *old, struct co
     edits[EDIT_ROOT_HINTS].value = o->dns_root_hints;
     edits[EDIT_TRUST_ANCHOR].value = o->dns_trust_anchor;
     edits[EDIT_RESOLVER].value = o->dns_resolver;
+    edits[EDIT_PUBLIC_RESOLVERS].value = o->public_resolvers[0] ? o->public_resolvers : NULL;
+    edits[EDIT_ADDRESS_FROM].value = o->address_from[0] ? o->address_from : NULL;
     edits[EDIT_ALLOW].value = o->clients;
 }
 

@@ -40,6 +40,7 @@ enum firewall_choice { FIREWALL_CHOICE_UFW, FIREWALL_CHOICE_NONE };
 
 #define OPTIONS_MAX_PORTS 32
 #define OPTIONS_DOMAIN    256
+#define OPTIONS_LIST      512
 
 struct option_port {
     uint16_t port;
@@ -92,6 +93,8 @@ struct options {
     const char *dns_root_hints;
     const char *dns_trust_anchor;
     const char *dns_resolver;
+    char public_resolvers[OPTIONS_LIST]; /* separated by spaces; "": not given */
+    char address_from[OPTIONS_LIST];
     /* map, uninstall */
     enum map_format format;
     bool purge;

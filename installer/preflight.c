@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/config_values.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
 #include "installer/derpmap.h"
@@ -13,6 +14,9 @@
 #include "installer/stop.h"
 
 #define DNS_POLL_MS 5000
+
+/* Google, Cloudflare, AliDNS, DNSPod: what clients in and outside mainland China ask. */
+#define PUBLIC_RESOLVERS "8.8.8.8 1.1.1.1 223.5.5.5 119.29.29.29"
 
 /* --- Ports -------------------------------------------------------------------------------------
  */
@@ -122,10 +126,31 @@ static void domain_options(struct setup *s, struct dnscheck_options *o)
     };
 }
 
+/* Those of the configuration, or the usual ones; none for a private network. */
+static void take_resolvers(const struct config *c, struct dnscheck_options *o)
+{
+    struct config_endpoints list = {.count = 0};
+    bool private = c->dns_root_hints || c->dns_resolver.any.sa_family != AF_UNSPEC;
+    const char *usual = private ? "off" : PUBLIC_RESOLVERS;
+    config_value_endpoints(c->dns_public_resolvers ? c->dns_public_resolvers : usual, 53, &list,
+                           NULL);
+    for (size_t i = 0; i < list.count && i < DNSCHECK_RESOLVERS_MAX; i++)
+        o->resolvers[o->resolver_count++] = list.list[i];
+}
+
+/* A CA on the internet connects to this server. */
+static bool is_for_public_ca(const struct config *c)
+{
+    return c->source == CONFIG_SOURCE_ACME && !c->acme_ca_file;
+}
+
 void preflight_domain(struct setup *s, struct findings *all)
 {
     struct dnscheck_options o;
     domain_options(s, &o);
+    take_resolvers(&s->desired.config, &o);
+    whereabouts_find(&s->desired.config, s->journal.settings.map4, &o, &s->where);
+    whereabouts_judge(&s->where, is_for_public_ca(&s->desired.config), all);
     dnscheck_own(&o, &s->own, all);
     dnscheck_domain(&o, &s->own, &s->dns, all);
 }

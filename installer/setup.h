@@ -16,6 +16,7 @@
 #include "installer/journal.h"
 #include "installer/options.h"
 #include "installer/report.h"
+#include "installer/whereabouts.h"
 
 /* Exit codes, a contract with scripts. */
 enum setup_exit {
@@ -44,6 +45,7 @@ struct setup {
     struct desired desired;
 
     struct endpoint ip4, ip6; /* given now or in an earlier run */
+    struct whereabouts where;
     struct dnscheck_own own;
     struct dnscheck_result dns;
     struct directory ca;

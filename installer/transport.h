@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Single HTTP requests: the CA's directory, the relay's own status page. The only user of libcurl
- * here. Certificate and name are always verified; no redirects, no proxies, bounded in time and
- * size.
+ * Single HTTP requests: the CA's directory, the relay's own status page, a cloud's metadata,
+ * services that tell one's address. The only user of libcurl here. Certificate and name are always
+ * verified; no redirects, no proxies, bounded in time and size.
  */
 #ifndef INSTALLER_TRANSPORT_H
 #define INSTALLER_TRANSPORT_H
@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/net.h"
 
 #define TRANSPORT_BODY_MAX (256 * 1024)
 
@@ -28,6 +29,22 @@ struct transport_answer {
     time_t date; /* of the Date header, 0: none */
     struct buf body;
 };
+
+/* What is asked for. Zero is a sensible value of every field but url and timeout_ms. */
+struct transport_request {
+    const char *url;        /* https, or http to a loopback address or a cloud's metadata service */
+    const char *method;     /* NULL: GET; another one goes without a body */
+    const char *headers[2]; /* "Name: value" */
+    const char *ca_file;    /* PEM, the only trust; NULL: the system's */
+    const struct endpoint *at; /* connect there instead of looking the name up */
+    long timeout_ms;
+    const volatile int *stop;
+};
+
+/* *f says why it is not TRANSPORT_ANSWERED. Free the answer with transport_answer_free in every
+ * case. May be called from several threads at once. */
+enum transport_outcome transport_ask(const struct transport_request *request,
+                                     struct transport_answer *answer, struct fault *f);
 
 /*
  * GETs url (https, or http to a loopback address only). ca_file: PEM, the only trust; NULL: the

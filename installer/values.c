@@ -2,8 +2,11 @@
 #include "installer/values.h"
 
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/config_values.h"
 #include "base/text.h"
 
 /* --- Values ------------------------------------------------------------------------------------
@@ -264,6 +267,37 @@ bool take_dns_resolver(const char *value, struct options *o, struct fault *f)
         return fault_set(f, "not an address or address:port");
     o->dns_resolver = value;
     return true;
+}
+
+/* A list for the configuration, where white space separates. */
+static void take_list(const char *value, char list[static OPTIONS_LIST])
+{
+    snprintf(list, OPTIONS_LIST, "%s", value);
+    for (char *c = list; *c; c++)
+        if (*c == ',')
+            *c = ' ';
+}
+
+bool take_public_resolvers(const char *value, struct options *o, struct fault *f)
+{
+    char *parsed = NULL;
+    if (!*value || strlen(value) >= OPTIONS_LIST)
+        return fault_set(f, "addresses are wanted here, or off");
+    take_list(value, o->public_resolvers);
+    bool fine = config_value_public_resolvers(o->public_resolvers, &parsed, f);
+    free(parsed);
+    return fine;
+}
+
+bool take_address_from(const char *value, struct options *o, struct fault *f)
+{
+    char *parsed = NULL;
+    if (!*value || strlen(value) >= OPTIONS_LIST)
+        return fault_set(f, "stun:HOST:PORT or https://… are wanted here, or off");
+    take_list(value, o->address_from);
+    bool fine = config_value_address_from(o->address_from, &parsed, f);
+    free(parsed);
+    return fine;
 }
 
 bool take_format(const char *value, struct options *o, struct fault *f)

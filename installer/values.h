@@ -32,6 +32,8 @@ bool take_acme_ca_file(const char *value, struct options *o, struct fault *f);
 bool take_dns_root_hints(const char *value, struct options *o, struct fault *f);
 bool take_dns_trust_anchor(const char *value, struct options *o, struct fault *f);
 bool take_dns_resolver(const char *value, struct options *o, struct fault *f);
+bool take_public_resolvers(const char *value, struct options *o, struct fault *f);
+bool take_address_from(const char *value, struct options *o, struct fault *f);
 bool take_format(const char *value, struct options *o, struct fault *f);
 bool take_confirm(const char *value, struct options *o, struct fault *f);
 

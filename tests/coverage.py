@@ -58,6 +58,7 @@ PARSERS = {
     "derp/wire/websocket.c": "websocket",
     "dnscheck/answer.c": "dnscheck_answer",
     "dnscheck/caa.c": "dnscheck_caa",
+    "dnscheck/cloud.c": "dnscheck_cloud",
     "dnscheck/message.c": "dnscheck_message",
     "dnscheck/trace.c": "dnscheck_trace",
     "dnscheck/txt.c": "dnscheck_answer",

@@ -11,6 +11,8 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 PROGRAMS = ("ip", "nsd", "ldns-keygen", "ldns-signzone")
@@ -73,6 +75,24 @@ class Namespace:
                 child.kill()
                 child.wait()
         subprocess.run(["ip", "netns", "del", self.name], check=False)
+
+
+class Public:
+    """A folder that services may look into: pytest closes its own to others, whenever another run
+    begins."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="dnslab-", dir="/tmp"))
+        self.folder.chmod(0o755)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(0o644)
+        return path
+
+    def close(self):
+        shutil.rmtree(self.folder)
 
 
 class Zones:
@@ -184,12 +204,13 @@ def _reply(query, manner, own):
     return head(0, 0)
 
 
-def _answer_tcp(listener, manner, address):
-    s, _ = listener.accept()
+def _serve_tcp(s, manner, address):
+    """One connection, for as long as the peer keeps it (RFC 7766)."""
     with s:
-        size = struct.unpack("!H", s.recv(2, socket.MSG_WAITALL))[0]
-        reply = _reply(s.recv(size, socket.MSG_WAITALL), manner, address)
-        s.sendall(struct.pack("!H", len(reply)) + reply)
+        while len(size := s.recv(2, socket.MSG_WAITALL)) == 2:
+            query = s.recv(struct.unpack("!H", size)[0], socket.MSG_WAITALL)
+            reply = _reply(query, manner, address)
+            s.sendall(struct.pack("!H", len(reply)) + reply)
 
 
 def _main(address, manner):
@@ -206,7 +227,10 @@ def _main(address, manner):
             wait = max(0, late[0][0] - time.monotonic()) if late else None
             for ready in select.select([s, listener], [], [], wait)[0]:
                 if ready is listener:
-                    _answer_tcp(listener, manner, address)
+                    s_tcp = listener.accept()[0]
+                    threading.Thread(
+                        target=_serve_tcp, args=(s_tcp, manner, address), daemon=True
+                    ).start()
                     continue
                 query, peer = s.recvfrom(4096)
                 reply = _reply(query, manner, address)

@@ -193,11 +193,8 @@ class Zoo:
         self.folder = folder
         self.zones = dnslab.Zones(folder)
         (folder / "mount").mkdir()
-        self.hints = folder / "hints"
-        self.anchor = folder / "anchor"
-        for path in (folder, folder.parent, folder.parent.parent):
-            path.chmod(0o755)  # derpd and derp-acme have to read these two
         self.network = dnslab.Namespace("zoo", [f"{OURS4}/24", f"{OURS6}/64"])
+        self.public = dnslab.Public()
 
     def up(self):
         zones = self.zones
@@ -213,8 +210,10 @@ class Zoo:
             com += delegation(name, *SERVERS.get(name, [GOOD]))
         zones.write("com", com)
         zones.write(".", ROOT + zones.sign("com"))
-        self.anchor.write_text(zones.sign(".") + "\n")
-        self.hints.write_text(". 3600 IN NS ns.root.\nns.root. 3600 IN A 127.0.1.1\n")
+        self.anchor = self.public.write("anchor", zones.sign(".") + "\n")
+        self.hints = self.public.write(
+            "hints", ". 3600 IN NS ns.root.\nns.root. 3600 IN A 127.0.1.1\n"
+        )
         dnslab.serve(self.network, zones, "127.0.1.1", ["."])
         dnslab.serve(self.network, zones, "127.0.1.2", ["com", "net", "cloudfront.net"])
         dnslab.serve(self.network, zones, GOOD, served)
@@ -262,6 +261,7 @@ def zoo(tmp_path_factory):
         yield zoo
     finally:
         zoo.network.close()
+        zoo.public.close()
 
 
 @pytest.mark.parametrize("domain, found, words, code", CASES, ids=[c[0] for c in CASES])

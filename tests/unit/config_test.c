@@ -459,6 +459,34 @@ static void resolvers(void **state)
     refuses(RELAY "[dns]\nresolver = 192.0.2.1:0\n", "expected an address");
 }
 
+static void who_else_is_asked(void **state)
+{
+    (void)state;
+    reads(RELAY);
+    assert_null(c.dns_public_resolvers);
+    assert_null(c.dns_address_from);
+    reads(RELAY "[dns]\npublic-resolvers = 192.0.2.1 [2001:db8::53]:5353\n");
+    assert_string_equal(c.dns_public_resolvers, "192.0.2.1 [2001:db8::53]:5353");
+    reads(RELAY "[dns]\npublic-resolvers = off\naddress-from = off\n");
+    assert_string_equal(c.dns_public_resolvers, "off");
+    assert_string_equal(c.dns_address_from, "off");
+    reads(RELAY "[dns]\npublic-resolvers =\naddress-from =\n");
+    assert_null(c.dns_public_resolvers);
+    assert_null(c.dns_address_from);
+    refuses(RELAY "[dns]\npublic-resolvers = dns.google\n", "derp.conf:4: public-resolvers");
+    reads(RELAY "[dns]\naddress-from = stun:stun.example.net stun:192.0.2.1:3479 "
+                "https://ip.example.net/me\n");
+    assert_non_null(c.dns_address_from);
+    static const char *const wrong[] = {
+        "stun:",       "stun:host:0",      "stun:a b", "stun:local", "http://example.net",
+        "example.net", "stun:h.net:70000", "https://", "stun:h.net:"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[200];
+        snprintf(text, sizeof text, RELAY "[dns]\naddress-from = %s\n", wrong[i]);
+        refuses(text, "expected stun:HOST:PORT or https://");
+    }
+}
+
 static void admission(void **state)
 {
     (void)state;
@@ -561,6 +589,7 @@ int main(void)
         TEST(mesh),
         TEST(acme),
         TEST(resolvers),
+        TEST(who_else_is_asked),
         TEST(admission),
         TEST(parsing_again_starts_from_defaults),
         TEST(loads_files),

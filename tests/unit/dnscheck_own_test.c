@@ -10,6 +10,8 @@ static const struct case_ {
     const char *findings; /* "fail address.cgnat" */
     const char *public4, *public6;
     bool known4, known6;
+    const char *witnesses; /* "cloud:203.0.113.7 stun:… https:… earlier:…"; "stun:" is silent */
+    enum cloud cloud;
 } cases[] = {
     {"203.0.113.10", .findings = "ok address.ok", "203.0.113.10", "none", .known4 = true,
      .known6 = true},
@@ -57,7 +59,74 @@ static const struct case_ {
     {"fe80::1", .findings = "fail address.missing", "none", "none", .known4 = true, .known6 = true},
     {"", .findings = "fail address.missing", "none", "none", .known4 = true, .known6 = true},
     {NULL, .findings = "warn address.unknown", "none", "none"},
+    /* Behind NAT, with witnesses */
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun:203.0.113.7", .cloud = CLOUD_AWS,
+     .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun: https:", .cloud = CLOUD_AWS,
+     .findings = "warn address.unproven", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 earlier:203.0.113.7", .cloud = CLOUD_AWS,
+     .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud: stun:203.0.113.7 https:203.0.113.7", .cloud = CLOUD_ORACLE,
+     .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun:198.51.100.1 https:198.51.100.1",
+     .cloud = CLOUD_AWS, .findings = "warn address.egress", "203.0.113.7", "none", .known4 = true,
+     .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun:198.51.100.1", .cloud = CLOUD_AWS,
+     .findings = "warn address.egress", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "stun:198.51.100.1 cloud:203.0.113.7", .cloud = CLOUD_AWS,
+     .findings = "warn address.egress", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 https:203.0.113.7",
+     .findings = "warn address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 stun:203.0.113.7 https:198.51.100.1",
+     .findings = "warn address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 https:198.51.100.1",
+     .findings = "fail address.disagree", "none", "none", .known6 = true},
+    {"192.168.1.2",
+     .witnesses = "stun:203.0.113.7 https:198.51.100.1 stun:203.0.113.7 https:198.51.100.1",
+     .findings = "fail address.disagree", "none", "none", .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 https:", .findings = "fail address.private",
+     "none", "none", .known6 = true},
+    {"192.168.1.2", .witnesses = "earlier:203.0.113.7 stun:", .findings = "warn address.unproven",
+     "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 earlier:198.51.100.1",
+     .findings = "fail address.disagree", "none", "none", .known6 = true},
+    {"192.168.1.2", .witnesses = "stun:203.0.113.7 https:203.0.113.7 earlier:198.51.100.1",
+     .findings = "warn address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"192.168.1.2", .witnesses = "stun: https:", .findings = "fail address.private", "none", "none",
+     .known6 = true},
+    /* Not asked, or not believed */
+    {"203.0.113.10", .witnesses = "cloud:198.51.100.1 stun:198.51.100.1", .cloud = CLOUD_HETZNER,
+     .findings = "ok address.ok", "203.0.113.10", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .ip4 = "203.0.113.9", .witnesses = "cloud:198.51.100.1 stun:198.51.100.1",
+     .cloud = CLOUD_AWS, .findings = "ok address.given", "203.0.113.9", "none", .known4 = true,
+     .known6 = true},
+    {"100.64.0.9", .witnesses = "stun:203.0.113.7 https:203.0.113.7",
+     .findings = "fail address.cgnat", "none", "none", .known6 = true},
 };
+
+static enum dnscheck_witness_kind kind_of(const char *word)
+{
+    return word[0] == 'c'   ? WITNESS_METADATA
+           : word[0] == 's' ? WITNESS_STUN
+           : word[0] == 'h' ? WITNESS_HTTPS
+                            : WITNESS_EARLIER;
+}
+
+static size_t call(const char *text, struct dnscheck_witness *list)
+{
+    char copy[256], *rest = copy, *one;
+    size_t count = 0;
+    snprintf(copy, sizeof copy, "%s", text ? text : "");
+    while ((one = strsep(&rest, " ")) && *one) {
+        struct dnscheck_witness *w = &list[count++];
+        char *address = strchr(one, ':') + 1;
+        w->kind = kind_of(one);
+        snprintf(w->name, sizeof w->name, "%.*s%zu", (int)(address - one - 1), one, count);
+        if (*address)
+            assert_true(endpoint_parse_ip(address, &w->ip4));
+    }
+    return count;
+}
 
 static void take(const char *text, struct address_pair *found)
 {
@@ -78,6 +147,10 @@ static void check_case(size_t i, const struct case_ *c)
     struct findings all = {0};
     char text[256] = "", set[128];
 
+    struct dnscheck_witness witnesses[DNSCHECK_WITNESSES_MAX] = {0};
+    o.witnesses = witnesses;
+    o.witness_count = call(c->witnesses, witnesses);
+    o.cloud = c->cloud;
     if (c->ip4)
         assert_true(endpoint_parse_ip(c->ip4, &o.ip4));
     if (c->ip6)
@@ -93,7 +166,45 @@ static void check_case(size_t i, const struct case_ *c)
     assert_string_equal(address_set_print(&own.public.ip6, set, sizeof set), c->public6);
     if (own.known4 != c->known4 || own.known6 != c->known6)
         fail_msg("case %zu: known4 %d known6 %d", i, own.known4, own.known6);
+    for (size_t k = 0; k < all.count; k++)
+        if (all.list[k].severity == SEVERITY_FAIL && !all.list[k].fix)
+            fail_msg("case %zu has no fix", i);
     findings_free(&all);
+}
+
+static void says(const char *witnesses, enum cloud cloud, const char *message, const char *fix)
+{
+    struct dnscheck_witness list[DNSCHECK_WITNESSES_MAX] = {0};
+    struct dnscheck_options o = {.witnesses = list, .cloud = cloud};
+    struct address_pair found = {0};
+    struct dnscheck_own own;
+    struct findings all = {0};
+    o.witness_count = call(witnesses, list);
+    take("10.0.0.5", &found);
+    verdict_own(&o, &found, "", &own, &all);
+    if (!strstr(all.list[0].message, message))
+        fail_msg("\"%s\" lacks \"%s\"", all.list[0].message, message);
+    if (fix && !strstr(all.list[0].fix, fix))
+        fail_msg("\"%s\" lacks \"%s\"", all.list[0].fix, fix);
+    findings_free(&all);
+}
+
+static void words(void **state)
+{
+    (void)state;
+    says("cloud:203.0.113.7 stun:203.0.113.7", CLOUD_AWS,
+         "IPv4 203.0.113.7 (cloud1, stun2 agree), which Amazon EC2 translates to 10.0.0.5", NULL);
+    says("stun:203.0.113.7 https:203.0.113.7", CLOUD_NONE,
+         "its public address is 203.0.113.7 (stun1, https2 agree), its own is 10.0.0.5",
+         "forward 443/tcp and 3478/udp of 203.0.113.7 to 10.0.0.5");
+    says("cloud:203.0.113.7 stun:198.51.100.1", CLOUD_AWS,
+         "cloud1 says 203.0.113.7, stun2 says 198.51.100.1; taken is 203.0.113.7", "NAT gateway");
+    says("cloud:203.0.113.7", CLOUD_AWS, "should be 203.0.113.7; only cloud1 says so",
+         "--ip4=203.0.113.7");
+    says("stun:203.0.113.7 https:198.51.100.1", CLOUD_NONE,
+         "do not agree: stun1 says 203.0.113.7, https2 says 198.51.100.1", "--ip4=203.0.113.7");
+    says("stun:203.0.113.7 https:", CLOUD_NONE, "only one of those who were asked for it answers",
+         "--ip4=203.0.113.7");
 }
 
 static void judges(void **state)
@@ -105,6 +216,6 @@ static void judges(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(judges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(judges), cmocka_unit_test(words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
