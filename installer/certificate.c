@@ -55,6 +55,20 @@ void certificate_reason(const char *log, char *reason, size_t cap)
     }
 }
 
+const char *certificate_fix(const char *reason)
+{
+    /* The CA's words for what happens when something on the way has read the name and cuts off. */
+    if (strcasestr(reason, "connection reset"))
+        return "a connection that is reset right after the ClientHello, on a server in mainland "
+               "China, means that the domain has no ICP filing with the provider: file it, or use "
+               "a "
+               "server elsewhere. Otherwise look at the provider's firewall. Then: derp-setup "
+               "renew";
+    return "once the cause is gone it is asked for again by itself, at the latest within an hour; "
+           "to "
+           "try at once: derp-setup renew";
+}
+
 /* As its own user, and ended with us: changing the user would clear the death signal that run()
  * sets, so setpriv sets it again. */
 static bool run_once(struct setup *s, const char *verb, struct run_result *r, struct fault *f)
@@ -114,9 +128,7 @@ static enum setup_exit judge(struct setup *s, const struct run_result *r)
     certificate_reason(buf_text(&r->err), reason, sizeof reason);
     if (!*reason)
         run_explain(r, reason, sizeof reason);
-    report_found(&s->report, SEVERITY_FAIL, "certificate.failed",
-                 "once the cause is gone it is asked for again by itself, at the latest within an "
-                 "hour; to try at once: derp-setup renew",
+    report_found(&s->report, SEVERITY_FAIL, "certificate.failed", certificate_fix(reason),
                  "no new certificate: %s", reason);
     return EXIT_CERTIFICATE;
 }

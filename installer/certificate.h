@@ -24,4 +24,7 @@ enum setup_exit certificate_ask(struct setup *s, const char *verb);
 /* What derp-acme says went wrong: its error lines joined, cut to cap; "" without any. Pure. */
 void certificate_reason(const char *log, char *reason, size_t cap);
 
+/* What to do about such a reason. Pure. */
+const char *certificate_fix(const char *reason);
+
 #endif

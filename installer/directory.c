@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
+#define ACCOUNT_MAX 512
+
 static void add_name(struct directory *d, const char *name)
 {
     char lower[256];
@@ -57,6 +59,27 @@ void directory_guess(const char *url, struct directory *d)
             name++;
         add_name(d, name); /* a top-level domain alone is no host name */
     }
+}
+
+/* Root prints what derp-acme's user could have written. */
+static bool is_printable_url(const char *url)
+{
+    for (const char *c = url; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            return false;
+    return text_starts(url, "https://") && strlen(url) < ACCOUNT_MAX;
+}
+
+char *directory_account(const char *text, const char *url)
+{
+    char *account = NULL;
+    json_t *root = json_loads(text, 0, NULL);
+    const char *directory = json_string_value(json_object_get(root, "directory"));
+    const char *found = json_string_value(json_object_get(root, "url"));
+    if (directory && found && strcmp(directory, url) == 0 && is_printable_url(found))
+        account = mem_strdup(found);
+    json_decref(root);
+    return account;
 }
 
 void ca_directory_free(struct directory *d)

@@ -28,6 +28,12 @@ bool directory_parse(const char *text, struct directory *d, struct fault *f);
  */
 void directory_guess(const char *url, struct directory *d);
 
+/*
+ * The URL of the account in the text of derp-acme's account.json, when it is one at the CA with
+ * this directory URL and printable; else NULL. free() it.
+ */
+char *directory_account(const char *text, const char *url);
+
 void ca_directory_free(struct directory *d);
 
 #endif

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/preflight.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/config_values.h"
+#include "base/file.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
 #include "installer/derpmap.h"
 #include "installer/server.h"
 #include "installer/stop.h"
 
-#define DNS_POLL_MS 5000
+#define DNS_POLL_MS      5000
+#define ACCOUNT_FILE_MAX 16384
+#define ACCOUNTS_MAX     64 /* folders that are looked into */
 
 /* Google, Cloudflare, AliDNS, DNSPod: what clients in and outside mainland China ask. */
 #define PUBLIC_RESOLVERS "8.8.8.8 1.1.1.1 223.5.5.5 119.29.29.29"
@@ -107,6 +111,41 @@ static void check_challenge_port(struct setup *s, struct findings *all)
 /* --- Domain ------------------------------------------------------------------------------------
  */
 
+/* The account of a CA in one of derp-acme's folders; NULL when it is another CA's. free() it. */
+static char *account_in(const char *folder, const char *directory)
+{
+    struct buf text;
+    char *path = file_join(folder, "account.json");
+    char *account = NULL;
+    buf_init(&text, ACCOUNT_FILE_MAX);
+    if (file_read(path, &text, NULL))
+        account = directory_account(buf_text(&text), directory);
+    buf_free(&text);
+    free(path);
+    return account;
+}
+
+/* Of a server that has a certificate already: CAA records may name accounts (RFC 8657). Each CA has
+ * a folder of its own; earlier versions had one for all. */
+static void read_account(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    char *all = file_join(c->cert_dir, "account");
+    DIR *dir = c->source == CONFIG_SOURCE_ACME ? opendir(all) : NULL;
+    struct dirent *entry;
+    free(s->account);
+    s->account = dir ? account_in(all, c->acme_directory) : NULL;
+    for (int i = 0; dir && !s->account && i < ACCOUNTS_MAX && (entry = readdir(dir)); i++) {
+        char *folder = file_join(all, entry->d_name);
+        if (entry->d_name[0] != '.')
+            s->account = account_in(folder, c->acme_directory);
+        free(folder);
+    }
+    if (dir)
+        closedir(dir);
+    free(all);
+}
+
 static void domain_options(struct setup *s, struct dnscheck_options *o)
 {
     const struct config *c = &s->desired.config;
@@ -122,6 +161,7 @@ static void domain_options(struct setup *s, struct dnscheck_options *o)
         .ca_names = (const char *const *)s->ca.names,
         .ca_count = c->source == CONFIG_SOURCE_ACME ? s->ca.count : 0,
         .challenge = c->source == CONFIG_SOURCE_ACME ? challenges[c->challenge] : NULL,
+        .account_uri = s->account,
         .stop = stop_flag(),
     };
 }
@@ -147,6 +187,7 @@ static bool is_for_public_ca(const struct config *c)
 void preflight_domain(struct setup *s, struct findings *all)
 {
     struct dnscheck_options o;
+    read_account(s);
     domain_options(s, &o);
     take_resolvers(&s->desired.config, &o);
     whereabouts_find(&s->desired.config, s->journal.settings.map4, &o, &s->where);

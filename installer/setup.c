@@ -151,5 +151,6 @@ void setup_free(struct setup *s)
     desired_free(&s->desired);
     ca_directory_free(&s->ca);
     journal_free(&s->journal);
+    free(s->account);
     free(s->old_text);
 }

@@ -49,6 +49,7 @@ struct setup {
     struct dnscheck_own own;
     struct dnscheck_result dns;
     struct directory ca;
+    char *account;       /* this server's at that CA; NULL: not known */
     bool waited_for_dns; /* in vain */
 
     bool use_firewall;

@@ -26,6 +26,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!directory_parse(text, &d, &f) && !f.text[0])
         abort();
     check(&d);
+    char *account = directory_account(text, "https://ca.test/dir");
+    for (const char *c = account ? account : ""; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            abort();
+    free(account);
     directory_guess(text, &d);
     check(&d);
     free(text);

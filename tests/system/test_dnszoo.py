@@ -242,8 +242,8 @@ class Zoo:
             "--firewall=none",
         )
 
-    def check(self, *args):
-        env = {**os.environ, "BOX": str(self.folder / "mount"), "PREPARE": SERVER}
+    def check(self, *args, prepare=""):
+        env = {**os.environ, "BOX": str(self.folder / "mount"), "PREPARE": SERVER + prepare}
         p = subprocess.run(
             self.command(*args, "--json"), env=env, capture_output=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL, check=False,
@@ -280,6 +280,29 @@ def test_domain(zoo, domain, found, words, code):
         assert first["fix"], first
     if first["status"] == "fail":
         assert f"derp-setup check {domain}" in first["fix"], first
+
+
+def accounts(*files):
+    """Puts the files in place of derp-acme's: (folder below account/, directory, account's URL)."""
+    return "".join(f"""
+        mkdir -p /var/lib/derp-acme/account/{folder}
+        echo '{json.dumps({"schema": 1, "url": url, "directory": directory})}' \\
+            >/var/lib/derp-acme/account/{folder}/account.json""" for folder, directory, url in files)
+
+
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+OTHER_CA = ("ca.test-89abcdef", "https://ca.test/directory", "https://ca.test/1")
+
+
+@pytest.mark.parametrize("number, status, code", [(1, "ok dns.caa.ok", OK),
+                                                  (2, "fail dns.caa.forbidden", FAILED)])
+@pytest.mark.parametrize("folder", ["acme-v02.api.letsencrypt.org-01234567",
+                                    "."])  # before each CA had a folder
+def test_caa_is_compared_with_the_account_that_derp_acme_has(zoo, folder, number, status, code):
+    answer = zoo.check("derp.caaaccount.com", prepare=accounts(
+        OTHER_CA, (folder, LETSENCRYPT, f"https://ca.example/{number}")))
+    assert status in [f"{c['status']} {c['id']}" for c in answer["checks"]], answer
+    assert answer["exit"] == code
 
 
 def test_waits_for_the_domain_and_ends_with_4(zoo):

@@ -67,13 +67,36 @@ static void test_guess(void **state)
     assert_int_equal(d.count, 0);
 }
 
+#define ACCOUNT "{\"directory\":\"https://ca.test/dir\",\"url\":"
+
+static void test_account(void **state)
+{
+    (void)state;
+    static const char *const none[] = {
+        "",
+        "{}",
+        "[]",
+        ACCOUNT "7}",
+        ACCOUNT "\"\"}",
+        ACCOUNT "\"http://ca.test/a/1\"}",
+        ACCOUNT "\"https://ca.test/\\u001b[2J\"}",
+        ACCOUNT "\"https://ca.test/\xc3\xa4\"}",
+    };
+    char *account = directory_account(ACCOUNT "\"https://ca.test/a/1\"}", "https://ca.test/dir");
+    assert_string_equal(account, "https://ca.test/a/1");
+    free(account);
+    assert_null(directory_account(ACCOUNT "\"https://ca.test/a/1\"}", "https://other.test/dir"));
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (directory_account(none[i], "https://ca.test/dir"))
+            fail_msg("%s", none[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_without_meta),
-        cmocka_unit_test(test_no_directory),
-        cmocka_unit_test(test_guess),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_without_meta),
+        cmocka_unit_test(test_no_directory), cmocka_unit_test(test_guess),
+        cmocka_unit_test(test_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,14 @@ static void test_certificate_reason(void **state)
                   "012345678901234567890123456789012345678901234567890123456789012");
 }
 
+static void test_certificate_fix(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(certificate_fix("203.0.113.7: Connection reset by peer"), "ICP filing"));
+    assert_null(strstr(certificate_fix("203.0.113.7: Timeout during connect"), "ICP filing"));
+    assert_non_null(strstr(certificate_fix(""), "derp-setup renew"));
+}
+
 static size_t split(const char *command, char **words)
 {
     static char text[256];
@@ -135,8 +143,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service_state),      cmocka_unit_test(test_os_name),
-        cmocka_unit_test(test_certificate_reason), cmocka_unit_test(test_undo_split),
-        cmocka_unit_test(test_relay_status),
+        cmocka_unit_test(test_certificate_reason), cmocka_unit_test(test_certificate_fix),
+        cmocka_unit_test(test_undo_split),         cmocka_unit_test(test_relay_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
