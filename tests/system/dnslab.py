@@ -129,11 +129,12 @@ class Zones:
 
 
 def serve(namespace, zones, address, names, port=53, version=""):
-    """Starts nsd for some zones (in this version, where there is one) at an address; returns when it
-    has started."""
-    name = address.replace(".", "-") + f"-{port}"
+    """Starts nsd for some zones (in this version, where there is one) at an address; returns its
+    process when it has started."""
+    name = address.replace(".", "-").replace(":", "-") + f"-{port}"
     folder = zones.folder
     log = folder / f"nsd-{name}.log"
+    log.unlink(missing_ok=True)
     lines = [
         "remote-control:",
         " control-enable: no",
@@ -161,6 +162,7 @@ def serve(namespace, zones, address, names, port=53, version=""):
         return log.exists() and "nsd started" in log.read_text()
 
     wait_until(f"nsd at {address}", started)
+    return child
 
 
 def serve_odd(namespace, address, manner):

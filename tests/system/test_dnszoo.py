@@ -46,25 +46,33 @@ ODD = {
 }
 
 
+def address_record(address):
+    return f"{'AAAA' if ':' in address else 'A'} {address}"
+
+
 def delegation(zone, *addresses):
     """Records of com for a zone whose servers, ns1 and so on, are at these addresses."""
     return "".join(
-        f"{zone} NS ns{i}.{zone}\nns{i}.{zone} A {address}\n"
+        f"{zone} NS ns{i}.{zone}\nns{i}.{zone} {address_record(address)}\n"
         for i, address in enumerate(addresses, 1)
     )
 
 
 def apex(*addresses):
     return "".join(
-        f"@ NS ns{i}\nns{i} A {address}\n" for i, address in enumerate(addresses, 1)
+        f"@ NS ns{i}\nns{i} {address_record(address)}\n"
+        for i, address in enumerate(addresses, 1)
     )
 
 
 GOOD, OTHER, NOBODY = "127.0.1.3", "127.0.1.4", "127.0.1.9"
+SIX, CHANGING = "fd00::53", "127.0.1.30"
 
 # zone of com -> its records at GOOD; one server unless COM says otherwise.
 ZONES = {
     "healthy": apex(GOOD, OTHER) + "derp A 203.0.113.10\nderp AAAA 2001:db8::10",
+    "sixserver": apex(SIX) + "derp A 203.0.113.10",
+    "changing": apex(CHANGING) + "derp A 198.51.100.7",
     "stale": apex(GOOD) + "derp A 203.0.113.10\nderp AAAA 2001:db8::99",
     "moved": apex(GOOD) + "derp A 198.51.100.7",
     "crowd": apex(GOOD) + "derp A 203.0.113.10\n"
@@ -111,6 +119,8 @@ SERVERS = {
     "healthy": [GOOD, OTHER],
     "disagree": [GOOD, OTHER],
     "fresh": [GOOD, OTHER],
+    "sixserver": [SIX],
+    "changing": [CHANGING],
     "onedown": [GOOD, NOBODY],
     "onelame": [GOOD, ODD["refused"]],
     "lame": [GOOD],  # which does not have it
@@ -132,6 +142,7 @@ homeless NS gone.healthy
 OK, FAILED = 0, 3
 CASES = [
     ("derp.healthy.com", ["ok dns.ok", "ok dns.ns.ok"], ["203.0.113.10", "2001:db8::10"], OK),
+    ("derp.sixserver.com", ["ok dns.ok", "ok dns.ns.ok"], ["points to this server"], OK),
     ("derp.chain.com", ["ok dns.ok"], ["an alias of three.chain.com"], OK),
     ("derp.signed.com", ["ok dns.ok"], ["validated by DNSSEC"], OK),
     ("derp.unsigned.com", ["ok dns.ok"], ["points to this server"], OK),  # signed, but no DS
@@ -218,6 +229,9 @@ class Zoo:
         dnslab.serve(self.network, zones, "127.0.1.2", ["com", "net", "cloudfront.net"])
         dnslab.serve(self.network, zones, GOOD, served)
         dnslab.serve(self.network, zones, OTHER, served, version=".old")
+        self.network._ip("addr", "add", f"{SIX}/128", "dev", "lo", "nodad")
+        dnslab.serve(self.network, zones, SIX, ["sixserver.com"])
+        self.changing = dnslab.serve(self.network, zones, CHANGING, ["changing.com"])
         for manner, address in ODD.items():
             dnslab.serve_odd(self.network, address, manner)
 
@@ -240,6 +254,20 @@ class Zoo:
             "unshare", "-m", "sh", "-c", ENTER, "sh", SETUP, "check", *args,
             f"--dns-root-hints={self.hints}", f"--dns-trust-anchor={self.anchor}",
             "--firewall=none",
+        )
+
+    def change(self):
+        """changing.com points here from now on."""
+        self.zones.write("changing.com", apex(CHANGING) + "derp A 203.0.113.10")
+        self.changing.terminate()
+        self.changing.wait()
+        dnslab.serve(self.network, self.zones, CHANGING, ["changing.com"])
+
+    def start(self, *args):
+        env = {**os.environ, "BOX": str(self.folder / "mount"), "PREPARE": SERVER}
+        return subprocess.Popen(
+            self.command(*args), env=env, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.DEVNULL,
         )
 
     def check(self, *args, prepare=""):
@@ -309,3 +337,16 @@ def test_waits_for_the_domain_and_ends_with_4(zoo):
     answer = zoo.check("derp.moved.com", "--wait-dns=1s")
     assert answer["exit"] == 4
     assert "dns.a.mismatch" in [c["id"] for c in answer["checks"] if c["status"] == "fail"]
+
+
+def test_waits_until_the_domain_points_here(zoo):
+    with zoo.start("derp.changing.com", "--wait-dns=50s") as child:
+        said = ""
+        for line in child.stderr:
+            said += line
+            if "waiting for derp.changing.com to point here, 0:" in line:
+                break
+        zoo.change()
+        said += child.communicate(timeout=40)[1]
+    assert child.returncode == 0, said
+    assert "derp.changing.com points to this server" in said

@@ -52,11 +52,11 @@ struct case_ {
     bool no_ipv6, root_dead, root_bogus, unvalidated, forward, quiet, nameless;
     bool pending, local; /* the wanted ones */
     /* What each name server says: addresses joined by "+", "none", "nx", "cname:NAME", "silent",
-     * "refused", "servfail", "referral"; "nowhere" has no address. NULL: not asked. */
+     * "refused", "servfail", "referral"; "nowhere" has no address, "…&…" two. NULL: not asked. */
     const char *ns[5];
-    const char *above;      /* digits: which of them the zone above names; NULL: all */
-    const char *ns_name;    /* of the first; NULL: ns1.demo.com */
-    const char *wild;       /* what a made-up name has; NULL: nothing */
+    const char *above;   /* digits: which of them the zone above names; NULL: all; "": not known */
+    const char *ns_name; /* of the first; NULL: ns1.demo.com */
+    const char *wild;    /* what a made-up name has; NULL: nothing */
     const char *wild_alias; /* through this alias */
 };
 
@@ -123,17 +123,13 @@ static void fill(struct address_set *set, bool *known, const char *text, const c
 
 static const char *const le[] = {"letsencrypt.org"};
 
-/* One name server's answers, as a table writes them. */
-static void build_server(const char *says, struct authority *a)
+/* One address of the name server that was added last, as a table writes it. */
+static void build_address(const char *says, struct authority *a)
 {
-    struct authority_name *name = &a->names[a->name_count];
+    struct authority_name *name = &a->names[a->name_count - 1];
     struct authority_server *s = &a->servers[a->server_count];
     char text[256], *rest = text, *one;
-    snprintf(name->name, sizeof name->name, "ns%zu.demo.com", ++a->name_count);
-    name->own = name->above = true;
-    if (strcmp(says, "nowhere") == 0)
-        return;
-    snprintf(text, sizeof text, "203.0.113.%zu", 50 + a->name_count);
+    snprintf(text, sizeof text, "203.0.113.%zu", 50 + a->name_count + 10 * name->addresses.count);
     *s = (struct authority_server){.name = a->name_count - 1,
                                    .at = ip(text),
                                    .answered = strcmp(says, "silent") != 0,
@@ -159,10 +155,21 @@ static void build_server(const char *says, struct authority *a)
     }
 }
 
+static void build_server(const char *says, struct authority *a)
+{
+    char text[256], *rest = text, *one;
+    struct authority_name *name = &a->names[a->name_count];
+    snprintf(name->name, sizeof name->name, "ns%zu.demo.com", ++a->name_count);
+    name->own = name->above = true;
+    snprintf(text, sizeof text, "%s", says);
+    while (strcmp(says, "nowhere") != 0 && (one = strsep(&rest, "&")))
+        build_address(one, a);
+}
+
 static void build_authority(const struct case_ *c, struct authority *a)
 {
     snprintf(a->zone, sizeof a->zone, "demo.com");
-    a->above_known = true;
+    a->above_known = !c->above || *c->above;
     for (size_t i = 0; i < 5 && c->ns[i]; i++)
         build_server(c->ns[i], a);
     for (size_t i = 0; c->above && i < a->name_count; i++)
