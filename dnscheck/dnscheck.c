@@ -58,11 +58,13 @@ bool dnscheck_is_hidden(const struct dnscheck_options *o)
     struct address_pair found;
     if (o->ip4.any.sa_family != AF_UNSPEC || !address_scan(&found, NULL))
         return false;
+    bool private = false;
     for (size_t i = 0; i < found.ip4.count; i++) {
         if (address_is_public(&found.ip4.list[i]))
             return false;
+        private = private || address_classify(&found.ip4.list[i]) == ADDRESS_PRIVATE;
     }
-    return true;
+    return private;
 }
 
 void dnscheck_lookup(const struct dnscheck_options *o, const char *const *names, size_t count,

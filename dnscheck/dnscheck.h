@@ -129,6 +129,7 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  *   dns.a.missing       it exists without an A record (warn on a server without IPv4)
  *   dns.a.mismatch      it points to somebody else's server (or is parked, or has no record of its
  *                       own and a wildcard answers)
+ *   dns.cname.loop      its CNAME records lead in a circle
  *   dns.cdn             it points to a content delivery network
  *   dns.ns.disagree     its name servers contradict each other, some of them being right
  *   dns.a.extra         one of several A records is not ours
@@ -164,7 +165,8 @@ enum dnscheck_txt {
 enum dnscheck_txt dnscheck_txt(const struct dnscheck_options *o, const char *name,
                                const char *value, struct fault *f);
 
-/* True when the interfaces show no public IPv4 address and none was given: witnesses are needed. */
+/* True when the interfaces show private IPv4 addresses only and none was given: witnesses are
+ * needed. */
 bool dnscheck_is_hidden(const struct dnscheck_options *o);
 
 /* IPv4 addresses of count names, asked as the domain is; those that are not found in time are left

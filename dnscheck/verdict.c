@@ -54,6 +54,31 @@ static const char *nameless_server(const struct verdict_input *in)
     return a && a->name_count > 0 && a->server_count == 0 ? a->names[0].name : NULL;
 }
 
+/* A name to which the CNAMEs come back, as one of the name servers lists them; or NULL. */
+static const char *find_circle(const struct verdict_input *in)
+{
+    const struct authority *a = in->authority;
+    for (size_t i = 0; a && i < a->server_count; i++) {
+        const struct answer *s = &a->servers[i].a;
+        for (size_t k = 0; s->count == 0 && k < s->chain_count; k++)
+            if (strcmp(s->chain[k], in->domain) == 0)
+                return s->chain[k ? k - 1 : 0];
+    }
+    return NULL;
+}
+
+static void see_circle(const struct verdict_input *in, const char *last, struct findings *all)
+{
+    char wanted[SET_TEXT];
+    size_t i = finding_add(all, SEVERITY_FAIL, "dns.cname.loop",
+                           "the CNAME records of %s lead in a circle: %s is an alias of %s again",
+                           in->domain, last, in->domain);
+    finding_fix(all, i,
+                "Replace the CNAME record of %s by the A record %s with TTL %d at your DNS "
+                "provider, " AGAIN,
+                in->domain, words_wanted4(in, wanted), DNSCHECK_TTL_GOOD, in->domain);
+}
+
 static void see_servfail(const struct verdict_input *in, struct findings *all)
 {
     char who[WHO_TEXT], servers[SERVERS_TEXT];
@@ -145,6 +170,8 @@ static bool see_failure(const struct verdict_input *in, struct findings *all)
         verdict_bogus(in, a, all);
     else if (silent)
         see_silence(in, all);
+    else if (a->status == ANSWER_SERVFAIL && find_circle(in))
+        see_circle(in, find_circle(in), all);
     else if (a->status == ANSWER_SERVFAIL)
         see_servfail(in, all);
     else if (a->status == ANSWER_NXDOMAIN)

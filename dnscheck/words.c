@@ -114,5 +114,7 @@ const char *words_servers(const struct verdict_input *in, char text[static SERVE
             used += (size_t)snprintf(text + used, SERVERS_TEXT - used,
                                      "%s%s does not serve the zone", between, server);
     }
+    if (used == 0 && a && a->server_count > 0)
+        snprintf(text, SERVERS_TEXT, ": asked directly, they do answer");
     return text;
 }

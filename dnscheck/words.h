@@ -26,7 +26,8 @@ const char *words_kind(const struct address_set *set, char text[static SET_TEXT]
 /* " (the last to answer was 203.0.113.53, a name server of demo.com)", as far as it is known. */
 const char *words_who(const struct verdict_input *in, char text[static WHO_TEXT]);
 
-/* ": ns1.demo.com (203.0.113.53) answers REFUSED, ns2.demo.com has no address", or "". */
+/* ": ns1.demo.com (203.0.113.53) answers REFUSED, ns2.demo.com has no address"; "" when they were
+ * not asked. */
 const char *words_servers(const struct verdict_input *in, char text[static SERVERS_TEXT]);
 
 /* "ns1.demo.com (203.0.113.53)" */

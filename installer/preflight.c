@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/config_values.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
 #include "installer/derpmap.h"
@@ -209,6 +210,15 @@ static void remember_address(const struct address_set *records, const struct add
             journal_set(setting, endpoint_print_ip(&records->list[i], text));
 }
 
+/* No change in the DNS gives this server a public address. */
+static bool has_no_address(const struct findings *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].severity == SEVERITY_FAIL && text_starts(all->list[i].id, "address."))
+            return true;
+    return false;
+}
+
 /* Asks until the domain is ready, something else is wrong, or the time is over. */
 static void wait_for_domain(struct setup *s, struct findings *all)
 {
@@ -220,7 +230,8 @@ static void wait_for_domain(struct setup *s, struct findings *all)
         findings_free(all);
         preflight_domain(s, all);
         int64_t left = end - clock_mono_ms();
-        if (!s->dns.pending || s->dns.ready || !s->opt->wait_dns_given || stop_wanted())
+        if (!s->dns.pending || s->dns.ready || !s->opt->wait_dns_given || stop_wanted() ||
+            has_no_address(all))
             break;
         s->waited_for_dns = left <= 0;
         if (s->waited_for_dns)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -164,6 +165,14 @@ def test_one_witness_is_none(machine):
     code, found = machine.check(CA, "--address-from=stun:127.0.0.20:3479,stun:127.0.0.22:3479")
     assert found["address.private"]["status"] == "fail" and code == 3
     assert f"--ip4={PUBLIC}" in found["address.private"]["fix"]
+
+
+def test_without_an_address_nothing_is_waited_for(machine):
+    machine.is_in(None)
+    began = time.monotonic()
+    code, found = machine.check(CA, "--ip4=224.0.0.1", "--wait-dns=50s")
+    assert found["address.unusable"]["status"] == "fail" and code == 3, found
+    assert found["dns.a.mismatch"]["status"] == "fail" and time.monotonic() - began < 20
 
 
 def test_witnesses_that_disagree(machine):

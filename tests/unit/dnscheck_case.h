@@ -51,8 +51,9 @@ struct case_ {
     const char *account;     /* of this server at the CA; NULL: not known yet */
     bool no_ipv6, root_dead, root_bogus, unvalidated, forward, quiet, nameless;
     bool pending, local; /* the wanted ones */
-    /* What each name server says: addresses joined by "+", "none", "nx", "cname:NAME", "silent",
-     * "refused", "servfail", "referral"; "nowhere" has no address, "…&…" two. NULL: not asked. */
+    /* What each name server says: addresses joined by "+", "none", "nx", "cname:NAME,NAME",
+     * "silent", "refused", "servfail", "referral"; "nowhere" has no address, "…&…" two. NULL: not
+     * asked. */
     const char *ns[5];
     const char *above;   /* digits: which of them the zone above names; NULL: all; "": not known */
     const char *ns_name; /* of the first; NULL: ns1.demo.com */
@@ -145,9 +146,11 @@ static void build_address(const char *says, struct authority *a)
         s->head.rcode = 3, s->a.status = ANSWER_NXDOMAIN;
     else if (strcmp(says, "referral") == 0)
         s->head.authoritative = false, s->referred = true;
-    else if (strncmp(says, "cname:", 6) == 0)
-        snprintf(s->a.chain[s->a.chain_count++], DNSCHECK_NAME_MAX, "%s", says + 6);
-    else if (strcmp(says, "none") != 0 && s->answered) {
+    else if (strncmp(says, "cname:", 6) == 0) {
+        snprintf(text, sizeof text, "%s", says + 6);
+        while ((one = strsep(&rest, ",")))
+            snprintf(s->a.chain[s->a.chain_count++], DNSCHECK_NAME_MAX, "%s", one);
+    } else if (strcmp(says, "none") != 0 && s->answered) {
         snprintf(text, sizeof text, "%s", says);
         while ((one = strsep(&rest, "+")))
             *(strchr(one, ':') ? &s->aaaa : &s->a) =

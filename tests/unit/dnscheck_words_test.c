@@ -100,6 +100,15 @@ static void words_of_servers(void **state)
          ": ns1.demo.com (203.0.113.51) answers REFUSED, ns2.demo.com (203.0.113.52) does not "
          "answer, ns3.demo.com (203.0.113.53) does not serve the zone",
          "serve its zone");
+    says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {OURS4}}, "dns.servfail",
+         ": asked directly, they do answer", NULL);
+    says(&(struct case_){.a = SERVFAIL,
+                         .aaaa = SERVFAIL,
+                         .ns = {"cname:two.demo.com,derp.demo.com"}},
+         "dns.cname.loop", "two.demo.com is an alias of derp.demo.com again",
+         "Replace the CNAME record of derp.demo.com by the A record 203.0.113.10");
+    says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"cname:derp.demo.com"}},
+         "dns.cname.loop", "derp.demo.com is an alias of derp.demo.com again", NULL);
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"nowhere"}}, "dns.servfail",
          "ns1.demo.com has no address", "Give the registrar the address of ns1.demo.com");
 }
