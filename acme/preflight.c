@@ -18,7 +18,7 @@ bool preflight_is_definite(const struct finding *one)
     static const char *const definite[] = {
         "dns.nxdomain",     "dns.a.missing", "dns.a.mismatch", "dns.a.extra",
         "dns.aaaa.stray",   "dns.bogus",     "dns.servfail",   "dns.caa.forbidden",
-        "dns.caa.servfail", "dns.name",      "dns.cdn",
+        "dns.caa.servfail", "dns.name",      "dns.cdn",        "dns.cname.loop",
     };
     if (one->severity != SEVERITY_FAIL)
         return false;
