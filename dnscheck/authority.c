@@ -41,21 +41,21 @@ static struct authority_name *name_of(struct authority *out, const char *name)
     return n;
 }
 
-/* Addresses of count names into sets. false: *stop. */
+/* Addresses of count names into sets, of both families: a name with IPv6 only has an address,
+ * though it may not be asked from here. false: *stop. */
 static bool find_addresses(const struct search *s, char (*names)[DNSCHECK_NAME_MAX], size_t count,
                            struct address_set *sets)
 {
-    size_t per = s->ip6 ? 2 : 1;
-    struct resolve_question *list = mem_alloc(count * per + 1, sizeof *list);
-    for (size_t i = 0; i < count * per; i++) {
-        snprintf(list[i].name, sizeof list[i].name, "%s", names[i / per]);
-        list[i].type = i % per ? DNS_TYPE_AAAA : DNS_TYPE_A;
+    struct resolve_question *list = mem_alloc(2 * count + 1, sizeof *list);
+    for (size_t i = 0; i < 2 * count; i++) {
+        snprintf(list[i].name, sizeof list[i].name, "%s", names[i / 2]);
+        list[i].type = i % 2 ? DNS_TYPE_AAAA : DNS_TYPE_A;
     }
-    resolver_ask(s->resolver, list, count * per);
+    resolver_ask(s->resolver, list, 2 * count);
     bool going = resolver_wait(s->resolver, left(s, QUERY_MS));
-    for (size_t i = 0; i < count * per; i++)
-        answer_addresses(&list[i].answer, &sets[i / per]);
-    resolver_keep(s->resolver, list, count * per);
+    for (size_t i = 0; i < 2 * count; i++)
+        answer_addresses(&list[i].answer, &sets[i / 2]);
+    resolver_keep(s->resolver, list, 2 * count);
     return going;
 }
 
@@ -103,7 +103,8 @@ static bool ask_above(const struct search *s, const struct answer *ns)
     if (!find_addresses(s, names, count, sets))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (sets[i].count == 0 || n == ABOVE_ADDRESSES)
+        bool six = sets[i].count > 0 && sets[i].list[0].any.sa_family == AF_INET6;
+        if (sets[i].count == 0 || n == ABOVE_ADDRESSES || (six && !s->ip6))
             continue;
         list[n] =
             (struct query){.server = sets[i].list[0], .type = DNS_TYPE_A, .want_referral = true};

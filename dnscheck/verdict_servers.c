@@ -229,7 +229,7 @@ void verdict_servers(const struct verdict_input *in, struct findings *all)
                 see_no_address(in, &a->names[i], all);
             nameless = true;
         } else if (!state_of_name(a, i, &state, &which)) {
-            continue;
+            continue; /* over IPv6 only, which this server has not */
         } else if (state == SERVER_GOOD) {
             good++;
         } else if (state == SERVER_SILENT) {
@@ -245,11 +245,12 @@ void verdict_servers(const struct verdict_input *in, struct findings *all)
     see_delegation(in, all);
     if (all->count == first && !findings_get(all, "dns.ns.disagree"))
         finding_add(all, SEVERITY_OK, "dns.ns.ok",
-                    "asked directly, %zu of %zu name servers of %s answer%s", good, a->name_count,
+                    "asked directly, %zu of %zu name servers of %s answer%s%s", good, a->name_count,
                     a->zone,
                     good < 2       ? ""
                     : all_alike(a) ? ", all the same"
-                                   : ", not all the same");
+                                   : ", not all the same",
+                    good < a->name_count ? "; the others have IPv6 only, this server has not" : "");
 }
 
 /* --- Resolvers -----------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ class Machine:
         self.prepare = SERVER
         zones = dnslab.Zones(folder)
         zones.write(".", f". NS ns.root.\nns.root. A {DNS}\ncom. NS ns.root.\n"
-                         "echo.test. A 127.0.0.20")
+                         "echo.test. A 127.0.0.20\nsix.root. AAAA 2001:db8::53")
         zones.write("com", "com. NS ns.root.\ndemo.com. NS ns.root.")
-        zones.write("demo.com", f"demo.com. NS ns.root.\nderp A {PUBLIC}")
+        zones.write("demo.com", f"demo.com. NS ns.root.\n@ NS six.root.\nderp A {PUBLIC}")
         dnslab.serve(self.network, zones, DNS, [".", "com", "demo.com"])
         self.public = dnslab.Public()
         self.hints = self.public.write(
@@ -229,6 +229,14 @@ def test_what_resolvers_remember_is_a_warning(machine):
     assert old["status"] == "warn" and code == 0, found
     assert f"127.0.0.60 says {OTHER} for another 212 s" in old["message"]
     assert DNS not in old["message"] and "212 s" in old["fix"]
+
+
+def test_a_name_server_with_ipv6_only_is_not_asked_from_a_server_without(machine):
+    machine.is_in(None)
+    code, found = machine.check(CA, f"--ip4={PUBLIC}")
+    assert code == 0 and not [i for i in found if i.startswith("dns.ns.") and i != "dns.ns.ok"]
+    assert "1 of 2 name servers" in found["dns.ns.ok"]["message"]
+    assert "IPv6 only" in found["dns.ns.ok"]["message"]
 
 
 def test_resolvers_that_know_it(machine):

@@ -199,6 +199,8 @@ static const struct case_ cases[] = {
      .ns = {OURS4, "silent", "refused", "nowhere"}},
     {"the registrar names one of two",
      FINE ", warn dns.ns.delegation", .a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, OURS4}, .above = "1"},
+    {"one has IPv6 only, which we have not",
+     FINE NS_FINE, .a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, "six"}},
     {"the registrar could not be asked",
      FINE NS_FINE, .a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, OURS4}, .above = ""},
     {"one of two addresses of a name server is silent",

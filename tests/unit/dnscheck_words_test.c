@@ -86,6 +86,8 @@ static void words_of_servers(void **state)
                          .aaaa = NODATA,
                          .ns = {"198.51.100.7", "198.51.100.8"}},
          "dns.ns.ok", "not all the same", NULL);
+    says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, "six"}}, "dns.ns.ok",
+         "1 of 2 name servers of demo.com answer; the others have IPv6 only", NULL);
     says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, "silent"}},
          "dns.ns.silent", "ns2.demo.com (203.0.113.52), a name server of demo.com, does not answer",
          "take ns2.demo.com out of the name servers of demo.com");
