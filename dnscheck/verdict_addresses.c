@@ -259,6 +259,8 @@ void verdict_addresses(const struct verdict_input *in, const struct dnscheck_res
 
     if (r->a.count == 0) {
         see_a_missing(in, &own6, all);
+    } else if (!in->own->known4 && find_cdn(in->a, &r->a)) {
+        see_cdn(in, find_cdn(in->a, &r->a), &r->a, all); /* whatever ours is */
     } else if (!in->own->known4) {
         see_a_unchecked(in, &r->a, all);
     } else if (own4.count == 0) {

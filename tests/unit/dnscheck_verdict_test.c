@@ -226,6 +226,8 @@ static const struct case_ cases[] = {
      "fail dns.cdn, ok dns.caa.ok", .a = DATA("104.21.5.6 172.67.9.9"), .aaaa = NODATA, .pending = true},
     {"Cloudflare's addresses in both families",
      "fail dns.cdn, ok dns.caa.ok", .a = DATA("104.21.5.6"), .aaaa = DATA("2606:4700::6815:506"), .pending = true},
+    {"Cloudflare's address, own IPv4 not known",
+     "fail dns.cdn, ok dns.caa.ok", .a = DATA("104.21.5.6"), .aaaa = NODATA, .own4 = "?", .pending = true},
     {"alias of a CDN",
      "fail dns.cdn, ok dns.caa.ok", .a = {ANSWER_DATA, "198.51.100.7", "d111.cloudfront.net"}, .aaaa = NODATA, .pending = true},
     {"Cloudflare's address beside another",
