@@ -18,6 +18,10 @@ static void test_definite(void **state)
     assert_true(definite("dns.aaaa.stray", SEVERITY_FAIL));
     assert_true(definite("dns.caa.forbidden", SEVERITY_FAIL));
     assert_true(definite("dns.nxdomain", SEVERITY_FAIL));
+    assert_true(definite("dns.cdn", SEVERITY_FAIL));
+    assert_true(definite("dns.cname.loop", SEVERITY_FAIL));
+    /* Of contradicting name servers the CA may meet the right ones. */
+    assert_false(definite("dns.ns.disagree", SEVERITY_FAIL));
     /* Where we only could not look, the CA may. */
     assert_false(definite("dns.unreachable", SEVERITY_FAIL));
     assert_false(definite("dns.timeout", SEVERITY_FAIL));
