@@ -238,7 +238,7 @@ static void look_up(const struct dnscheck_options *o, struct source *list, size_
 static void ask_others(const struct dnscheck_options *o, const char *sources, struct whereabouts *w)
 {
     struct source list[DNSCHECK_WITNESSES_MAX] = {0};
-    size_t count = list_sources(sources, w, list, DNSCHECK_WITNESSES_MAX - 1 - w->count);
+    size_t count = list_sources(sources, w, list, DNSCHECK_WITNESSES_MAX - w->count);
     look_up(o, list, count);
     for (size_t i = 0; i < count; i++) {
         list[i].stop = o->stop;
@@ -262,6 +262,22 @@ static const char *sources_of(const struct config *c)
     return private ? "" : usual_sources;
 }
 
+static void remember(const char *earlier, struct whereabouts *w)
+{
+    struct endpoint e;
+    if (!earlier || !endpoint_parse_ip(earlier, &e) || !address_is_public(&e))
+        return;
+    struct dnscheck_witness *one = add_witness(w, WITNESS_EARLIER);
+    snprintf(one->name, sizeof one->name, "an earlier run");
+    one->ip4 = e;
+}
+
+/* The cloud still says what an earlier run found: nobody else has to be troubled. */
+static bool is_settled(const struct whereabouts *w)
+{
+    return w->count == 2 && endpoint_same_ip(&w->witnesses[0].ip4, &w->witnesses[1].ip4);
+}
+
 void whereabouts_find(const struct config *c, const char *earlier, struct dnscheck_options *o,
                       struct whereabouts *w)
 {
@@ -270,13 +286,9 @@ void whereabouts_find(const struct config *c, const char *earlier, struct dnsche
         w->cloud = find_cloud();
         ask_cloud(w, o->stop);
         if (dnscheck_is_hidden(o)) {
-            struct endpoint e;
-            ask_others(o, sources_of(c), w);
-            if (earlier && endpoint_parse_ip(earlier, &e) && address_is_public(&e)) {
-                struct dnscheck_witness *one = add_witness(w, WITNESS_EARLIER);
-                snprintf(one->name, sizeof one->name, "an earlier run");
-                one->ip4 = e;
-            }
+            remember(earlier, w);
+            if (!is_settled(w))
+                ask_others(o, sources_of(c), w);
         }
     }
     o->cloud = w->cloud;

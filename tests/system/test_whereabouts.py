@@ -159,6 +159,32 @@ def test_a_nat_gateway_for_what_goes_out(machine):
     assert OTHER in found["address.egress"]["message"]
 
 
+EARLIER = """
+mkdir -p /etc/derp /var/lib/derp-setup
+printf '[relay]\\ndomain = derp.demo.com\\n' >/etc/derp/derp.conf
+echo '{"schema":1,"domain":"derp.demo.com","settings":{"map4":"203.0.113.7"}}' \\
+    >/var/lib/derp-setup/journal.json
+"""
+
+
+def test_the_cloud_says_what_an_earlier_run_found(machine):
+    machine.is_in("aws")
+    machine.metadata("aws", PUBLIC)
+    stun = machine.fake("stun", "127.0.0.20", PUBLIC)
+    machine.prepare += EARLIER
+    code, found = machine.check(CA, "--address-from=stun:127.0.0.20:3479")
+    assert found["address.nat"]["status"] == "ok" and code == 0, found
+    assert "an earlier run" in found["address.nat"]["message"]
+    assert asked(stun) == []  # nobody else has to be troubled
+
+
+def test_an_earlier_run_alone_is_believed_with_a_warning(machine):
+    machine.is_in(None)
+    machine.prepare += EARLIER
+    code, found = machine.check(CA)
+    assert found["address.unproven"]["status"] == "warn" and code == 0, found
+
+
 def test_one_witness_is_none(machine):
     machine.is_in(None)
     machine.fake("stun", "127.0.0.20", PUBLIC)
