@@ -42,9 +42,9 @@ static struct authority_name *name_of(struct authority *out, const char *name)
 }
 
 /* Addresses of count names into sets, of both families: a name with IPv6 only has an address,
- * though it may not be asked from here. false: *stop. */
+ * though it may not be asked from here. unsure: some answer did not come in time. false: *stop. */
 static bool find_addresses(const struct search *s, char (*names)[DNSCHECK_NAME_MAX], size_t count,
-                           struct address_set *sets)
+                           struct address_set *sets, bool *unsure)
 {
     struct resolve_question *list = mem_alloc(2 * count + 1, sizeof *list);
     for (size_t i = 0; i < 2 * count; i++) {
@@ -53,8 +53,10 @@ static bool find_addresses(const struct search *s, char (*names)[DNSCHECK_NAME_M
     }
     resolver_ask(s->resolver, list, 2 * count);
     bool going = resolver_wait(s->resolver, left(s, QUERY_MS));
-    for (size_t i = 0; i < 2 * count; i++)
+    for (size_t i = 0; i < 2 * count; i++) {
         answer_addresses(&list[i].answer, &sets[i / 2]);
+        unsure[i / 2] = unsure[i / 2] || list[i].answer.status == ANSWER_NONE;
+    }
     resolver_keep(s->resolver, list, 2 * count);
     return going;
 }
@@ -98,9 +100,10 @@ static bool ask_above(const struct search *s, const struct answer *ns)
     char names[ABOVE_NAMES][DNSCHECK_NAME_MAX];
     struct address_set sets[ABOVE_NAMES] = {0};
     struct query list[ABOVE_ADDRESSES] = {0};
+    bool unsure[ABOVE_NAMES] = {false};
     size_t count = take_names(ns, ABOVE_NAMES, names), n = 0;
 
-    if (!find_addresses(s, names, count, sets))
+    if (!find_addresses(s, names, count, sets, unsure))
         return false;
     for (size_t i = 0; i < count; i++) {
         bool six = sets[i].count > 0 && sets[i].list[0].any.sa_family == AF_INET6;
@@ -129,6 +132,7 @@ static bool complete_addresses(const struct search *s)
     char names[AUTHORITY_NAMES_MAX][DNSCHECK_NAME_MAX];
     struct address_set sets[AUTHORITY_NAMES_MAX] = {0};
     size_t which[AUTHORITY_NAMES_MAX], count = 0;
+    bool unsure[AUTHORITY_NAMES_MAX] = {false};
     for (size_t i = 0; i < s->out->name_count; i++) {
         if (s->out->names[i].addresses.count > 0)
             continue;
@@ -137,9 +141,11 @@ static bool complete_addresses(const struct search *s)
     }
     if (count == 0)
         return true;
-    bool going = find_addresses(s, names, count, sets);
-    for (size_t i = 0; i < count; i++)
+    bool going = find_addresses(s, names, count, sets, unsure);
+    for (size_t i = 0; i < count; i++) {
         s->out->names[which[i]].addresses = sets[i];
+        s->out->names[which[i]].unsure = unsure[i];
+    }
     return going;
 }
 

@@ -19,6 +19,7 @@ struct authority_name {
     bool above; /* the zone above refers to it */
     bool own;   /* the zone itself names it */
     struct address_set addresses;
+    bool unsure; /* looking these up took too long: none need not mean that there is none */
 };
 
 /* One address of a name server. */

@@ -51,7 +51,8 @@ static void see_silence(const struct verdict_input *in, struct findings *all)
 static const char *nameless_server(const struct verdict_input *in)
 {
     const struct authority *a = in->authority;
-    return a && a->name_count > 0 && a->server_count == 0 ? a->names[0].name : NULL;
+    return a && a->name_count > 0 && a->server_count == 0 && !a->names[0].unsure ? a->names[0].name
+                                                                                 : NULL;
 }
 
 /* A name to which the CNAMEs come back, as one of the name servers lists them; or NULL. */

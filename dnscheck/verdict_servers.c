@@ -225,9 +225,9 @@ void verdict_servers(const struct verdict_input *in, struct findings *all)
         enum server_state state = SERVER_SILENT;
         size_t which;
         if (a->names[i].addresses.count == 0) {
-            if (!nameless)
+            if (!nameless && !a->names[i].unsure)
                 see_no_address(in, &a->names[i], all);
-            nameless = true;
+            nameless = nameless || !a->names[i].unsure;
         } else if (!state_of_name(a, i, &state, &which)) {
             continue; /* over IPv6 only, which this server has not */
         } else if (state == SERVER_GOOD) {
@@ -250,7 +250,7 @@ void verdict_servers(const struct verdict_input *in, struct findings *all)
                     good < 2       ? ""
                     : all_alike(a) ? ", all the same"
                                    : ", not all the same",
-                    good < a->name_count ? "; the others have IPv6 only, this server has not" : "");
+                    good < a->name_count ? "; the others could not be asked from here" : "");
 }
 
 /* --- Resolvers -----------------------------------------------------------------------------------

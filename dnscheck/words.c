@@ -95,7 +95,7 @@ const char *words_servers(const struct verdict_input *in, char text[static SERVE
     text[0] = '\0';
     for (size_t i = 0; a && i < a->name_count && used < SERVERS_TEXT; i++) {
         const char *between = used ? ", " : ": ";
-        if (a->names[i].addresses.count == 0)
+        if (a->names[i].addresses.count == 0 && !a->names[i].unsure)
             used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s has no address",
                                      between, a->names[i].name);
     }

@@ -61,7 +61,9 @@ static void take_authority(struct input *in, struct authority *a)
         struct authority_name *name = &a->names[a->name_count++];
         take_name(in, name->name);
         name->above = next(in) & 1;
-        name->own = next(in) & 1;
+        uint8_t bits = next(in);
+        name->own = bits & 1;
+        name->unsure = bits & 2;
     }
     for (size_t i = a->name_count ? next(in) % (AUTHORITY_SERVERS_MAX + 1) : 0; i > 0; i--) {
         struct authority_server *s = &a->servers[a->server_count++];

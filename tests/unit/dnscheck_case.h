@@ -53,7 +53,7 @@ struct case_ {
     bool pending, local; /* the wanted ones */
     /* What each name server says: addresses joined by "+", "none", "nx", "cname:NAME,NAME",
      * "silent", "refused", "servfail", "referral"; "nowhere" has no address, "six"
-     * one that is not asked, "…&…" two. NULL: not
+     * one that is not asked, "unsure" perhaps one, "…&…" two. NULL: not
      * asked. */
     const char *ns[5];
     const char *above;   /* digits: which of them the zone above names; NULL: all; "": not known */
@@ -166,6 +166,9 @@ static void build_server(const char *says, struct authority *a)
     snprintf(name->name, sizeof name->name, "ns%zu.demo.com", ++a->name_count);
     name->own = name->above = true;
     snprintf(text, sizeof text, "%s", says);
+    name->unsure = strcmp(says, "unsure") == 0;
+    if (name->unsure)
+        return;
     if (strcmp(says, "six") == 0) {
         struct endpoint e = ip("2001:db8::53");
         address_set_add(&name->addresses, &e);

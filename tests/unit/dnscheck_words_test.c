@@ -87,7 +87,7 @@ static void words_of_servers(void **state)
                          .ns = {"198.51.100.7", "198.51.100.8"}},
          "dns.ns.ok", "not all the same", NULL);
     says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, "six"}}, "dns.ns.ok",
-         "1 of 2 name servers of demo.com answer; the others have IPv6 only", NULL);
+         "1 of 2 name servers of demo.com answer; the others could not be asked from here", NULL);
     says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .ns = {OURS4, "silent"}},
          "dns.ns.silent", "ns2.demo.com (203.0.113.52), a name server of demo.com, does not answer",
          "take ns2.demo.com out of the name servers of demo.com");
@@ -111,6 +111,8 @@ static void words_of_servers(void **state)
          "Replace the CNAME record of derp.demo.com by the A record 203.0.113.10");
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"cname:derp.demo.com"}},
          "dns.cname.loop", "derp.demo.com is an alias of derp.demo.com again", NULL);
+    says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"unsure"}}, "dns.servfail",
+         "are not set up for it", "Check at your DNS provider");
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"nowhere"}}, "dns.servfail",
          "ns1.demo.com has no address", "Give the registrar the address of ns1.demo.com");
 }
