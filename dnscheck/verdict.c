@@ -131,9 +131,19 @@ static bool is_undelegated(const struct verdict_input *in)
            !strchr(in->trace->zone, '.');
 }
 
+/* Who has asked too early has to wait (RFC 2308); the CA has not. */
+static const char *print_remembered(const struct answer *a, char text[static WHO_TEXT])
+{
+    text[0] = '\0';
+    if (a->ttl > 0)
+        snprintf(text, WHO_TEXT, "; clients that have asked already remember that for up to %u s",
+                 a->ttl);
+    return text;
+}
+
 static void see_nxdomain(const struct verdict_input *in, struct findings *all)
 {
-    char who[WHO_TEXT], wanted[SET_TEXT];
+    char who[WHO_TEXT], wanted[SET_TEXT], remembered[WHO_TEXT];
     const struct answer *a = in->a;
     size_t i;
     words_wanted4(in, wanted);
@@ -154,8 +164,8 @@ static void see_nxdomain(const struct verdict_input *in, struct findings *all)
                         in->domain, a->chain[a->chain_count - 1], words_who(in, who), wanted);
     else
         i = finding_add(all, SEVERITY_FAIL, "dns.nxdomain",
-                        "%s does not exist in the DNS%s; expected an A record with %s", in->domain,
-                        words_who(in, who), wanted);
+                        "%s does not exist in the DNS%s; expected an A record with %s%s",
+                        in->domain, words_who(in, who), wanted, print_remembered(a, remembered));
     words_fix_record(in, "A", wanted, all, i);
 }
 

@@ -38,6 +38,8 @@ static void words(void **state)
          "Replace the CNAME record of derp.demo.com by the A record 203.0.113.10");
     says(&(struct case_){.a = {ANSWER_NXDOMAIN, NULL, "gone.example.net"}, .aaaa = NXDOMAIN},
          "dns.nxdomain", "an alias of gone.example.net, which does not exist", NULL);
+    says(&(struct case_){.a = NXDOMAIN, .aaaa = NXDOMAIN}, "dns.nxdomain",
+         "remember that for up to 600 s", NULL);
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL}, "dns.servfail",
          "the last to answer was ::53, a name server of demo.com", NULL);
     says(&(struct case_){.a = BOGUS, .aaaa = BOGUS}, "dns.bogus", "signature expired", "DS record");
