@@ -39,7 +39,7 @@ class Ca:
         self._process = self._inet.start(
             "pebble", "-config", config, "-dnsserver", f"{RESOLVER}:53", stdout=log,
             stderr=subprocess.STDOUT,
-            env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", **env})
+            env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0", **env})
         wait_for("the CA", 10, self._answers)
 
     def _answers(self):
