@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "firewall/apt.h"
 #include "firewall/inspect.h"
+#include "firewall/report.h"
 #include "firewall/settle.h"
 #include "firewall/timer.h"
 #include "firewall/transaction.h"
@@ -98,16 +99,22 @@ static bool journal(struct job *job, const struct firewall_step *step)
 /* --- Steps
  * ----------------------------------------------------------------------------------------- */
 
+/* The timer, or a rollback from elsewhere, has undone the change meanwhile. */
+static bool is_overtaken(const struct job *job)
+{
+    return !transaction_pending(&job->t);
+}
+
 static bool run_step(struct job *job, const struct firewall_step *step)
 {
     struct fault f;
     char what[700];
-    if (is_stopped(job) || !journal(job, step))
+    if (is_stopped(job) || is_overtaken(job) || !journal(job, step))
         return false;
     progress(job, step->text);
     if (ufw_run((const char *const *)step->argv, job->o->stop, &f))
         return true;
-    if (is_stopped(job))
+    if (is_stopped(job) || is_overtaken(job))
         return false;
     snprintf(what, sizeof what, "\"%s\" failed: %s", step->text, f.text);
     return fail(job, "firewall.apply", what, "see the message; then run again");
@@ -148,7 +155,7 @@ static bool arm(struct job *job)
 {
     struct fault f;
     unsigned after = job->o->rollback_after ? job->o->rollback_after : ROLLBACK_AFTER;
-    if (!job->o->rollback || !job->state.facts->systemd || timer_arm(job->o->rollback, after, &f))
+    if (job->o->unguarded || timer_arm(job->o->rollback, after, &f))
         return true;
     return fail(job, "firewall.timer", f.text, "systemctl status " TIMER_UNIT ".timer");
 }
@@ -177,6 +184,12 @@ static bool change(struct job *job, const struct firewall_plan *plan)
 static enum firewall_outcome roll_back(struct job *job)
 {
     bool stopped = is_stopped(job);
+    if (is_overtaken(job)) {
+        finding_add(job->all, SEVERITY_WARN, "firewall.restored",
+                    "the change took so long that it was undone from elsewhere: by the timer, or "
+                    "by derp-setup rollback");
+        return FIREWALL_RESTORED;
+    }
     progress(job, "restore the former rules");
     enum firewall_outcome outcome = settle_restore(&job->t, job->all);
     return stopped && outcome == FIREWALL_RESTORED ? FIREWALL_INTERRUPTED : outcome;
@@ -189,19 +202,13 @@ static enum firewall_outcome transact(struct job *job, const struct firewall_pla
         return FIREWALL_INTERRUPTED;
     progress(job, "keep a copy of the former rules");
     if (!transaction_begin(&job->t, job->state.ufw_active, &f)) {
-        transaction_commit(&job->t, NULL);
+        transaction_forget(&job->t, NULL);
         fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
         return FIREWALL_REFUSED;
     }
-    if (!change(job, plan))
+    if (!change(job, plan) || is_overtaken(job))
         return roll_back(job);
     timer_disarm();
-    /* The timer may have fired while we were held up. */
-    if (!transaction_pending(&job->t)) {
-        finding_add(job->all, SEVERITY_WARN, "firewall.restored",
-                    "the change took so long that the timer has undone it");
-        return FIREWALL_RESTORED;
-    }
     if (transaction_commit(&job->t, &f))
         return FIREWALL_CHANGED;
     fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
@@ -256,7 +263,7 @@ static enum firewall_outcome prepare(struct job *job)
              "name the port: --ssh-port=PORT");
         return FIREWALL_REFUSED;
     }
-    return FIREWALL_CHANGED;
+    return report_guards(job->o, job->state.facts, job->all) ? FIREWALL_CHANGED : FIREWALL_REFUSED;
 }
 
 enum firewall_outcome firewall_apply(const struct firewall_options *o,

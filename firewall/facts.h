@@ -31,6 +31,7 @@ struct ufw_facts {
 struct firewall_facts {
     bool systemd;
     bool unit_enabled;             /* systemd will start ufw.service at boot */
+    bool guard_enabled;            /* systemd will start FIREWALL_GUARD_UNIT at boot */
     bool has_ip6;                  /* the kernel speaks IPv6 */
     bool public_ip6;               /* the server has a public IPv6 address */
     char interface[16];            /* the only interface besides lo, "" when there are several */

@@ -39,7 +39,8 @@
  *   firewall.pending        warn  an earlier run left a change unconfirmed
  *   firewall.apply          fail  a command failed; what it said
  *   firewall.busy           fail  another run holds the lock
- *   firewall.timer          fail  the timer that would undo the change could not be set
+ *   firewall.timer          fail  the timer that would undo the change cannot be set
+ *   firewall.guard          fail  a change that a reboot cuts off would not be undone at boot
  *   firewall.restored       warn  (apply) the former rules are back
  *   firewall.restore        fail  (apply) restoring failed; what to do by hand
  */
@@ -55,6 +56,9 @@
 #include "firewall/ports.h"
 
 #define FIREWALL_STATE_DIR "/var/lib/derp-setup"
+
+/* Takes a change that is still pending at boot back, before ufw starts; part of the package. */
+#define FIREWALL_GUARD_UNIT "derp-fw-guard.service"
 
 /* "9090/tcp". */
 struct firewall_port {
@@ -78,9 +82,11 @@ struct firewall_options {
     const char *state_dir;    /* NULL: FIREWALL_STATE_DIR; root's, 0700, must exist for apply */
     const volatile int *stop; /* non-zero: end early (Ctrl-C); NULL: never */
     /* What systemd runs to undo the change should this program die in the middle: a command that
-     * calls firewall_rollback, NULL-terminated, with an absolute path. NULL: no timer is set. */
+     * calls firewall_rollback, NULL-terminated, with an absolute path. NULL: nothing can be
+     * changed (firewall.timer). */
     const char *const *rollback;
     unsigned rollback_after; /* seconds, 0 means 180 */
+    bool unguarded;          /* for tests, where systemd does not run: no timer, no guard at boot */
 };
 
 /* Where an SSH port was seen; a port may have several. */

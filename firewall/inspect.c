@@ -114,6 +114,7 @@ bool firewall_inspect(const struct firewall_options *o, struct firewall_state *s
         state->facts->docker = docker_forwards();
         report_rules(o, state, all);
         report_surroundings(o, state, &listeners, all);
+        report_guards(o, state->facts, all);
         if (firewall_pending(o))
             report_pending(all);
         ok = !is_stopped(o);

@@ -229,6 +229,34 @@ void report_surroundings(const struct firewall_options *o, const struct firewall
     report_forward(state, all);
 }
 
+bool report_guards(const struct firewall_options *o, const struct firewall_facts *facts,
+                   struct findings *all)
+{
+    size_t i;
+    if (o->unguarded)
+        return true;
+    if (!o->rollback || !facts->systemd) {
+        i = finding_add(all, SEVERITY_FAIL, "firewall.timer",
+                        "no timer can be set that undoes the firewall change should it lock you "
+                        "out: %s",
+                        facts->systemd ? "derp-setup does not know where it is installed"
+                                       : "systemd is not running");
+        finding_fix(all, i, "%s; or --firewall=none",
+                    facts->systemd ? "apt install --reinstall ./derp-relay_*.deb"
+                                   : "boot this server with systemd");
+        return false;
+    }
+    if (!facts->guard_enabled) {
+        i = finding_add(all, SEVERITY_FAIL, "firewall.guard",
+                        "a firewall change that a reboot cuts off would not be undone: %s is not "
+                        "enabled",
+                        FIREWALL_GUARD_UNIT);
+        finding_fix(all, i, "systemctl enable %s", FIREWALL_GUARD_UNIT);
+        return false;
+    }
+    return true;
+}
+
 void report_pending(struct findings *all)
 {
     size_t i = finding_add(all, SEVERITY_WARN, "firewall.pending",

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "firewall/settle.h"
 
+#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "firewall/inspect.h"
+#include "firewall/process.h"
 #include "firewall/timer.h"
 
-/* Rolling back must not wait for a run that hangs with the lock held. */
+/* Rolling back must not wait for ever for somebody with the lock who does not end. */
 #define LOCK_WAIT_MS 5000
 #define LOCK_POLL_MS 100
 
@@ -84,14 +86,31 @@ enum firewall_outcome firewall_settle(const struct firewall_options *o, struct f
     return outcome;
 }
 
+/*
+ * The lock, and nobody else at work. A run that makes a change and is overtaken by the rollback
+ * (it hangs, or was stopped with Ctrl-Z) must not go on with its steps on the former files
+ * afterwards: it ends, and its children with it (base/run.h).
+ */
+static void take_over(struct transaction *t)
+{
+    struct marker m;
+    if (lock_within(t, 0, NULL))
+        return;
+    if (transaction_marker(t, &m))
+        process_signal(m.pid, m.started, SIGKILL);
+    lock_within(t, LOCK_WAIT_MS, NULL);
+}
+
 enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all)
 {
     struct transaction t;
     enum firewall_outcome outcome = FIREWALL_UNCHANGED;
     transaction_init(&t, o);
     if (transaction_pending(&t)) {
-        lock_within(&t, LOCK_WAIT_MS, NULL);
-        outcome = settle_restore(&t, all);
+        take_over(&t);
+        /* The run may have come to its end in the last moment. */
+        if (transaction_pending(&t))
+            outcome = settle_restore(&t, all);
     }
     transaction_free(&t);
     return outcome;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "firewall/process.h"
 
 #define MAX_PROC_FILE (32U << 20)
 #define PROC_PATH     300
@@ -26,22 +27,10 @@ void sockets_comm(pid_t pid, char comm[static 32])
     buf_free(&b);
 }
 
-/* The field after the name, which is in parentheses and may itself hold any of them (proc(5)). */
 pid_t sockets_parent(pid_t pid)
 {
-    char path[64];
-    char state;
-    int parent = 0;
-    struct buf b;
-    buf_init(&b, 4096);
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (file_read(path, &b, NULL)) {
-        const char *end = strrchr(buf_text(&b), ')');
-        if (!end || sscanf(end + 1, " %c %d", &state, &parent) != 2)
-            parent = 0;
-    }
-    buf_free(&b);
-    return parent;
+    struct process p;
+    return process_read(pid, &p) ? p.parent : 0;
 }
 
 static void add_holder(struct sockets *s, const struct sockets_holder *one)

@@ -74,6 +74,7 @@ void surroundings_read(struct firewall_facts *facts)
     struct buf b;
     facts->systemd = systemd_runs();
     facts->unit_enabled = facts->systemd && systemd_enabled("ufw.service");
+    facts->guard_enabled = facts->systemd && systemd_enabled(FIREWALL_GUARD_UNIT);
     facts->has_ip6 = file_exists("/proc/net/if_inet6");
     if (read_small("/proc/net/route", &b))
         surroundings_parse_route(buf_text(&b), facts->interface);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/run.h"
 #include "firewall/kernel.h"
+#include "firewall/process.h"
 #include "firewall/ufw.h"
 
 #define TIMEOUT_MS 60000
@@ -91,18 +92,56 @@ static bool write_part(const struct transaction *t, const char *name, const char
     return ok;
 }
 
+static bool write_marker(const struct transaction *t, const struct marker *m, struct fault *f)
+{
+    char *text = marker_print(m);
+    bool ok = file_write(t->marker, text, strlen(text), 0600, f);
+    free(text);
+    return ok;
+}
+
 bool transaction_begin(const struct transaction *t, bool active, struct fault *f)
 {
-    static const char note[] = "derp-setup changes the firewall; the former rules are in fw/\n";
+    struct marker m = {0};
+    struct process self;
+    process_boot(m.boot);
+    if (process_read(getpid(), &self)) {
+        m.pid = self.pid;
+        m.started = self.started;
+    }
     return drop_copy(t, f) && file_mkdir(t->dir, 0700, f) && copy_part(t, UFW_FOLDER, "ufw", f) &&
            copy_part(t, UFW_DEFAULTS, "default", f) &&
            write_part(t, "active", active ? "yes\n" : "no\n", f) && make_durable(t->dir, f) &&
-           file_write(t->marker, note, sizeof note - 1, 0600, f);
+           write_marker(t, &m, f);
 }
 
-bool transaction_commit(const struct transaction *t, struct fault *f)
+bool transaction_marker(const struct transaction *t, struct marker *m)
+{
+    char boot[PROCESS_BOOT];
+    struct buf b;
+    *m = (struct marker){0};
+    buf_init(&b, 4096);
+    bool found = file_read(t->marker, &b, NULL);
+    if (found)
+        marker_parse(buf_text(&b), m);
+    buf_free(&b);
+    process_boot(boot);
+    if (strcmp(boot, m->boot) != 0)
+        m->pid = 0; /* the numbers are of an earlier boot */
+    return found;
+}
+
+bool transaction_forget(const struct transaction *t, struct fault *f)
 {
     return file_remove(t->marker, f) && drop_copy(t, f);
+}
+
+/* ufw does not wait for the disk. Without the marker its files are the truth, so after a power loss
+ * they must not be empty: an active ufw without its rules would keep everybody out. */
+bool transaction_commit(const struct transaction *t, struct fault *f)
+{
+    return make_durable(UFW_FOLDER, f) && make_durable("/etc/default", f) &&
+           transaction_forget(t, f);
 }
 
 /* --- Restoring
@@ -112,7 +151,7 @@ static bool restore_files(const struct transaction *t, struct fault *f)
 {
     char *rules = file_join(t->dir, "ufw/."), *defaults = file_join(t->dir, "default");
     bool ok = copy(rules, UFW_FOLDER, f) && copy(defaults, UFW_DEFAULTS, f) &&
-              make_durable(UFW_FOLDER, f);
+              make_durable(UFW_FOLDER, f) && make_durable("/etc/default", f);
     free(rules);
     free(defaults);
     return ok;
@@ -138,9 +177,14 @@ static bool policy_differs(const struct rules *table, const char *name, enum ufw
     return open != (wanted == UFW_POLICY_ALLOW);
 }
 
-/* The user's rules go back in place without a gap; only other policies need a restart. */
+/*
+ * The user's rules go back in place without a gap; only other policies need a restart. At boot
+ * there is nothing of ufw's in the kernel yet, and rules alone would have no chains to hang from.
+ */
 static bool restore_active(struct fault *f)
 {
+    if (!ufw_kernel_loaded())
+        return ufw_kernel_start(f);
     struct ufw_facts settings = {0};
     struct rules table = {0};
     struct buf b;
@@ -165,5 +209,5 @@ bool transaction_restore(const struct transaction *t, struct fault *f)
         ok = restore_active(f);
     else if (ufw_kernel_loaded())
         ok = ufw_kernel_stop(f);
-    return ok && transaction_commit(t, f);
+    return ok && transaction_forget(t, f);
 }

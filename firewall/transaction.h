@@ -5,13 +5,14 @@
  * folder state_dir:
  *   fw/ufw, fw/default   copies of /etc/ufw and /etc/default/ufw
  *   fw/active            "yes" or "no": whether ufw was at work
- *   fw-pending           the marker
+ *   fw-pending           the marker (marker.h)
  *   fw.lock              held by whoever changes the firewall
  */
 #ifndef FIREWALL_TRANSACTION_H
 #define FIREWALL_TRANSACTION_H
 
 #include "firewall/firewall.h"
+#include "firewall/marker.h"
 
 struct transaction {
     char *dir;    /* state_dir/fw */
@@ -32,8 +33,14 @@ bool transaction_pending(const struct transaction *t);
 /* Copies, makes the copy durable, then writes the marker. active: ufw is at work. */
 bool transaction_begin(const struct transaction *t, bool active, struct fault *f);
 
-/* Removes marker and copy: the change stands. */
+/* The marker's content, its pid 0 unless it is of this boot; false: nothing is pending. */
+bool transaction_marker(const struct transaction *t, struct marker *m);
+
+/* Makes ufw's files durable, then removes marker and copy: the change stands. */
 bool transaction_commit(const struct transaction *t, struct fault *f);
+
+/* Removes marker and copy alone: nothing was changed, or all of it was undone. */
+bool transaction_forget(const struct transaction *t, struct fault *f);
 
 /*
  * Brings the copy and the former state back, in the files and in the kernel, without asking ufw;

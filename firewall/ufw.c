@@ -169,6 +169,12 @@ bool ufw_kernel_loaded(void)
     return loaded;
 }
 
+bool ufw_kernel_start(struct fault *f)
+{
+    static const char *const argv[] = {UFW_INIT, "start", NULL};
+    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f);
+}
+
 bool ufw_kernel_restart(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-reload", NULL};

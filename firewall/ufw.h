@@ -26,12 +26,13 @@ bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f);
 /*
  * Makes the kernel follow ufw's files without ufw itself, which may hang on its lock:
  * stop takes all of its rules away and opens the policies; load puts the user's rules back in
- * place, as ufw does after a deletion; restart does both and the policies. loaded: has the kernel
- * any rules of ufw's user?
+ * place, as ufw does after a deletion; start is for a kernel without any; restart stops and starts.
+ * loaded: has the kernel any rules of ufw's user?
  */
 bool ufw_kernel_stop(struct fault *f);
 bool ufw_kernel_loaded(void);
 bool ufw_kernel_load(bool ipv6, struct fault *f);
+bool ufw_kernel_start(struct fault *f);
 bool ufw_kernel_restart(struct fault *f);
 
 /*

@@ -122,6 +122,7 @@ static void check_package(struct findings *all)
         "/usr/lib/systemd/system/derpd.service",
         "/usr/lib/systemd/system/derp-acme.service",
         "/usr/lib/systemd/system/derp-acme.timer",
+        "/usr/lib/systemd/system/derp-fw-guard.service",
     };
     static const char *const users[] = {"_derp", "_derp-acme"};
     const char *missing = NULL;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/setup.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -85,8 +87,20 @@ static void allow_ports(struct setup *s, const struct config_endpoints *all, siz
     }
 }
 
-/* What systemd runs when this program dies in the middle of a firewall change. */
-static const char *const rollback_command[] = {PATH_SELF, "rollback", NULL};
+/*
+ * What systemd runs when this program dies in the middle of a firewall change: this program, or
+ * the one that has taken its place since. NULL when neither has a path.
+ */
+static const char *const *rollback_command(void)
+{
+    static char self[PATH_MAX];
+    static const char *const command[] = {self, "rollback", NULL};
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    if (access(self, X_OK) != 0)
+        snprintf(self, sizeof self, "%s", PATH_SELF);
+    return access(self, X_OK) == 0 ? command : NULL;
+}
 
 void setup_firewall_options(struct setup *s)
 {
@@ -100,7 +114,7 @@ void setup_firewall_options(struct setup *s)
         .ssh_count = s->opt->ssh_port_count,
         .close_others = s->opt->close_others,
         .stop = stop_flag(),
-        .rollback = file_exists(PATH_SELF) ? rollback_command : NULL,
+        .rollback = rollback_command(),
     };
     for (size_t i = 0; i < s->opt->allow_count; i++)
         s->allow[s->firewall.allow_count++] = (struct firewall_port){

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The timer that undoes a firewall change when derp-setup itself cannot: under a real systemd, with
-a real sshd, on every suite."""
+"""What undoes a firewall change when derp-setup itself cannot: the timer, and after a reboot or a
+power loss the guard. Under a real systemd, with a real sshd, on every suite."""
 
 import os
 import pathlib
@@ -38,15 +38,22 @@ def setup_pid(world):
     raise AssertionError("no derp-setup on the server")
 
 
-def kill_at(world, point):
+def run_until(world, point, do=lambda pid: None):
+    """A run of derp-setup that has just said this; do gets its process id at that moment. (Looking for
+    it takes longer than the steps that follow the point.)"""
     process = world.server.popen("derp-setup", DOMAIN, "--yes", *world.setup_flags(),
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     pid = None
     for line in process.stderr:
-        pid = pid or setup_pid(world)  # looking for it takes longer than the steps that follow the point
+        pid = pid or setup_pid(world)
         if point in line:
-            os.kill(pid, signal.SIGKILL)
-            break
+            do(pid)
+            return process
+    raise AssertionError(f"it never said {point!r}")
+
+
+def kill_at(world, point):
+    process = run_until(world, point, lambda pid: os.kill(pid, signal.SIGKILL))
     process.stderr.read()
     assert process.wait(60) != 0
     assert world.server.path(PENDING).exists()
@@ -54,6 +61,15 @@ def kill_at(world, point):
 
 def hashes(world):
     return world.server.sh("find /etc/ufw /etc/default/ufw -type f | sort | xargs sha256sum")
+
+
+def assert_as_before(world, before):
+    """The former rules: ufw off, everything open, no file another."""
+    assert not world.server.path(PENDING).exists()
+    assert hashes(world) == before
+    assert "Status: inactive" in world.server.sh("ufw status")
+    assert "-P INPUT ACCEPT" in world.server.sh("iptables -S; ip6tables -S")
+    assert clients.connects(world.clients[0], SERVER, 22) == "open"
 
 
 def test_timer_undoes_the_change(world):
@@ -65,10 +81,66 @@ def test_timer_undoes_the_change(world):
     assert left not in ("", "infinity")
     # The three minutes are systemd's business; what it runs then is ours.
     server.run("systemctl", "start", "--wait", SERVICE)
-    assert not server.path(PENDING).exists()
-    assert hashes(world) == before
-    assert "Status: inactive" in server.sh("ufw status")
+    assert_as_before(world, before)
+
+
+# --- Reboot and power loss --------------------------------------------------------------------------
+
+# Rules while ufw is off, ufw on, everything done but the proof.
+MOMENTS = ["allow 22/tcp (SSH)", "enable ufw", "read back ufw"]
+
+
+@pytest.mark.parametrize("way", ["reboot", "power loss"])
+def test_comes_back_with_the_former_rules(world, way):
+    server = world.server
+    before = hashes(world)
+    for moment in MOMENTS:
+        if way == "reboot":
+            kill_at(world, moment)
+            server.reboot()
+        else:
+            process = run_until(world, moment)
+            server.cut()
+            process.stderr.read()
+            process.wait(60)
+            assert server.path(PENDING).exists(), moment
+            server.start()
+        assert_as_before(world, before)
+        assert server.sh("systemctl show -P Result derp-fw-guard.service") == "success"
+    assert "former firewall rules are back" in server.journal("derp-fw-guard.service")
+    assert derp_setup(world).code == 0
+
+
+def test_an_active_ufw_comes_back_as_it_was(world):
+    """The changed rules are never at work: ufw starts only when the former ones are back."""
+    server = world.server
+    server.write("/etc/ufw/before.init", "#!/bin/sh\n[ \"$1\" != start ] || sha256sum "
+                 "</etc/ufw/user.rules >>/var/log/ufw-starts\n", 0o755)
+    server.sh("ufw limit 22/tcp comment mine; ufw allow 80/tcp; ufw --force enable")
+    before, rules = hashes(world), server.sh("iptables -S; ip6tables -S")
+    server.sh("rm -f /var/log/ufw-starts")
+    process = run_until(world, "read back ufw")
+    server.cut()
+    process.stderr.read()
+    process.wait(60)
+    assert server.path(PENDING).exists() and "443" in server.read("/etc/ufw/user.rules")
+    server.start()
+    assert not server.path(PENDING).exists() and hashes(world) == before
+    assert server.sh("iptables -S; ip6tables -S") == rules
+    former = server.sh("sha256sum </etc/ufw/user.rules")
+    assert set(server.read("/var/log/ufw-starts").splitlines()) == {former}
     assert clients.connects(world.clients[0], SERVER, 22) == "open"
+    assert clients.connects(world.clients[0], SERVER, 443) == "dropped"
+
+
+def test_a_disabled_guard_stops_the_run(world):
+    world.server.run("systemctl", "disable", "derp-fw-guard.service")
+    before = hashes(world)
+    run = derp_setup(world)
+    assert run.code == 3 and run.failures == ["firewall.guard"]
+    assert hashes(world) == before
+    world.server.run("sh", "-c", run.get("firewall.guard")["fix"])
+    assert derp_setup(world).code == 0
 
 
 def test_next_run_disarms_the_timer(world):

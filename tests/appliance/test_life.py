@@ -37,8 +37,9 @@ def test_installs_without_a_network_and_stays_dormant(world, deb):
     server = world.server
     before = server.sh("ufw status; nft list ruleset")
     server.install(deb)
-    assert server.sh("systemctl is-enabled derpd.service derp-acme.timer") == "enabled\nenabled"
-    for unit in ("derpd.service", "derp-acme.timer", "derp-acme.service"):
+    units = ("derpd.service", "derp-acme.timer", "derp-fw-guard.service")
+    assert server.sh("systemctl is-enabled " + " ".join(units)) == "enabled\nenabled\nenabled"
+    for unit in (*units, "derp-acme.service"):
         assert active(server, unit) == "inactive"
     assert failed_units(server) == ""
     assert server.sh("ufw status; nft list ruleset") == before

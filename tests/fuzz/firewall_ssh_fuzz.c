@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sshd -T, systemctl show and SSH_CONNECTION say. */
+/* What sshd -T, systemctl show, SSH_CONNECTION, /proc/PID/stat and the marker say. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "firewall/marker.h"
 #include "firewall/sshtext.h"
 
 static void check(const struct ssh_ports *all)
@@ -12,6 +13,18 @@ static void check(const struct ssh_ports *all)
         if (all->list[i].port == 0 || all->list[i].sources == 0 ||
             (i > 0 && all->list[i].port <= all->list[i - 1].port))
             abort();
+}
+
+/* What was understood comes back the same. */
+static void check_marker(const char *text)
+{
+    struct marker m, again;
+    marker_parse(text, &m);
+    char *printed = marker_print(&m);
+    marker_parse(printed, &again);
+    free(printed);
+    if (m.pid != again.pid || m.started != again.started || strcmp(m.boot, again.boot) != 0)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -29,6 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     check(&all);
     free(ssh_ports_print(all.list, all.count));
     free(all.list);
+    struct process p;
+    process_parse_stat(text, &p);
+    check_marker(text);
     free(text);
     return 0;
 }

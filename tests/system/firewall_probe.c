@@ -4,8 +4,10 @@
  *   firewall_probe inspect|plan|apply|verify|settle|rollback|owner [OPTION…]
  * Prints one JSON object. SIGINT sets the stop flag.
  *   --state DIR --relay PORT --stun PORT --ssh PORT --allow PORT/PROTO --stop-at TEXT
- *   --stop-after SECONDS --die-at TEXT (kill -9 of itself when progress says TEXT) --owner
- * PORT/PROTO
+ *   --stop-after SECONDS --die-at TEXT (kill -9 of itself when progress says TEXT)
+ *   --freeze-at TEXT (as Ctrl-Z does) --owner PORT/PROTO
+ *   --guarded (with a timer and a guard at boot, where there is systemd; else without both)
+ *   --lost (guarded, but without a command that undoes)
  */
 #include <getopt.h>
 #include <signal.h>
@@ -21,6 +23,7 @@
 static volatile int stop_flag;
 static const char *stop_at;
 static const char *die_at;
+static const char *freeze_at;
 static const char *sep = "";
 
 static void on_signal(int number)
@@ -37,6 +40,8 @@ static void on_progress(void *arg, const char *text)
         stop_flag = 1;
     if (die_at && strstr(text, die_at))
         kill(getpid(), SIGKILL);
+    if (freeze_at && strstr(text, freeze_at))
+        raise(SIGSTOP);
 }
 
 static bool on_change(void *arg, const struct firewall_change *c, struct fault *f)
@@ -126,14 +131,19 @@ static uint16_t number(const char *s)
     return (uint16_t)value;
 }
 
+/* What --guarded would have systemd run. */
+static const char *const rollback_command[] = {"/bin/true", NULL};
+
 static void read_options(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"state", 1, NULL, 's'},      {"relay", 1, NULL, 'r'},  {"stun", 1, NULL, 'u'},
-        {"ssh", 1, NULL, 'h'},        {"allow", 1, NULL, 'a'},  {"close-others", 0, NULL, 'c'},
-        {"stop-at", 1, NULL, 'p'},    {"die-at", 1, NULL, 'd'}, {"owner", 1, NULL, 'o'},
-        {"stop-after", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
+        {"state", 1, NULL, 's'},      {"relay", 1, NULL, 'r'},   {"stun", 1, NULL, 'u'},
+        {"ssh", 1, NULL, 'h'},        {"allow", 1, NULL, 'a'},   {"close-others", 0, NULL, 'c'},
+        {"stop-at", 1, NULL, 'p'},    {"die-at", 1, NULL, 'd'},  {"owner", 1, NULL, 'o'},
+        {"stop-after", 1, NULL, 't'}, {"guarded", 0, NULL, 'g'}, {"lost", 0, NULL, 'l'},
+        {"freeze-at", 1, NULL, 'f'},  {NULL, 0, NULL, 0}};
     int c;
+    options.unguarded = true;
     while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (c == 's')
             options.state_dir = optarg;
@@ -151,8 +161,14 @@ static void read_options(int argc, char **argv)
             stop_at = optarg;
         else if (c == 't')
             alarm(number(optarg));
+        else if (c == 'f')
+            freeze_at = optarg;
         else if (c == 'd')
             die_at = optarg;
+        else if (c == 'g')
+            options.unguarded = false, options.rollback = rollback_command;
+        else if (c == 'l')
+            options.unguarded = false;
         else if (c != 'o' || !firewall_port_parse(optarg, &owner, NULL))
             exit(2);
     }

@@ -209,6 +209,51 @@ def test_unit_disabled_at_boot(box):
     assert "firewall.boot" in box.probe("verify")["fails"]
 
 
+# --- What undoes a change when nobody is left to -----------------------------------------------------
+
+TIMER_SYSTEMCTL = SYSTEMCTL.replace('*ufw.service)', """*derp-fw-guard.service) cat /run/guard ;;
+*derp-fw-rollback.timer) [ -e /run/no-timer ] || echo ActiveState=active ;;
+*ufw.service)""")
+
+
+def with_systemd(box, guard="UnitFileState=enabled"):
+    box.write("/run/systemd/system/.keep", "")
+    box.write("/run/ufw-unit", "enabled\n")
+    box.write("/run/guard", f"{guard}\n")
+    box.write("/usr/bin/systemctl", TIMER_SYSTEMCTL, 0o755)
+    box.write("/usr/bin/systemd-run", "#!/bin/sh\necho \"$@\" >/run/timer-set\n", 0o755)
+
+
+def test_timer_is_set_before_the_firewall_is_enabled(box):
+    with_systemd(box)
+    result = box.probe("apply", "--guarded")
+    assert result["outcome"] == "changed", result
+    assert "--unit=derp-fw-rollback --on-active=180s" in box.read("/run/timer-set")
+
+
+def test_timer_that_is_not_armed_stops(box):
+    with_systemd(box)
+    box.write("/run/no-timer", "")
+    before = box.files()
+    result = box.probe("apply", "--guarded")
+    assert result["outcome"] == "restored" and result["fails"] == ["firewall.timer"]
+    assert box.files() == before and box.is_open()
+
+
+@pytest.mark.parametrize("case", ["no command", "no systemd", "no guard"])
+def test_nothing_is_changed_without_a_way_back(box, case):
+    if case != "no systemd":
+        with_systemd(box, "UnitFileState=disabled")
+    if case == "no command":
+        box.write("/run/guard", "UnitFileState=enabled\n")
+    before = box.files()
+    result = box.probe("apply", "--lost" if case == "no command" else "--guarded")
+    name = "firewall.guard" if case == "no guard" else "firewall.timer"
+    assert result["fails"] == [name] and "outcome" not in result
+    assert fwbox.finding(result, name)["fix"]
+    assert box.files() == before and box.is_open()
+
+
 # --- The owner's rules -------------------------------------------------------------------------------
 
 
@@ -475,6 +520,50 @@ def test_killed(box, moment, verb):
         assert box.files() == before and box.is_open()
         assert box.probe("apply")["outcome"] == "changed"
     assert box.probe(verb)["outcome"] == "unchanged"
+
+
+@pytest.mark.parametrize("active", [False, True])
+@pytest.mark.parametrize("moment", ["allow 443/tcp", "read back"])
+def test_rollback_ends_the_run_that_it_overtakes(box, moment, active):
+    """A run that is held up, by Ctrl-Z say, must not go on with its steps on the former files."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    if active:
+        box.run("ufw limit 22/tcp comment 'mine'; ufw --force enable")
+    files, kernel = box.files(), box.kernel()
+    process = box.start(*box.probe_words("apply", "--freeze-at", moment))
+    fwbox.wait_for_line(process.stderr, f"progress: {moment}")
+    assert box.probe("rollback")["outcome"] == "restored"
+    process.send_signal(signal.SIGCONT)  # nsenter stops with its child
+    assert process.wait(20) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert box.files() == files and box.is_open() != active
+    if active:
+        assert box.kernel() == kernel
+    assert box.run("ls /mnt/state").split() == ["fw.lock"]
+
+
+def test_rollback_ends_only_the_run_itself(box):
+    """A process that has the run's number by chance, such as after a reboot, is left alone."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "enable ufw")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    other = box.start("python3", "-c", "import fcntl,os,sys; f=open('/mnt/state/fw.lock','w'); "
+                      "fcntl.flock(f,fcntl.LOCK_EX); print(os.getpid(),flush=True); "
+                      "sys.stdin.read()")
+    pid = other.stdout.readline().strip()
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    started = box.run(f"cut -d' ' -f22 /proc/{pid}/stat").strip()
+    for marker in (f"boot {boot}\npid {pid}\nstarted {int(started) + 1}\n",
+                   f"boot another\npid {pid}\nstarted {started}\n", ""):
+        box.write("/mnt/state/fw-pending", marker)
+        box.run("cp -a /mnt/state/fw /mnt/kept")
+        assert box.probe("rollback")["outcome"] == "restored"
+        assert box.files() == before and other.poll() is None
+        box.run("mv /mnt/kept /mnt/state/fw")
+    box.write("/mnt/state/fw-pending", f"boot {boot}\npid {pid}\nstarted {started}\n")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert other.wait(20) != 0
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -41,6 +41,30 @@ static void test_report_denied_by_raw_rules(void **state)
     assert_non_null(strstr(s->all.list[1].fix, "out of the file"));
 }
 
+/* Nothing is changed unless it would be undone without us. */
+static void test_report_guards(void **state)
+{
+    static const char *const command[] = {"/usr/sbin/derp-setup", "rollback", NULL};
+    struct server *s = *state;
+    assert_false(report_guards(&s->o, &s->facts, &s->all));
+    assert_non_null(strstr(findings_get(&s->all, "firewall.timer")->message, "systemd is not"));
+    findings_free(&s->all);
+    s->facts.systemd = s->facts.guard_enabled = true;
+    assert_false(report_guards(&s->o, &s->facts, &s->all));
+    assert_non_null(strstr(findings_get(&s->all, "firewall.timer")->message, "installed"));
+    findings_free(&s->all);
+    s->o.rollback = command;
+    assert_true(report_guards(&s->o, &s->facts, &s->all));
+    assert_int_equal(s->all.count, 0);
+    s->facts.guard_enabled = false;
+    assert_false(report_guards(&s->o, &s->facts, &s->all));
+    assert_string_equal(findings_get(&s->all, "firewall.guard")->fix,
+                        "systemctl enable derp-fw-guard.service");
+    findings_free(&s->all);
+    s->o.unguarded = true;
+    assert_true(report_guards(&s->o, &s->facts, &s->all));
+}
+
 /* Usable, but not for everybody at any speed. */
 static void test_report_usable(void **state)
 {
@@ -212,9 +236,13 @@ static void test_report_ready(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_report_denied), CASE(test_report_ssh),
-        CASE(test_others),        CASE(test_report_denied_by_raw_rules),
-        CASE(test_report_usable), CASE(test_report_surroundings),
+        CASE(test_report_denied),
+        CASE(test_report_ssh),
+        CASE(test_others),
+        CASE(test_report_denied_by_raw_rules),
+        CASE(test_report_guards),
+        CASE(test_report_usable),
+        CASE(test_report_surroundings),
         CASE(test_report_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

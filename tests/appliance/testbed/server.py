@@ -8,6 +8,7 @@ namespace made by network.py. It has all capabilities but the one to set the mac
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
@@ -109,8 +110,13 @@ class Server:
         self.run("systemctl", "--no-block", "poweroff")
         self._process.wait(60)
 
+    def cut(self):
+        """Takes its power: everything on it ends at once. Start it again with start()."""
+        os.kill(self._leader(), signal.SIGKILL)
+        self._process.wait(60)
+
     def start(self):
-        """Starts it again after halt()."""
+        """Starts it again after halt() or cut()."""
         run("ip", "netns", "exec", self.host.netns, "nft", "flush", "ruleset")
         self._start()
 
