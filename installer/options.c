@@ -103,6 +103,8 @@ static const struct flag_row flags[] = {
     VALUE("allow", V_PREFLIGHT, "P/PROTO[,…]", take_allow, "keep this port open, e.g. 9090/tcp"),
     SWITCH(0, "close-others", V_PREFLIGHT, close_others,
            "with --yes: agree that other listening ports are closed"),
+    VALUE("confirm-timeout", V_SETUP, "TIME", take_confirm_timeout,
+          "how long a firewall change waits for a new login (3m); 0: never waits"),
     HEADING("Relay"),
     VALUE("port", V_PREFLIGHT, "P", take_port, "TCP port for TLS (443)"),
     VALUE("stun-port", V_PREFLIGHT, "P", take_stun_port, "UDP port for STUN (3478)"),

@@ -75,6 +75,8 @@ struct options {
     struct option_port allow[OPTIONS_MAX_PORTS];
     size_t allow_count;
     bool close_others;
+    bool confirm_timeout_given;
+    uint64_t confirm_timeout; /* seconds; 0: do not wait */
     /* relay */
     uint16_t port;
     uint16_t stun_port;

@@ -9,6 +9,9 @@
 #include "base/config_values.h"
 #include "base/text.h"
 
+#define CONFIRM_MIN 10 /* seconds */
+#define CONFIRM_MAX 3600
+
 /* --- Values ------------------------------------------------------------------------------------
  */
 
@@ -46,6 +49,19 @@ bool take_wait_dns(const char *value, struct options *o, struct fault *f)
     if (!text_duration(value, 7 * 86400, &o->wait_dns))
         return fault_set(f, "not a duration of at most 7 days: a number with s, m or h, or 0");
     o->wait_dns_given = true;
+    return true;
+}
+
+/* A bare number is seconds. */
+bool take_confirm_timeout(const char *value, struct options *o, struct fault *f)
+{
+    uint64_t seconds;
+    if ((!text_number(value, 0, CONFIRM_MAX, &seconds) &&
+         !text_duration(value, CONFIRM_MAX, &seconds)) ||
+        (seconds > 0 && seconds < CONFIRM_MIN))
+        return fault_set(f, "not 0 or a duration from 10s to 1h");
+    o->confirm_timeout = seconds;
+    o->confirm_timeout_given = true;
     return true;
 }
 

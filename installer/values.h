@@ -17,6 +17,7 @@ bool take_ip4(const char *value, struct options *o, struct fault *f);
 bool take_ip6(const char *value, struct options *o, struct fault *f);
 bool take_wait_dns(const char *value, struct options *o, struct fault *f);
 bool take_firewall(const char *value, struct options *o, struct fault *f);
+bool take_confirm_timeout(const char *value, struct options *o, struct fault *f);
 bool take_ssh_port(const char *value, struct options *o, struct fault *f);
 bool take_allow(const char *value, struct options *o, struct fault *f);
 bool take_port(const char *value, struct options *o, struct fault *f);
