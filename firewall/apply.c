@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "firewall/apt.h"
+#include "firewall/confirm.h"
+#include "firewall/foreign.h"
 #include "firewall/inspect.h"
 #include "firewall/report.h"
 #include "firewall/settle.h"
@@ -14,7 +16,9 @@
 #include "firewall/ufw.h"
 #include "firewall/verify.h"
 
-#define ROLLBACK_AFTER 180 /* seconds */
+/* Seconds; a run that waits for a login undoes the change itself, the timer comes later. */
+#define ROLLBACK_AFTER      180
+#define ROLLBACK_AFTER_WAIT 60
 
 /* One run of firewall_apply. */
 struct job {
@@ -22,6 +26,7 @@ struct job {
     const struct firewall_hooks *hooks;
     struct findings *all;
     struct transaction t;
+    bool wants_login;            /* the change has to be confirmed by a new one */
     struct firewall_state state; /* before the change, read again here */
     struct firewall_plan fresh;  /* made again once ufw has been installed */
 };
@@ -139,11 +144,12 @@ static bool has_step(const struct firewall_plan *plan, enum firewall_step_kind k
     return false;
 }
 
-/* Reads everything again and proves it by files (before enabling) or by the kernel (after). */
+/* Reads everything again and proves it by files (before enabling) or by the kernel (after); no
+ * other firewall, of nftables say, may have come meanwhile. */
 static bool prove(struct job *job, bool by_files)
 {
     struct firewall_state now;
-    bool ok = inspect_read(job->o, &now, NULL, job->all);
+    bool ok = inspect_read(job->o, &now, NULL, job->all) && !foreign_check(now.facts, job->all);
     if (ok)
         ok = by_files ? verify_files(job->o, &now, job->all)
                       : firewall_verify(job->o, &now, job->all);
@@ -154,7 +160,8 @@ static bool prove(struct job *job, bool by_files)
 static bool arm(struct job *job)
 {
     struct fault f;
-    unsigned after = job->o->rollback_after ? job->o->rollback_after : ROLLBACK_AFTER;
+    unsigned after =
+        job->wants_login ? confirm_timeout(job->o) + ROLLBACK_AFTER_WAIT : ROLLBACK_AFTER;
     if (job->o->unguarded || timer_arm(job->o->rollback, after, &f))
         return true;
     return fail(job, "firewall.timer", f.text, "systemctl status " TIMER_UNIT ".timer");
@@ -201,12 +208,15 @@ static enum firewall_outcome transact(struct job *job, const struct firewall_pla
     if (is_stopped(job))
         return FIREWALL_INTERRUPTED;
     progress(job, "keep a copy of the former rules");
-    if (!transaction_begin(&job->t, job->state.ufw_active, &f)) {
+    job->wants_login = confirm_is_wanted(job->o, &job->state, plan);
+    if (!transaction_begin(&job->t, job->state.ufw_active, job->wants_login, &f)) {
         transaction_forget(&job->t, NULL);
         fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
         return FIREWALL_REFUSED;
     }
-    if (!change(job, plan) || is_overtaken(job))
+    if (!change(job, plan) ||
+        (job->wants_login && !confirm_await(job->o, &job->t, job->hooks, job->all)) ||
+        is_overtaken(job))
         return roll_back(job);
     timer_disarm();
     if (transaction_commit(&job->t, &f))

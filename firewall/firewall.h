@@ -30,6 +30,7 @@
  *   firewall.ssh.config     warn  sshd -T failed: ports after a restart are not known
  *   firewall.rule.limited   warn  an existing limit rule on the relay's or the STUN port
  *   firewall.ipv6.off       fail with a public IPv6 address, warn without
+ *   firewall.ipv6.none      ok    the kernel has no IPv6
  *   firewall.others         warn  public listeners that will be closed (see state->others)
  *   firewall.docker         warn  published container ports bypass ufw
  *   firewall.forward        warn  the server forwards packets, ufw will drop those
@@ -41,6 +42,9 @@
  *   firewall.busy           fail  another run holds the lock
  *   firewall.timer          fail  the timer that would undo the change cannot be set
  *   firewall.guard          fail  a change that a reboot cuts off would not be undone at boot
+ *   firewall.confirmed      ok    a new login has shown that nobody is locked out
+ *   firewall.unconfirmed    fail  nobody has logged in anew within the time
+ *   firewall.login          fail  (confirm) this is no new login
  *   firewall.restored       warn  (apply) the former rules are back
  *   firewall.restore        fail  (apply) restoring failed; what to do by hand
  */
@@ -69,6 +73,18 @@ struct firewall_port {
 /* Reads "9090/tcp" or "53/udp" (1..65535); false with a reason on anything else. */
 bool firewall_port_parse(const char *text, struct firewall_port *port, struct fault *f);
 
+/*
+ * When the proof by rules is not enough: a change that switches ufw on or changes its policies is
+ * then kept only once somebody has logged in over SSH by a new connection, or firewall_confirm has
+ * said so.
+ */
+enum firewall_confirm {
+    FIREWALL_CONFIRM_NEVER,
+    FIREWALL_CONFIRM_RESTRICTED, /* rules of the owner let in SSH from some sources only */
+    FIREWALL_CONFIRM_SESSION,    /* somebody is logged in over SSH */
+    FIREWALL_CONFIRM_ALWAYS,
+};
+
 /* Everything the caller decides. Zero-initialise; pointers are borrowed. */
 struct firewall_options {
     uint16_t relay_port;               /* TCP; 0 means 443 */
@@ -85,8 +101,9 @@ struct firewall_options {
      * calls firewall_rollback, NULL-terminated, with an absolute path. NULL: nothing can be
      * changed (firewall.timer). */
     const char *const *rollback;
-    unsigned rollback_after; /* seconds, 0 means 180 */
-    bool unguarded;          /* for tests, where systemd does not run: no timer, no guard at boot */
+    enum firewall_confirm confirm;
+    unsigned confirm_timeout; /* seconds to wait for it, 0 means 180 */
+    bool unguarded; /* for tests, where systemd does not run: no timer, no guard at boot */
 };
 
 /* Where an SSH port was seen; a port may have several. */
@@ -169,6 +186,8 @@ struct firewall_hooks {
     void (*progress)(void *arg, const char *text);                                /* may be NULL */
     bool (*journal)(void *arg, const struct firewall_change *c, struct fault *f); /* may be NULL;
                                                            false stops and restores */
+    /* Each second while a new login is waited for, with the seconds left; may be NULL. */
+    void (*waiting)(void *arg, unsigned left);
     void *arg;
 };
 
@@ -186,7 +205,8 @@ enum firewall_outcome {
  * Carries the plan out: takes the lock state_dir/fw.lock, keeps a copy of /etc/ufw and
  * /etc/default/ufw in state_dir/fw, marks the change pending (state_dir/fw-pending), adds rules
  * while ufw is inactive (SSH first), sets the policies that differ, enables, reads everything
- * back and proves it; then removes the marker. An active ufw is never reloaded.
+ * back and proves it; waits for a new login where options.confirm wants one; then removes the
+ * marker. An active ufw is never reloaded.
  * On failure or stop the copy and the former state are restored.
  */
 enum firewall_outcome firewall_apply(const struct firewall_options *o,
@@ -205,14 +225,40 @@ bool firewall_verify(const struct firewall_options *o, const struct firewall_sta
 bool firewall_pending(const struct firewall_options *o);
 
 /*
- * Settles a pending change: kept when firewall_verify holds for the state as it is, otherwise the
- * former rules are restored. FIREWALL_UNCHANGED when nothing was pending, FIREWALL_CHANGED when
- * kept, FIREWALL_RESTORED, FIREWALL_BROKEN.
+ * Settles a pending change: kept when firewall_verify holds for the state as it is and, where a
+ * new login was wanted, there is one by now; otherwise the former rules are restored.
+ * FIREWALL_UNCHANGED when nothing was pending, FIREWALL_CHANGED when kept, FIREWALL_RESTORED,
+ * FIREWALL_BROKEN.
  */
 enum firewall_outcome firewall_settle(const struct firewall_options *o, struct findings *all);
 
+/*
+ * Says from another login that a pending change is to be kept. FIREWALL_REFUSED when this program
+ * was not started from a login by a new connection (firewall.login): nothing is changed then.
+ * Otherwise as firewall_settle.
+ */
+enum firewall_outcome firewall_confirm(const struct firewall_options *o, struct findings *all);
+
 /* Restores the former rules unconditionally, when a change is pending. Outcomes as above. */
 enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all);
+
+/* What has become of a change that was told to firewall_hooks.journal. */
+enum firewall_since {
+    FIREWALL_SINCE_SAME,   /* as it was made: to be undone */
+    FIREWALL_SINCE_OTHERS, /* the owner has made the rule his own, by another comment: his */
+    FIREWALL_SINCE_GONE,   /* the rule, or ufw as a whole, was taken away: nothing to undo */
+};
+
+/* Looks, so that undoing takes away what is ours and nothing else. what, detail: as they were told.
+ * stop as in firewall_options. false with a reason when ufw cannot be asked. */
+bool firewall_since(const char *what, const char *detail, const volatile int *stop,
+                    enum firewall_since *since, struct fault *f);
+
+/*
+ * To be called once everything was undone: ufw's files get their first bytes back where they have
+ * the same rules and settings again, and what this library keeps in state_dir is removed.
+ */
+void firewall_forget(const struct firewall_options *o);
 
 /* A stable word for logs and JSON: "changed", "restored", … */
 const char *firewall_outcome_name(enum firewall_outcome outcome);

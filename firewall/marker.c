@@ -12,8 +12,8 @@
 char *marker_print(const struct marker *m)
 {
     return mem_printf("derp-setup changes the firewall; the former rules are in fw/\n"
-                      "boot %s\npid %d\nstarted %" PRIu64 "\n",
-                      m->boot, (int)m->pid, m->started);
+                      "boot %s\npid %d\nstarted %" PRIu64 "\nlogin %d\nsince %" PRIu64 "\n",
+                      m->boot, (int)m->pid, m->started, m->wants_login, m->since);
 }
 
 static uint64_t number(const char *value, uint64_t most)
@@ -30,6 +30,10 @@ static void take(struct marker *m, const char *name, const char *value)
         m->pid = (pid_t)number(value, INT32_MAX);
     else if (strcmp(name, "started") == 0)
         m->started = number(value, INT64_MAX);
+    else if (strcmp(name, "login") == 0)
+        m->wants_login = number(value, 1) == 1;
+    else if (strcmp(name, "since") == 0)
+        m->since = number(value, INT64_MAX);
 }
 
 void marker_parse(const char *text, struct marker *m)

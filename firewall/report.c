@@ -196,6 +196,9 @@ static void report_docker(const struct firewall_state *state, const struct ports
 static void report_ip6(const struct firewall_state *state, struct findings *all)
 {
     const struct firewall_facts *facts = state->facts;
+    if (!facts->has_ip6)
+        finding_add(all, SEVERITY_OK, "firewall.ipv6.none",
+                    "this kernel has no IPv6: only IPv4 is looked at and proven");
     if (!state->ufw_installed || facts->ufw.ipv6 || !facts->has_ip6)
         return;
     size_t i =

@@ -137,6 +137,27 @@ bool ssh_is_server(const char *comm)
     return strcmp(comm, "sshd") == 0 || text_starts(comm, "sshd-") || strcmp(comm, "dropbear") == 0;
 }
 
+/* "pts/0", "notty", "pts/0,pts/1": the terminals of a connection. */
+static bool is_terminals(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789/,");
+    return n > 0 && s[n] == '\0';
+}
+
+enum ssh_title ssh_title_parse(const char *title)
+{
+    static const char *const names[] = {"sshd: ", "sshd-session: ", "sshd-auth: "};
+    const char *rest = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !rest; i++)
+        if (text_starts(title, names[i]))
+            rest = title + strlen(names[i]);
+    if (!rest || strstr(rest, "[listener]"))
+        return SSH_TITLE_OTHER;
+    /* Until the login the title ends in brackets; a user's name may have an @ of its own. */
+    const char *at = strrchr(rest, '@');
+    return at && at > rest && is_terminals(at + 1) ? SSH_TITLE_LOGIN : SSH_TITLE_CONNECTION;
+}
+
 char *ssh_ports_print(const struct firewall_ssh_port *list, size_t count)
 {
     static const struct {

@@ -38,6 +38,15 @@ uint16_t ssh_parse_connection(const char *value);
 /* "sshd", "sshd-session", "dropbear": the name of a process that serves SSH. */
 bool ssh_is_server(const char *comm);
 
+/* What the title of a process tells that sshd has given itself (setproctitle in OpenSSH's sshd.c,
+ * monitor.c and session.c). */
+enum ssh_title {
+    SSH_TITLE_OTHER,      /* the listener, or no process of sshd's */
+    SSH_TITLE_CONNECTION, /* serves a connection; nobody need have logged in: "sshd: root [priv]" */
+    SSH_TITLE_LOGIN,      /* somebody is logged in: "sshd: root@pts/0", "sshd-session: u@notty" */
+};
+enum ssh_title ssh_title_parse(const char *title);
+
 /* "22 (listening, sshd_config), 2222 (--ssh-port)"; free() it. */
 char *ssh_ports_print(const struct firewall_ssh_port *list, size_t count);
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ void transaction_init(struct transaction *t, const struct firewall_options *o)
     const char *dir = o->state_dir ? o->state_dir : FIREWALL_STATE_DIR;
     *t = (struct transaction){.dir = file_join(dir, "fw"),
                               .marker = file_join(dir, "fw-pending"),
+                              .origin = file_join(dir, "origin"),
+                              .answer = file_join(dir, "fw-answer"),
                               .lock = file_join(dir, "fw.lock"),
                               .lock_fd = -1};
 }
@@ -31,6 +34,8 @@ void transaction_free(struct transaction *t)
         close(t->lock_fd);
     free(t->dir);
     free(t->marker);
+    free(t->origin);
+    free(t->answer);
     free(t->lock);
     *t = (struct transaction){.lock_fd = -1};
 }
@@ -100,17 +105,17 @@ static bool write_marker(const struct transaction *t, const struct marker *m, st
     return ok;
 }
 
-bool transaction_begin(const struct transaction *t, bool active, struct fault *f)
+bool transaction_begin(const struct transaction *t, bool active, bool wants_login, struct fault *f)
 {
-    struct marker m = {0};
+    struct marker m = {.wants_login = wants_login};
     struct process self;
     process_boot(m.boot);
     if (process_read(getpid(), &self)) {
         m.pid = self.pid;
         m.started = self.started;
     }
-    return drop_copy(t, f) && file_mkdir(t->dir, 0700, f) && copy_part(t, UFW_FOLDER, "ufw", f) &&
-           copy_part(t, UFW_DEFAULTS, "default", f) &&
+    return file_remove(t->answer, f) && drop_copy(t, f) && file_mkdir(t->dir, 0700, f) &&
+           copy_part(t, UFW_FOLDER, "ufw", f) && copy_part(t, UFW_DEFAULTS, "default", f) &&
            write_part(t, "active", active ? "yes\n" : "no\n", f) && make_durable(t->dir, f) &&
            write_marker(t, &m, f);
 }
@@ -126,9 +131,38 @@ bool transaction_marker(const struct transaction *t, struct marker *m)
         marker_parse(buf_text(&b), m);
     buf_free(&b);
     process_boot(boot);
-    if (strcmp(boot, m->boot) != 0)
-        m->pid = 0; /* the numbers are of an earlier boot */
+    if (strcmp(boot, m->boot) != 0) /* the numbers are of an earlier boot */
+        m->pid = 0, m->since = 0;
     return found;
+}
+
+bool transaction_wait(const struct transaction *t, uint64_t since, struct fault *f)
+{
+    struct marker m;
+    if (!transaction_marker(t, &m))
+        return fault_set(f, "the change was undone meanwhile");
+    m.since = since;
+    return write_marker(t, &m, f);
+}
+
+static const char *const answers[] = {"", "confirm\n", "undo\n"};
+
+bool transaction_say(const struct transaction *t, enum transaction_answer answer, struct fault *f)
+{
+    return file_write(t->answer, answers[answer], strlen(answers[answer]), 0600, f);
+}
+
+enum transaction_answer transaction_hear(const struct transaction *t)
+{
+    struct buf b;
+    enum transaction_answer answer = ANSWER_NONE;
+    buf_init(&b, 64);
+    if (file_exists(t->answer) && file_read(t->answer, &b, NULL))
+        answer = strcmp(buf_text(&b), answers[ANSWER_CONFIRM]) == 0 ? ANSWER_CONFIRM : ANSWER_UNDO;
+    buf_free(&b);
+    if (answer != ANSWER_NONE)
+        file_remove(t->answer, NULL);
+    return answer;
 }
 
 bool transaction_forget(const struct transaction *t, struct fault *f)
@@ -140,17 +174,30 @@ bool transaction_forget(const struct transaction *t, struct fault *f)
  * they must not be empty: an active ufw without its rules would keep everybody out. */
 bool transaction_commit(const struct transaction *t, struct fault *f)
 {
-    return make_durable(UFW_FOLDER, f) && make_durable("/etc/default", f) &&
-           transaction_forget(t, f);
+    if (!make_durable(UFW_FOLDER, f) || !make_durable("/etc/default", f) ||
+        !file_remove(t->marker, f))
+        return false;
+    return (!file_exists(t->origin) && rename(t->dir, t->origin) == 0) || drop_copy(t, f);
 }
 
 /* --- Restoring
  * ------------------------------------------------------------------------------------- */
 
+/* Over what is there or, should something be in the way (a folder with the name of a file),
+ * instead of it. */
+static bool put_back(const char *from, const char *to, const char *const clear[], struct fault *f)
+{
+    const char *const over[] = {"cp", "-aT", "--", from, to, NULL};
+    return run_checked(over, TIMEOUT_MS, NULL) ||
+           (run_checked(clear, TIMEOUT_MS, f) && run_checked(over, TIMEOUT_MS, f));
+}
+
 static bool restore_files(const struct transaction *t, struct fault *f)
 {
-    char *rules = file_join(t->dir, "ufw/."), *defaults = file_join(t->dir, "default");
-    bool ok = copy(rules, UFW_FOLDER, f) && copy(defaults, UFW_DEFAULTS, f) &&
+    char *rules = file_join(t->dir, "ufw"), *defaults = file_join(t->dir, "default");
+    static const char *const empty[] = {"find", UFW_FOLDER, "-mindepth", "1", "-delete", NULL};
+    static const char *const clear[] = {"rm", "-rf", "--", UFW_DEFAULTS, NULL};
+    bool ok = put_back(rules, UFW_FOLDER, empty, f) && put_back(defaults, UFW_DEFAULTS, clear, f) &&
               make_durable(UFW_FOLDER, f) && make_durable("/etc/default", f);
     free(rules);
     free(defaults);

@@ -6,6 +6,8 @@
  *   fw/ufw, fw/default   copies of /etc/ufw and /etc/default/ufw
  *   fw/active            "yes" or "no": whether ufw was at work
  *   fw-pending           the marker (marker.h)
+ *   fw-answer            what another login has said to a run that waits for one
+ *   origin/              fw/ of the first change that was kept: the files as their owner left them
  *   fw.lock              held by whoever changes the firewall
  */
 #ifndef FIREWALL_TRANSACTION_H
@@ -17,6 +19,8 @@
 struct transaction {
     char *dir;    /* state_dir/fw */
     char *marker; /* state_dir/fw-pending */
+    char *origin; /* state_dir/origin */
+    char *answer; /* state_dir/fw-answer */
     char *lock;   /* state_dir/fw.lock */
     int lock_fd;  /* -1: not held */
 };
@@ -30,13 +34,23 @@ bool transaction_lock(struct transaction *t, bool *busy, struct fault *f);
 
 bool transaction_pending(const struct transaction *t);
 
-/* Copies, makes the copy durable, then writes the marker. active: ufw is at work. */
-bool transaction_begin(const struct transaction *t, bool active, struct fault *f);
+/* Copies, makes the copy durable, then writes the marker. active: ufw is at work. wants_login: the
+ * change is kept only once somebody has logged in anew. */
+bool transaction_begin(const struct transaction *t, bool active, bool wants_login, struct fault *f);
+
+/* Notes that the change waits for a login that begins after since (process.started). */
+bool transaction_wait(const struct transaction *t, uint64_t since, struct fault *f);
+
+/* What another login says to the run that waits; hearing it takes it away, so that who said it can
+ * tell that it was heard. */
+enum transaction_answer { ANSWER_NONE, ANSWER_CONFIRM, ANSWER_UNDO };
+bool transaction_say(const struct transaction *t, enum transaction_answer answer, struct fault *f);
+enum transaction_answer transaction_hear(const struct transaction *t);
 
 /* The marker's content, its pid 0 unless it is of this boot; false: nothing is pending. */
 bool transaction_marker(const struct transaction *t, struct marker *m);
 
-/* Makes ufw's files durable, then removes marker and copy: the change stands. */
+/* Makes ufw's files durable, then removes the marker: the change stands. The first copy is kept. */
 bool transaction_commit(const struct transaction *t, struct fault *f);
 
 /* Removes marker and copy alone: nothing was changed, or all of it was undone. */

@@ -120,6 +120,16 @@ bool ufw_read(struct ufw_facts *ufw, const volatile int *stop, struct fault *f)
     return ok;
 }
 
+bool ufw_read_added(struct ufw_rules *rules, const volatile int *stop, struct fault *f)
+{
+    struct buf b;
+    *rules = (struct ufw_rules){0};
+    buf_init(&b, MAX_FILE);
+    bool ok = ask("show", "added", stop, &b, f) && ufw_parse_added(buf_text(&b), rules, f);
+    buf_free(&b);
+    return ok;
+}
+
 void ufw_facts_free(struct ufw_facts *ufw)
 {
     ufw_rules_free(&ufw->added);

@@ -14,6 +14,9 @@ bool ufw_installed(void);
 bool ufw_read(struct ufw_facts *ufw, const volatile int *stop, struct fault *f);
 void ufw_facts_free(struct ufw_facts *ufw);
 
+/* The rules alone, as `ufw show added` has them; free with ufw_rules_free. */
+bool ufw_read_added(struct ufw_rules *rules, const volatile int *stop, struct fault *f);
+
 /*
  * Runs one ufw command. Its exit code says only whether it understood the command: what it did
  * is to be read back. *stop ends it early; false then, too.

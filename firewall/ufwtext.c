@@ -286,3 +286,46 @@ bool ufw_rule_matches(const struct ufw_rule *rule, enum ports_proto proto, uint1
         return false;
     return !rule->ports || list_has(rule->ports, port);
 }
+
+/* How long the command is without its comment. */
+static size_t bare_length(const char *command)
+{
+    const char *comment = strstr(command, " comment '");
+    return comment ? (size_t)(comment - command) : strlen(command);
+}
+
+const struct ufw_rule *ufw_rules_find(const struct ufw_rules *rules, const char *command)
+{
+    size_t n = bare_length(command);
+    for (size_t i = 0; i < rules->count; i++) {
+        const char *text = rules->list[i].text;
+        if (bare_length(text) == n && strncmp(text, command, n) == 0)
+            return &rules->list[i];
+    }
+    return NULL;
+}
+
+/* The next line that is a rule as ufw remembers it, from *at on; its length is 0 after the last. */
+static size_t next_tuple(const char **at)
+{
+    while (**at) {
+        size_t n = strcspn(*at, "\n");
+        if (text_starts(*at, "### tuple ###"))
+            return n;
+        *at += n + ((*at)[n] == '\n');
+    }
+    return 0;
+}
+
+bool ufw_same_rules(const char *a, const char *b)
+{
+    for (;;) {
+        size_t n = next_tuple(&a), m = next_tuple(&b);
+        if (n != m || strncmp(a, b, n) != 0)
+            return false;
+        if (n == 0)
+            return true;
+        a += n;
+        b += n;
+    }
+}

@@ -53,6 +53,17 @@ struct ufw_rules {
 bool ufw_parse_added(const char *text, struct ufw_rules *rules, struct fault *f);
 void ufw_rules_free(struct ufw_rules *rules);
 
+/*
+ * The rule that a command such as "ufw allow 443/tcp comment 'derp-relay: TLS'" has added: NULL
+ * when there is none for the same packets. ufw replaces the comment of a rule that is added again,
+ * so it may have another one by now.
+ */
+const struct ufw_rule *ufw_rules_find(const struct ufw_rules *rules, const char *command);
+
+/* Do two texts of user.rules (or user6.rules) have the same rules in the same order? ufw writes the
+ * rest of such a file anew each time, from its settings. */
+bool ufw_same_rules(const char *a, const char *b);
+
 /* Could this rule decide about a new incoming packet to the port? (Profiles are not looked up:
  * a rule with one never matches here.) */
 bool ufw_rule_matches(const struct ufw_rule *rule, enum ports_proto proto, uint16_t port);

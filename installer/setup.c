@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "installer/ask.h"
 #include "installer/derpmap.h"
 #include "installer/paths.h"
 #include "installer/stop.h"
@@ -102,6 +103,19 @@ static const char *const *rollback_command(void)
     return access(self, X_OK) == 0 ? command : NULL;
 }
 
+/*
+ * A person at a terminal can log in once more. --yes runs unattended, too: there the proof by rules
+ * is enough where nobody can be told to log in, or else nobody could run it from a script.
+ */
+static enum firewall_confirm choose_confirm(const struct options *o)
+{
+    if (o->confirm_timeout_given)
+        return o->confirm_timeout ? FIREWALL_CONFIRM_ALWAYS : FIREWALL_CONFIRM_NEVER;
+    if (!o->yes)
+        return FIREWALL_CONFIRM_SESSION;
+    return ask_is_possible(o) ? FIREWALL_CONFIRM_RESTRICTED : FIREWALL_CONFIRM_NEVER;
+}
+
 void setup_firewall_options(struct setup *s)
 {
     const struct config *c = &s->desired.config;
@@ -115,6 +129,8 @@ void setup_firewall_options(struct setup *s)
         .close_others = s->opt->close_others,
         .stop = stop_flag(),
         .rollback = rollback_command(),
+        .confirm = choose_confirm(s->opt),
+        .confirm_timeout = (unsigned)s->opt->confirm_timeout,
     };
     for (size_t i = 0; i < s->opt->allow_count; i++)
         s->allow[s->firewall.allow_count++] = (struct firewall_port){

@@ -63,6 +63,8 @@ struct setup {
     bool timer_active;
     bool timer_enabled;
 
+    bool told_to_log_in; /* how, while the firewall waits for a new login */
+
     bool changed; /* something on the server was changed by this run */
 };
 

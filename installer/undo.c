@@ -11,7 +11,8 @@
 #include "installer/paths.h"
 #include "installer/stop.h"
 
-#define UNDO_MS 180000
+#define UNDO_MS     180000
+#define UNDO_APT_MS 480000 /* the wait for another apt included */
 
 /* --- One command -------------------------------------------------------------------------------
  */
@@ -46,7 +47,7 @@ static bool run_command(const char *command, struct fault *f)
 {
     char *text = mem_strdup(command);
     char *words[UNDO_WORDS];
-    const char *argv[UNDO_WORDS + 1];
+    const char *argv[UNDO_WORDS + 3];
     const char *const env[] = {"DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", NULL};
     struct run_options opt = {.timeout_ms = UNDO_MS, .env = env, .stop = stop_flag()};
     struct run_result r = {0};
@@ -55,8 +56,13 @@ static bool run_command(const char *command, struct fault *f)
     if (fine) {
         size_t n = 0;
         argv[n++] = words[0];
-        if (strcmp(words[0], "apt-get") == 0)
+        if (strcmp(words[0], "apt-get") == 0) {
+            /* Another apt, such as the daily one, may be at work. */
             argv[n++] = "--yes";
+            argv[n++] = "-o";
+            argv[n++] = "DPkg::Lock::Timeout=300";
+            opt.timeout_ms = UNDO_APT_MS;
+        }
         for (size_t i = 1; words[i]; i++)
             argv[n++] = words[i];
         argv[n] = NULL;
@@ -74,8 +80,26 @@ static bool run_command(const char *command, struct fault *f)
 /* --- The journal, backwards --------------------------------------------------------------------
  */
 
+/* Says why a change is left as it is; true when it is not ours to undo any more. */
+static bool is_left(struct setup *s, const struct journal_change *c, enum firewall_since since)
+{
+    if (since == FIREWALL_SINCE_OTHERS)
+        report_found(&s->report, SEVERITY_WARN, "uninstall.yours", c->undo,
+                     "left as it is, since it has another comment now and is taken for yours: %s",
+                     c->detail);
+    else if (since == FIREWALL_SINCE_GONE)
+        report_found(&s->report, SEVERITY_SKIP, "uninstall.gone", NULL, "already gone: %s",
+                     c->detail);
+    return since != FIREWALL_SINCE_SAME;
+}
+
 static bool undo_change(struct setup *s, const struct journal_change *c, struct fault *f)
 {
+    enum firewall_since since;
+    if (!firewall_since(c->what, c->detail, stop_flag(), &since, f))
+        return false;
+    if (is_left(s, c, since))
+        return true;
     if (strcmp(c->what, "file") == 0 && !file_remove(c->detail, f))
         return false;
     if (*c->undo && !run_command(c->undo, f))
@@ -197,6 +221,7 @@ enum setup_exit undo_run(struct setup *s)
         return code;
     if (s->opt->purge)
         purge(s);
+    firewall_forget(&s->firewall);
     file_remove(PATH_JOURNAL, NULL);
     report_always(&s->report, "Undone. The package is still installed: apt purge derp-relay");
     return EXIT_DONE;

@@ -81,7 +81,11 @@ enum setup_exit verb_confirm(struct setup *s)
     struct findings found = {0};
     if (!is_pending(s))
         return EXIT_DONE;
-    enum firewall_outcome outcome = firewall_settle(&s->firewall, &found);
+    enum firewall_outcome outcome = firewall_confirm(&s->firewall, &found);
+    if (outcome == FIREWALL_REFUSED) {
+        report_findings(&s->report, &found);
+        return firewallstep_exit(outcome);
+    }
     enum setup_exit code = settled(s, outcome, &found);
     /* Asked to keep it, but it does not let in what it should: it was taken back. */
     return outcome == FIREWALL_RESTORED ? EXIT_FIREWALL : code;

@@ -133,6 +133,16 @@ def test_an_active_ufw_comes_back_as_it_was(world):
     assert clients.connects(world.clients[0], SERVER, 443) == "dropped"
 
 
+def test_rollback_with_a_broken_journal_and_config(world):
+    before = hashes(world)
+    kill_at(world, "read back ufw")
+    world.server.write("/var/lib/derp-setup/journal.json", "{")
+    world.server.write("/etc/derp/derp.conf", "[relay\nnonsense")
+    undone = world.server.run("derp-setup", "rollback", check=False)
+    assert undone.code == 0 and "former firewall rules are back" in undone.err, undone
+    assert_as_before(world, before)
+
+
 def test_a_disabled_guard_stops_the_run(world):
     world.server.run("systemctl", "disable", "derp-fw-guard.service")
     before = hashes(world)

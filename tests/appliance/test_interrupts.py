@@ -122,11 +122,8 @@ def test_children_end_with_a_killed_run(world):
 
 
 def files(text):
-    """The files of a fingerprint. ufw formats the files of its own rules anew whenever it writes
-    them, and leaves its empty chains in the kernel."""
-    known = ("/var/lib/derp-setup/fw.lock", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
-    return [line for line in text.splitlines()
-            if "/" in line and not any(p in line for p in known)]
+    """The files of a fingerprint; ufw leaves its empty chains in the kernel."""
+    return [line for line in text.splitlines() if "/" in line]
 
 
 def test_uninstall_leaves_the_server_as_it_was(world):
@@ -143,3 +140,51 @@ def test_uninstall_leaves_the_server_as_it_was(world):
     assert world.server.sh("ufw status") == "Status: inactive"
     assert derp_verb(world, "status").code == 3
     assert_whole(world)
+
+
+def test_uninstall_leaves_what_has_become_the_owners(world):
+    """A rule that was labelled anew is his; one that he deleted is no reason to stop."""
+    server = world.server
+    server.sh("ufw allow 8443/tcp comment web; ufw limit 2222/tcp")
+    assert derp_setup(world).code == 0
+    server.sh("ufw allow 443/tcp comment mine; ufw delete allow 3478/udp; ufw allow 25/tcp")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
+    assert run.status("uninstall.yours") == "warn" and run.status("uninstall.gone") == "skip"
+    assert run.get("uninstall.yours")["fix"] == "ufw delete allow 443/tcp"
+    rules = server.sh("ufw show added").splitlines()[1:]
+    assert rules == ["ufw allow 8443/tcp comment 'web'", "ufw limit 2222/tcp",
+                     "ufw allow 443/tcp comment 'mine'", "ufw allow 25/tcp"]
+
+
+def test_uninstall_when_ufw_is_gone(world):
+    server = world.server
+    assert derp_setup(world).code == 0
+    server.sh("apt-get purge -qqy ufw")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
+    assert run.status("uninstall.gone") == "skip" and run.failures == []
+    assert not server.path("/var/lib/derp-setup/journal.json").exists()
+
+
+def test_uninstall_waits_for_another_apt(world):
+    """ufw came with the setup and goes with it, although dpkg is busy at first."""
+    server = world.server
+    server.sh("apt-get purge -qqy ufw")
+    server.offer_packages()
+    assert derp_setup(world).code == 0
+    lock = server.popen("python3", "-c", "import fcntl,sys; f=open('/var/lib/dpkg/lock-frontend',"
+                        "'w'); fcntl.lockf(f,fcntl.LOCK_EX); print('held',flush=True); "
+                        "sys.stdin.read()", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        text=True)
+    assert lock.stdout.readline() == "held\n"
+    process = server.popen("derp-setup", "uninstall", "--yes", stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if "apt-get purge" in line and "undo" not in line:
+            break
+    server.until("apt that waits", "pgrep -x apt-get")
+    lock.stdin.close()
+    said = process.stdout.read()
+    assert process.wait(120) == 0, said
+    assert not server.path("/usr/sbin/ufw").exists()

@@ -23,7 +23,8 @@ static void check_marker(const char *text)
     char *printed = marker_print(&m);
     marker_parse(printed, &again);
     free(printed);
-    if (m.pid != again.pid || m.started != again.started || strcmp(m.boot, again.boot) != 0)
+    if (m.pid != again.pid || m.wants_login != again.wants_login || m.since != again.since ||
+        m.started != again.started || strcmp(m.boot, again.boot) != 0)
         abort();
 }
 
@@ -45,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct process p;
     process_parse_stat(text, &p);
     check_marker(text);
+    ssh_title_parse(text);
     free(text);
     return 0;
 }

@@ -19,11 +19,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (ufw_parse_status(text, &status, &f) && status.active &&
         (!status.incoming || !status.outgoing))
         abort();
+    if (!ufw_same_rules(text, text))
+        abort();
     if (ufw_parse_added(text, &rules, &f)) {
         for (size_t i = 0; i < rules.count; i++) {
             const struct ufw_rule *rule = &rules.list[i];
             bool matches = ufw_rule_matches(rule, PORTS_TCP, 443);
             if (matches && (!rule->understood || !rule->incoming || strncmp(rule->text, "ufw ", 4)))
+                abort();
+            if (!ufw_rules_find(&rules, rule->text))
                 abort();
         }
         ufw_rules_free(&rules);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The firewall library by itself, for test_firewall.py:
- *   firewall_probe inspect|plan|apply|verify|settle|rollback|owner [OPTION…]
+ *   firewall_probe inspect|plan|apply|verify|settle|confirm|rollback|forget|owner [OPTION…]
  * Prints one JSON object. SIGINT sets the stop flag.
  *   --state DIR --relay PORT --stun PORT --ssh PORT --allow PORT/PROTO --stop-at TEXT
  *   --stop-after SECONDS --die-at TEXT (kill -9 of itself when progress says TEXT)
  *   --freeze-at TEXT (as Ctrl-Z does) --owner PORT/PROTO
  *   --guarded (with a timer and a guard at boot, where there is systemd; else without both)
+ *   --confirm 0-3 (enum firewall_confirm) --confirm-timeout SECONDS
  *   --lost (guarded, but without a command that undoes)
  */
 #include <getopt.h>
@@ -42,6 +43,12 @@ static void on_progress(void *arg, const char *text)
         kill(getpid(), SIGKILL);
     if (freeze_at && strstr(text, freeze_at))
         raise(SIGSTOP);
+}
+
+static void on_waiting(void *arg, unsigned left)
+{
+    (void)arg;
+    fprintf(stderr, "waiting: %u\n", left);
 }
 
 static bool on_change(void *arg, const struct firewall_change *c, struct fault *f)
@@ -137,11 +144,14 @@ static const char *const rollback_command[] = {"/bin/true", NULL};
 static void read_options(int argc, char **argv)
 {
     static const struct option table[] = {
-        {"state", 1, NULL, 's'},      {"relay", 1, NULL, 'r'},   {"stun", 1, NULL, 'u'},
-        {"ssh", 1, NULL, 'h'},        {"allow", 1, NULL, 'a'},   {"close-others", 0, NULL, 'c'},
-        {"stop-at", 1, NULL, 'p'},    {"die-at", 1, NULL, 'd'},  {"owner", 1, NULL, 'o'},
-        {"stop-after", 1, NULL, 't'}, {"guarded", 0, NULL, 'g'}, {"lost", 0, NULL, 'l'},
-        {"freeze-at", 1, NULL, 'f'},  {NULL, 0, NULL, 0}};
+        {"state", 1, NULL, 's'},     {"relay", 1, NULL, 'r'},
+        {"stun", 1, NULL, 'u'},      {"ssh", 1, NULL, 'h'},
+        {"allow", 1, NULL, 'a'},     {"close-others", 0, NULL, 'c'},
+        {"stop-at", 1, NULL, 'p'},   {"die-at", 1, NULL, 'd'},
+        {"owner", 1, NULL, 'o'},     {"stop-after", 1, NULL, 't'},
+        {"guarded", 0, NULL, 'g'},   {"lost", 0, NULL, 'l'},
+        {"confirm", 1, NULL, 'C'},   {"confirm-timeout", 1, NULL, 'T'},
+        {"freeze-at", 1, NULL, 'f'}, {NULL, 0, NULL, 0}};
     int c;
     options.unguarded = true;
     while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -161,6 +171,10 @@ static void read_options(int argc, char **argv)
             stop_at = optarg;
         else if (c == 't')
             alarm(number(optarg));
+        else if (c == 'C')
+            options.confirm = (enum firewall_confirm)number(optarg);
+        else if (c == 'T')
+            options.confirm_timeout = number(optarg);
         else if (c == 'f')
             freeze_at = optarg;
         else if (c == 'd')
@@ -180,7 +194,10 @@ static void read_options(int argc, char **argv)
 static enum firewall_outcome change(const char *verb, const struct firewall_plan *plan,
                                     struct findings *all)
 {
-    struct firewall_hooks hooks = {.progress = on_progress, .journal = on_change};
+    struct firewall_hooks hooks = {
+        .progress = on_progress, .journal = on_change, .waiting = on_waiting};
+    if (strcmp(verb, "confirm") == 0)
+        return firewall_confirm(&options, all);
     if (strcmp(verb, "settle") == 0)
         return firewall_settle(&options, all);
     if (strcmp(verb, "rollback") == 0)
@@ -194,18 +211,21 @@ int main(int argc, char **argv)
     struct firewall_state state = {0};
     struct firewall_plan plan = {0};
     const char *verb = argc > 1 ? argv[1] : "";
-    bool changes =
-        strcmp(verb, "apply") == 0 || strcmp(verb, "settle") == 0 || strcmp(verb, "rollback") == 0;
+    bool settles = strcmp(verb, "settle") == 0 || strcmp(verb, "rollback") == 0 ||
+                   strcmp(verb, "confirm") == 0;
+    bool looks = !settles && strcmp(verb, "owner") != 0 && strcmp(verb, "forget") != 0;
+    bool changes = settles || strcmp(verb, "apply") == 0;
     signal(SIGINT, on_signal);
     signal(SIGALRM, on_signal);
     log_open("firewall_probe", LOG_LEVEL_INFO);
     if (argc > 1)
         read_options(argc - 1, argv + 1);
     printf("{");
+    if (strcmp(verb, "forget") == 0)
+        firewall_forget(&options);
     if (owner.port)
         print_owners(&owner);
-    if (strcmp(verb, "owner") != 0 && strcmp(verb, "settle") != 0 &&
-        strcmp(verb, "rollback") != 0) {
+    if (looks) {
         bool known = firewall_inspect(&options, &state, &all);
         key("known");
         printf("%s", known ? "true" : "false");

@@ -114,7 +114,7 @@ class Box:
 
     def __enter__(self):
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "-n", "-p", "-f", "--mount-proc", "--kill-child",
+            ["unshare", "-m", "-n", "-p", "-C", "-f", "--mount-proc", "--kill-child",
              "--propagation", "private", "bash", "-c", SETUP],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.holder.stdout.readline()
@@ -138,7 +138,7 @@ class Box:
     # --- Commands -------------------------------------------------------------------------------
 
     def enter(self, *argv):
-        return ["nsenter", f"--target={self.pid}", "-m", "-n", "-p", "--", *argv]
+        return ["nsenter", f"--target={self.pid}", "-m", "-n", "-p", "-C", "--", *argv]
 
     def environment(self, extra=None):
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root"}

@@ -60,7 +60,7 @@ def test_fresh_server(box):
         "rule | ufw allow 443/tcp comment 'derp-relay: TLS' | ufw delete allow 443/tcp",
         "rule | ufw allow 3478/udp comment 'derp-relay: STUN' | ufw delete allow 3478/udp",
         "enable | ufw --force enable | ufw --force disable"]
-    assert box.run("ls /mnt/state").split() == ["fw.lock"]
+    assert box.run("ls /mnt/state").split() == ["fw.lock", "origin"]
 
 
 def test_second_run_changes_nothing(box):
@@ -422,6 +422,18 @@ def test_harmless_neighbours(box):
     assert result["outcome"] == "changed" and result["fails"] == []
 
 
+def test_another_firewall_that_comes_meanwhile(box):
+    """The proof looks at nftables, too, not only at the tables of ufw."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.write("/etc/ufw/after.init", "#!/bin/sh\n[ $1 != start ] || nft 'add table inet odd; add "
+              "chain inet odd in { type filter hook input priority 10; policy drop; }'\n", 0o755)
+    before = box.files()
+    result = box.probe("apply")
+    assert result["outcome"] == "restored"
+    assert "firewall.foreign.nftables" in result["fails"]
+    assert box.files() == before and box.is_open()
+
+
 # --- What the server is like -----------------------------------------------------------------------------
 
 
@@ -438,6 +450,22 @@ def test_ipv6_off_with_a_public_address(box):
             "ip link set x up; ip addr add 2001:db8::7/64 dev x nodad")
     result = box.probe("inspect", "--ssh", "22")
     assert result["fails"] == ["firewall.ipv6.off"]
+
+
+def test_unreadable_rules_stop(box):
+    box.run("rm /usr/sbin/ip6tables; printf '#!/bin/sh\\nexit 3\\n' >/usr/sbin/ip6tables; "
+            "chmod 755 /usr/sbin/ip6tables")
+    result = box.probe("inspect", "--ssh", "22")
+    assert "firewall.kernel.unreadable" in result["fails"]
+    assert fwbox.finding(result, "firewall.kernel.unreadable")["fix"]
+
+
+def test_forwarding_is_said(box):
+    box.run("sysctl -qw net.ipv4.ip_forward=1")
+    forward = fwbox.finding(box.probe("inspect", "--ssh", "22"), "firewall.forward")
+    assert forward["status"] == "warn" and "ufw route allow" in forward["fix"]
+    box.run("sysctl -qw net.ipv4.ip_forward=0")
+    assert "firewall.forward" not in box.probe("inspect", "--ssh", "22")["ids"]
 
 
 def test_others_are_named(box):
@@ -612,6 +640,59 @@ def test_ufw_hangs(box):
     assert box.files() == before and box.is_open()
 
 
+def test_rollback_when_ufw_hangs(box):
+    """From another login: neither the hanging ufw nor the run that waits for it holds it up."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    box.run("cp /usr/sbin/ufw /mnt/ufw-itself")
+    box.write("/usr/sbin/ufw", "#!/bin/sh\n"
+              "[ \"$1 $2\" = 'allow 443/tcp' ] && exec flock /run/ufw.lock sleep 600\n"
+              "exec /mnt/ufw-itself \"$@\"\n", 0o755)
+    process = box.start(*box.probe_words("apply"))
+    fwbox.wait_for_line(process.stderr, "progress: allow 443/tcp")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert process.wait(20) != 0
+    assert box.files() == before and box.is_open()
+    assert "sleep 600" not in box.run("ps -eo args")
+
+
+BREAKAGES = {
+    "emptied rules": "truncate -s 0 /etc/ufw/user.rules; truncate -s 0 /etc/ufw/user6.rules",
+    "missing files": "rm /etc/ufw/before.rules /etc/ufw/ufw.conf /etc/default/ufw",
+    "folders": "rm /etc/ufw/ufw.conf /etc/default/ufw; mkdir -p /etc/ufw/ufw.conf/x "
+               "/etc/default/ufw/y",
+    "nonsense": "echo '[' >/etc/default/ufw; echo x >/etc/ufw/user.rules",
+    "ufw itself": "printf '#!/bin/sh\\nexit 1\\n' >/usr/sbin/ufw",
+}
+
+
+@pytest.mark.parametrize("what", BREAKAGES)
+def test_rollback_with_broken_files(box, what):
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "read back")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    assert not box.is_open()
+    box.run(BREAKAGES[what])
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert box.files() == before and box.is_open()
+
+
+def test_rollback_when_ufw_cannot_stop(box):
+    """Then at least its policies are open."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "read back")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    box.run("mount --bind /bin/false /lib/ufw/ufw-init")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert box.files() == before
+    policies = [line for line in box.kernel() if line.startswith("-P")]
+    assert policies == ["-P INPUT ACCEPT", "-P FORWARD DROP", "-P OUTPUT ACCEPT"] * 2
+
+
 def test_ufw_locked_by_another(box):
     """Even reading waits for ufw's lock: the person can end it, and is told what it was."""
     holder = box.start("python3", "-c", "import fcntl,sys; f=open('/run/ufw.lock','w'); "
@@ -643,6 +724,125 @@ def test_enabling_fails(box):
     assert result["outcome"] == "restored"
     assert "firewall.apply" in result["fails"]
     assert box.files() == before and box.is_open()
+
+
+# --- A new login ------------------------------------------------------------------------------------------
+
+OLD_LOGIN = {"SSH_TTY": "/dev/pts/0"}  # of nobody knows when
+WAIT = ("--confirm", "3", "--confirm-timeout", "60")
+
+
+@pytest.fixture
+def waiting(box):
+    """A change that waits for a new login; box.waiting is the run."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.before = box.files()
+    box.waiting = box.start(*box.probe_words("apply", *WAIT))
+    fwbox.wait_for_line(box.waiting.stderr, "waiting: 60")
+    assert "Status: active" in box.status()
+    return box
+
+
+def ended(box):
+    out, err = box.waiting.communicate(timeout=30)
+    return fwbox.answer(out, err)
+
+
+def test_confirm(waiting):
+    assert waiting.probe("confirm")["outcome"] == "changed"  # at the console
+    result = ended(waiting)
+    assert result["outcome"] == "changed" and "firewall.confirmed" in result["ids"]
+    assert waiting.probe("apply")["outcome"] == "unchanged"
+    assert waiting.probe("confirm")["outcome"] == "unchanged"
+    assert waiting.run("ls /mnt/state").split() == ["fw.lock", "origin"]
+
+
+def test_confirm_by_an_old_login_is_refused(waiting):
+    refused = waiting.probe("confirm", env=OLD_LOGIN)
+    assert refused["outcome"] == "refused" and refused["fails"] == ["firewall.login"]
+    assert waiting.waiting.poll() is None
+    waiting.probe("rollback")
+    assert ended(waiting)["outcome"] == "restored"
+
+
+def test_confirm_by_a_login_from_the_server_itself_is_refused(waiting):
+    done = subprocess.run(waiting.enter("python3", "-c", fwbox.SESSION, "2022",
+                                        *waiting.probe_words("confirm")),
+                          capture_output=True, text=True, env=waiting.environment(), check=True)
+    result = fwbox.answer(done.stdout, done.stderr)
+    assert result["outcome"] == "refused"
+    assert "from the server itself" in fwbox.finding(result, "firewall.login")["message"]
+
+
+def test_rollback_while_it_waits(waiting):
+    assert waiting.probe("rollback")["outcome"] == "restored"
+    assert ended(waiting)["outcome"] == "restored"
+    assert waiting.files() == waiting.before and waiting.is_open()
+    assert waiting.run("ls /mnt/state").split() == ["fw.lock"]
+
+
+def test_interrupted_while_it_waits(waiting):
+    waiting.run("pkill -INT -x probe")
+    assert ended(waiting)["outcome"] == "interrupted"
+    assert waiting.files() == waiting.before and waiting.is_open()
+
+
+def test_nobody_logs_in(box):
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    result = box.probe("apply", "--confirm", "3", "--confirm-timeout", "1")
+    assert result["outcome"] == "restored" and "firewall.unconfirmed" in result["fails"]
+    assert box.files() == before and box.is_open()
+
+
+def test_killed_while_it_waits(waiting):
+    """The proof by rules does not stand in for the login that was wanted."""
+    waiting.run("pkill -KILL -x probe")
+    refused = waiting.probe("confirm", env=OLD_LOGIN)
+    assert refused["outcome"] == "refused" and "Status: active" in waiting.status()
+    assert waiting.probe("settle", env=OLD_LOGIN)["outcome"] == "restored"
+    assert waiting.files() == waiting.before and waiting.is_open()
+
+
+def test_killed_while_it_waits_and_confirmed(waiting):
+    waiting.run("pkill -KILL -x probe")
+    assert waiting.probe("confirm")["outcome"] == "changed"
+    assert waiting.probe("apply")["outcome"] == "unchanged"
+
+
+def test_only_what_can_lock_out_waits(box):
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.run("ufw allow 22/tcp; ufw --force enable")
+    result = box.probe("apply", "--confirm", "3", "--confirm-timeout", "1")
+    assert result["outcome"] == "changed" and result["steps"] == STEPS[1:3]
+
+
+# --- Undone ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owner", ["nothing", "own rules", "changed since"])
+def test_all_is_undone_to_the_byte(box, owner):
+    """ufw writes the files of its rules anew; the owner gets his own bytes back, if they still say
+    the same."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    if owner != "nothing":
+        box.run("ufw allow 8080/tcp comment web; echo '# by hand' >>/etc/ufw/user.rules")
+    before = box.files()
+    times = box.run("stat -c '%n %y %a' /etc/ufw/user*.rules")
+    result = box.probe("apply")
+    assert result["outcome"] == "changed"
+    if owner == "changed since":
+        box.run("ufw allow 25/tcp")
+    for change in reversed(result["changes"]):
+        box.run(change.rsplit(" | ", 1)[1])
+    assert box.files() != before
+    box.probe("forget")
+    if owner == "changed since":
+        assert "25/tcp" in box.run("ufw show added") and box.files() != before
+    else:
+        assert box.files() == before
+        assert box.run("stat -c '%n %y %a' /etc/ufw/user*.rules") == times
+    assert box.run("ls /mnt/state") == ""
 
 
 # --- ufw missing --------------------------------------------------------------------------------------------

@@ -11,19 +11,30 @@
 static void test_marker(void **state)
 {
     (void)state;
-    struct marker m = {.boot = "0f1e2d3c-0000-4000-8000-0123456789ab", .pid = 812, .started = 99};
+    struct marker m = {.boot = "0f1e2d3c-0000-4000-8000-0123456789ab",
+                       .pid = 812,
+                       .started = 99,
+                       .wants_login = true,
+                       .since = 1234};
     struct marker back;
     char *text = marker_print(&m);
     marker_parse(text, &back);
     free(text);
-    assert_memory_equal(&m, &back, sizeof m);
+    assert_string_equal(m.boot, back.boot);
+    assert_int_equal(m.pid, back.pid);
+    assert_int_equal(m.started, back.started);
+    assert_int_equal(m.wants_login, back.wants_login);
+    assert_int_equal(m.since, back.since);
     /* Of an earlier version, cut off, nonsense: a marker still. */
-    static const char *const texts[] = {"", "derp-setup changes the firewall\n", "pid",
-                                        "pid \npid -1\npid 99999999999\nstarted x\n"};
+    static const char *const texts[] = {
+        "", "derp-setup changes the firewall\n", "pid",
+        "pid \npid -1\npid 99999999999\nstarted x\nlogin 2\nsince -1\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         marker_parse(texts[i], &back);
         assert_int_equal(back.pid, 0);
         assert_int_equal(back.started, 0);
+        assert_int_equal(back.since, 0);
+        assert_false(back.wants_login);
     }
     marker_parse("boot x\npid 7\nstarted 8", &back);
     assert_int_equal(back.pid, 7);

@@ -198,6 +198,9 @@ static void test_report_surroundings(void **state)
     ports_free(&all);
 
     assert_null(surroundings(s, &all, "firewall.ipv6.off", NULL));
+    s->facts.has_ip6 = false;
+    surroundings(s, &all, "firewall.ipv6.none", "only IPv4");
+    s->facts.has_ip6 = true;
     s->facts.ufw.ipv6 = false;
     f = surroundings(s, &all, "firewall.ipv6.off", "drops all IPv6, in and out");
     assert_int_equal(f->severity, SEVERITY_WARN);

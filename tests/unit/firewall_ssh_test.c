@@ -111,12 +111,44 @@ static void test_names(void **state)
     assert_false(ssh_is_server("sshdx"));
 }
 
+static void test_titles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *title;
+        enum ssh_title kind;
+    } cases[] = {
+        {"sshd: root@pts/0", SSH_TITLE_LOGIN},
+        {"sshd: bob@corp.example@pts/12,pts/13", SSH_TITLE_LOGIN},
+        {"sshd-session: bob@notty", SSH_TITLE_LOGIN},
+        {"sshd: git@notty", SSH_TITLE_LOGIN},
+        {"sshd: bob [priv]", SSH_TITLE_CONNECTION},
+        {"sshd: bob@corp [priv]", SSH_TITLE_CONNECTION},
+        {"sshd: bob@pts/0 [net]", SSH_TITLE_CONNECTION},
+        {"sshd: bob", SSH_TITLE_CONNECTION},
+        {"sshd: @pts/0", SSH_TITLE_CONNECTION},
+        {"sshd: bob@", SSH_TITLE_CONNECTION},
+        {"sshd: [accepted]", SSH_TITLE_CONNECTION},
+        {"sshd-session: unknown [priv]", SSH_TITLE_CONNECTION},
+        {"sshd-auth: root [net]", SSH_TITLE_CONNECTION},
+        {"sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", SSH_TITLE_OTHER},
+        {"sshd: a@b [listener] 1 of 10-100 startups", SSH_TITLE_OTHER},
+        {"/usr/sbin/sshd", SSH_TITLE_OTHER},
+        {"", SSH_TITLE_OTHER},
+        {"root@pts/0", SSH_TITLE_OTHER},
+        {"dropbear", SSH_TITLE_OTHER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (ssh_title_parse(cases[i].title) != cases[i].kind)
+            fail_msg("%s", cases[i].title);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),   cmocka_unit_test(test_config),
         cmocka_unit_test(test_unit),  cmocka_unit_test(test_connection),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names), cmocka_unit_test(test_titles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,42 @@ static void test_matches(void **state)
     }
 }
 
+/* What a rule of ours has become. */
+static void test_find(void **state)
+{
+    (void)state;
+    struct ufw_rules rules;
+    assert_true(ufw_parse_added("ufw allow 443/tcp comment 'mine'\nufw limit 22/tcp\n"
+                                "ufw allow 3478/udp comment 'derp-relay: STUN'\nufw allow 80/tcp\n",
+                                &rules, NULL));
+    const struct ufw_rule *rule =
+        ufw_rules_find(&rules, "ufw allow 443/tcp comment 'derp-relay: TLS'");
+    assert_string_equal(rule->comment, "mine");
+    rule = ufw_rules_find(&rules, "ufw allow 80/tcp comment 'derp-relay: allowed'");
+    assert_null(rule->comment);
+    rule = ufw_rules_find(&rules, "ufw allow 3478/udp comment 'derp-relay: STUN'");
+    assert_string_equal(rule->comment, "derp-relay: STUN");
+    assert_null(ufw_rules_find(&rules, "ufw allow 22/tcp comment 'derp-relay: SSH'"));
+    assert_null(ufw_rules_find(&rules, "ufw allow 8/tcp"));
+    ufw_rules_free(&rules);
+}
+
+static void test_same_rules(void **state)
+{
+    (void)state;
+    const char *one = "*filter\n### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n-A x\n";
+    const char *two = "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n"
+                      "### tuple ### allow tcp 23 0.0.0.0/0 any 0.0.0.0/0 in";
+    assert_true(ufw_same_rules(one, "# by hand\n### tuple ### allow tcp 22 0.0.0.0/0 any "
+                                    "0.0.0.0/0 in\nCOMMIT"));
+    assert_false(ufw_same_rules(one, two));
+    assert_false(ufw_same_rules(two, one));
+    assert_false(ufw_same_rules(one, "### tuple ### allow tcp 23 0.0.0.0/0 any 0.0.0.0/0 in\n"));
+    assert_false(ufw_same_rules(one, ""));
+    assert_true(ufw_same_rules(two, two));
+    assert_true(ufw_same_rules("", "*filter\nCOMMIT\n"));
+}
+
 static void test_policies(void **state)
 {
     (void)state;
@@ -175,10 +211,11 @@ static void test_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),   cmocka_unit_test(test_status_refuses),
-        cmocka_unit_test(test_added),    cmocka_unit_test(test_matches),
-        cmocka_unit_test(test_policies), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_status),     cmocka_unit_test(test_status_refuses),
+        cmocka_unit_test(test_added),      cmocka_unit_test(test_matches),
+        cmocka_unit_test(test_policies),   cmocka_unit_test(test_words),
+        cmocka_unit_test(test_settings),   cmocka_unit_test(test_find),
+        cmocka_unit_test(test_same_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "firewall/ufw.h"
+
+static bool look_at_rule(const char *detail, const volatile int *stop, enum firewall_since *since,
+                         struct fault *f)
+{
+    struct ufw_rules rules;
+    bool ok = ufw_read_added(&rules, stop, f);
+    const struct ufw_rule *rule = ok ? ufw_rules_find(&rules, detail) : NULL;
+    *since = !rule                             ? FIREWALL_SINCE_GONE
+             : strcmp(rule->text, detail) == 0 ? FIREWALL_SINCE_SAME
+                                               : FIREWALL_SINCE_OTHERS;
+    ufw_rules_free(&rules);
+    return ok;
+}
+
+bool firewall_since(const char *what, const char *detail, const volatile int *stop,
+                    enum firewall_since *since, struct fault *f)
+{
+    static const char *const kinds[] = {"rule", "default", "enable", "boot"};
+    bool of_ufw = false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        of_ufw = of_ufw || strcmp(what, kinds[i]) == 0;
+    *since = of_ufw && !ufw_installed() ? FIREWALL_SINCE_GONE : FIREWALL_SINCE_SAME;
+    if (strcmp(what, "rule") != 0 || *since == FIREWALL_SINCE_GONE)
+        return true;
+    return look_at_rule(detail, stop, since, f);
+}
