@@ -260,6 +260,12 @@ bool firewall_since(const char *what, const char *detail, const volatile int *st
  */
 void firewall_forget(const struct firewall_options *o);
 
+/*
+ * Is this a server of Oracle's cloud? Its images have iptables rules of their own, on which the
+ * disks of the server depend, and ufw is not to be switched on beside them.
+ */
+bool firewall_on_oracle(void);
+
 /* A stable word for logs and JSON: "changed", "restored", … */
 const char *firewall_outcome_name(enum firewall_outcome outcome);
 

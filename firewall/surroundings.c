@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "firewall/systemd.h"
 
 #define MAX_FILE (1U << 20)
@@ -105,4 +106,15 @@ struct others_range surroundings_ephemeral(void)
         range = (struct others_range){(uint16_t)low, (uint16_t)high};
     buf_free(&b);
     return range;
+}
+
+/* What the provider writes there, like the other clouds, so that programs can know where they are.
+ */
+bool firewall_on_oracle(void)
+{
+    struct buf b;
+    bool yes = read_small("/sys/class/dmi/id/chassis_asset_tag", &b) &&
+               text_starts(buf_text(&b), "OracleCloud.com");
+    buf_free(&b);
+    return yes;
 }

@@ -268,8 +268,27 @@ static void check_others(struct setup *s, struct findings *all)
     finding_fix(all, at, "keep them open with --allow=%s, or close them with --close-others", list);
 }
 
+/* ufw would take away the rules that Oracle's images come with. */
+static void report_oracle(struct setup *s, struct findings *all)
+{
+    unsigned tls = desired_port(&s->desired.config), stun = desired_stun_port(&s->desired.config);
+    size_t at = finding_add(all, SEVERITY_WARN, "firewall.oracle",
+                            "this is a server of Oracle's cloud, whose disks depend on iptables "
+                            "rules that ufw would take away: the firewall is left alone "
+                            "(--firewall=ufw insists)");
+    finding_fix(all, at,
+                "iptables -I INPUT -p tcp --dport %u -j ACCEPT && iptables -I INPUT -p udp --dport "
+                "%u -j ACCEPT, the same with ip6tables, then netfilter-persistent save; and allow "
+                "both in the security list of the cloud network",
+                tls, stun);
+}
+
 static void check_firewall(struct setup *s, struct findings *all)
 {
+    if (s->oracle) {
+        report_oracle(s, all);
+        return;
+    }
     if (!s->use_firewall) {
         size_t at = finding_add(all, SEVERITY_WARN, "firewall.none",
                                 "the firewall is left alone, as --firewall=none says");

@@ -53,6 +53,15 @@ static void take_address(const char *setting, struct endpoint *e)
         memset(e, 0, sizeof *e);
 }
 
+/* Unless somebody has said otherwise, now or in an earlier run. */
+static void choose_firewall(struct setup *s)
+{
+    bool *none = &s->journal.settings.no_firewall;
+    if (!s->opt->firewall_given && !s->journal.domain && !*none && firewall_on_oracle())
+        s->oracle = *none = true;
+    s->use_firewall = !*none;
+}
+
 bool setup_load(struct setup *s)
 {
     struct fault f;
@@ -61,7 +70,7 @@ bool setup_load(struct setup *s)
     desired_settings(s->opt, &s->journal.settings);
     take_address(s->journal.settings.ip4, &s->ip4);
     take_address(s->journal.settings.ip6, &s->ip6);
-    s->use_firewall = !s->journal.settings.no_firewall;
+    choose_firewall(s);
     bool fine = load_config(s);
     if (!desired_make(s->opt, &s->journal, s->old_text, ipv6, &s->desired, &f)) {
         report_found(&s->report, SEVERITY_FAIL, "config.broken",

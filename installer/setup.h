@@ -53,6 +53,7 @@ struct setup {
     bool waited_for_dns; /* in vain */
 
     bool use_firewall;
+    bool oracle; /* it is left alone, since this is a server of Oracle's cloud */
     struct firewall_port allow[SETUP_MAX_ALLOW];
     struct firewall_options firewall; /* points into this struct */
     struct firewall_state firewall_state;

@@ -225,6 +225,25 @@ def test_failed_checks_leave_nothing_behind(box):
         assert "/upper/" not in p.stderr, p.stderr
 
 
+ORACLE = ("mount -t tmpfs none /sys/class; mkdir -p /sys/class/dmi/id; "
+          "echo OracleCloud.com >/sys/class/dmi/id/chassis_asset_tag")
+
+
+def test_oracle_keeps_its_own_firewall(box):
+    hints = box.serve(f"derp 600 A {OURS}")
+    answer, found = box.json("check", DOMAIN, hints, prepare=ORACLE)
+    assert found["firewall.oracle"]["status"] == "warn"
+    assert "--dport 443" in found["firewall.oracle"]["fix"]
+    assert "firewall.ready" not in found and "firewall.none" not in found
+    for flag in ("--firewall=none", "--firewall=ufw"):
+        answer, found = box.json("check", DOMAIN, hints, flag, prepare=ORACLE)
+        assert "firewall.oracle" not in found
+        assert ("firewall.none" in found) == (flag == "--firewall=none")
+    # A relay that was set up with ufw goes on with it.
+    answer, found = box.json("check", DOMAIN, hints, prepare=f"{ORACLE}\n{CONFIGURED}")
+    assert "firewall.oracle" not in found and "firewall.none" not in found
+
+
 def test_another_run_holds_the_lock(box):
     answer, found = box.json(DOMAIN, "--yes", prepare="exec 9>/run/derp-setup.lock; flock 9")
     assert answer["exit"] == 8 and found["setup.locked"]["fix"]
