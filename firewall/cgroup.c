@@ -87,3 +87,13 @@ void cgroup_parse(const char *text, char *unit, size_t unit_cap, char *container
     }
     free(copy);
 }
+
+void cgroup_session(const char *text, char name[static CGROUP_SESSION])
+{
+    const char *at = strstr(text, "/session-");
+    size_t n = at ? strcspn(at + 1, "/\n") : 0;
+    name[0] = '\0';
+    if (n < CGROUP_SESSION && n > strlen(".scope") &&
+        text_starts(at + 1 + n - strlen(".scope"), ".scope"))
+        snprintf(name, CGROUP_SESSION, "%.*s", (int)n, at + 1);
+}

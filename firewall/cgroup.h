@@ -12,4 +12,9 @@
 void cgroup_parse(const char *text, char *unit, size_t unit_cap, char *container,
                   size_t container_cap);
 
+/* The login session ("session-5.scope") that logind keeps the process in; "" where there is none.
+ */
+#define CGROUP_SESSION 64
+void cgroup_session(const char *text, char name[static CGROUP_SESSION]);
+
 #endif

@@ -235,12 +235,16 @@ enum firewall_outcome firewall_settle(const struct firewall_options *o, struct f
 /*
  * Says from another login that a pending change is to be kept. FIREWALL_REFUSED when this program
  * was not started from a login by a new connection (firewall.login): nothing is changed then.
- * Otherwise as firewall_settle.
+ * Otherwise as firewall_settle. *by_run: it was the run that has kept or undone its change, and it
+ * goes on writing its journal.
  */
-enum firewall_outcome firewall_confirm(const struct firewall_options *o, struct findings *all);
+enum firewall_outcome firewall_confirm(const struct firewall_options *o, bool *by_run,
+                                       struct findings *all);
 
-/* Restores the former rules unconditionally, when a change is pending. Outcomes as above. */
-enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all);
+/* Restores the former rules unconditionally, when a change is pending. Outcomes and *by_run as
+ * above. */
+enum firewall_outcome firewall_rollback(const struct firewall_options *o, bool *by_run,
+                                        struct findings *all);
 
 /* What has become of a change that was told to firewall_hooks.journal. */
 enum firewall_since {

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "firewall/cgroup.h"
 #include "firewall/process.h"
 #include "firewall/sockets.h"
 #include "firewall/sshtext.h"
@@ -142,17 +143,15 @@ static pid_t server_above(void)
     return 0;
 }
 
-/* "session-5.scope" of a process's control group, where logind keeps sessions; "" elsewhere. */
-static void session_of(pid_t pid, char name[static 64])
+static void session_of(pid_t pid, char name[static CGROUP_SESSION])
 {
     char path[64];
     struct buf b;
     buf_init(&b, MAX_TITLE);
     name[0] = '\0';
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    const char *at = file_read(path, &b, NULL) ? strstr(buf_text(&b), "/session-") : NULL;
-    if (at)
-        snprintf(name, 64, "%.*s", (int)strcspn(at + 1, "/\n"), at + 1);
+    if (file_read(path, &b, NULL))
+        cgroup_session(buf_text(&b), name);
     buf_free(&b);
 }
 
@@ -168,7 +167,7 @@ static enum login_here login_of_session(uint64_t since, bool other_session)
 
 enum login_here login_here(uint64_t since, pid_t run, struct endpoint *from)
 {
-    char ours[64], theirs[64];
+    char ours[CGROUP_SESSION], theirs[CGROUP_SESSION];
     pid_t server = server_above();
     memset(from, 0, sizeof *from);
     session_of(getpid(), ours);

@@ -172,9 +172,10 @@ static bool tell(struct transaction *t, enum transaction_answer answer)
 }
 
 static enum firewall_outcome confirm(const struct firewall_options *o, struct transaction *t,
-                                     struct findings *all)
+                                     bool *by_run, struct findings *all)
 {
     struct marker m;
+    *by_run = false;
     if (!transaction_marker(t, &m))
         return FIREWALL_UNCHANGED;
     if (!lock_within(t, 0, NULL) && !wait_until_asked(t, &m))
@@ -184,6 +185,7 @@ static enum firewall_outcome confirm(const struct firewall_options *o, struct tr
         return FIREWALL_REFUSED;
     if (t->lock_fd >= 0) /* the run is no more */
         return keep_or_restore(o, t, true, all);
+    *by_run = true;
     if (tell(t, ANSWER_CONFIRM))
         return FIREWALL_CHANGED;
     if (transaction_pending(t))
@@ -192,11 +194,12 @@ static enum firewall_outcome confirm(const struct firewall_options *o, struct tr
     return holds(o, all) ? FIREWALL_CHANGED : FIREWALL_RESTORED;
 }
 
-enum firewall_outcome firewall_confirm(const struct firewall_options *o, struct findings *all)
+enum firewall_outcome firewall_confirm(const struct firewall_options *o, bool *by_run,
+                                       struct findings *all)
 {
     struct transaction t;
     transaction_init(&t, o);
-    enum firewall_outcome outcome = confirm(o, &t, all);
+    enum firewall_outcome outcome = confirm(o, &t, by_run, all);
     transaction_free(&t);
     return outcome;
 }
@@ -230,12 +233,14 @@ static bool take_over(struct transaction *t)
     return false;
 }
 
-enum firewall_outcome firewall_rollback(const struct firewall_options *o, struct findings *all)
+enum firewall_outcome firewall_rollback(const struct firewall_options *o, bool *by_run,
+                                        struct findings *all)
 {
     struct transaction t;
     enum firewall_outcome outcome = FIREWALL_UNCHANGED;
     transaction_init(&t, o);
-    if (transaction_pending(&t) && take_over(&t)) {
+    *by_run = transaction_pending(&t) && take_over(&t);
+    if (*by_run) {
         finding_add(all, SEVERITY_WARN, "firewall.restored", "the former firewall rules are back");
         outcome = FIREWALL_RESTORED;
     } else if (transaction_pending(&t)) {

@@ -66,11 +66,13 @@ static bool is_pending(struct setup *s)
     return false;
 }
 
-static enum setup_exit settled(struct setup *s, enum firewall_outcome outcome,
+/* A run that has settled its own change keeps the journal, too: ours is older by now. */
+static enum setup_exit settled(struct setup *s, enum firewall_outcome outcome, bool by_run,
                                struct findings *found)
 {
     report_findings(&s->report, found);
-    firewallstep_close(s, outcome);
+    if (!by_run)
+        firewallstep_close(s, outcome);
     s->changed = true;
     report_change(&s->report, "firewall %s", firewall_outcome_name(outcome));
     return outcome == FIREWALL_RESTORED ? EXIT_DONE : firewallstep_exit(outcome);
@@ -81,12 +83,13 @@ enum setup_exit verb_confirm(struct setup *s)
     struct findings found = {0};
     if (!is_pending(s))
         return EXIT_DONE;
-    enum firewall_outcome outcome = firewall_confirm(&s->firewall, &found);
+    bool by_run;
+    enum firewall_outcome outcome = firewall_confirm(&s->firewall, &by_run, &found);
     if (outcome == FIREWALL_REFUSED) {
         report_findings(&s->report, &found);
         return firewallstep_exit(outcome);
     }
-    enum setup_exit code = settled(s, outcome, &found);
+    enum setup_exit code = settled(s, outcome, by_run, &found);
     /* Asked to keep it, but it does not let in what it should: it was taken back. */
     return outcome == FIREWALL_RESTORED ? EXIT_FIREWALL : code;
 }
@@ -96,7 +99,9 @@ enum setup_exit verb_rollback(struct setup *s)
     struct findings found = {0};
     if (!is_pending(s))
         return EXIT_DONE;
-    return settled(s, firewall_rollback(&s->firewall, &found), &found);
+    bool by_run;
+    enum firewall_outcome outcome = firewall_rollback(&s->firewall, &by_run, &found);
+    return settled(s, outcome, by_run, &found);
 }
 
 enum setup_exit verb_uninstall(struct setup *s)

@@ -2,6 +2,7 @@
 """Nobody is locked out: real logins to a real sshd, on ports of all kinds, while the firewall is
 switched on. The run that does it goes on by itself only once somebody has logged in anew."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ PENDING = "/var/lib/derp-setup/fw-pending"
 TIMER = "derp-fw-rollback.timer"
 
 
+# Versions of OpenSSH differ in their processes and the titles of these.
 @pytest.fixture(params=rootfs.SUITES)
 def world(request, installed):
     yield from make_world(installed, request.param)
@@ -113,12 +115,18 @@ def test_a_new_login_confirms(world):
     assert_kept(world, 22)
 
 
-def test_confirm_in_a_new_login(world):
+def test_confirm_in_a_new_login(trixie):
+    world = trixie
     run = Run(world).waits()
     confirmed = world.ssh.run("derp-setup", "confirm")
     assert confirmed.code == 0, confirmed
     assert run.end() == 0, run.said
     assert_kept(world, 22)
+    # Both have written down what they did, and neither over the other.
+    changes = json.loads(world.server.read("/var/lib/derp-setup/journal.json"))["changes"]
+    assert "/etc/derp/derp.conf" in [c["detail"] for c in changes], changes
+    assert world.server.run("derp-setup", "uninstall", "--yes").code == 0
+    assert_restored(world)
 
 
 def test_a_login_of_somebody_else_confirms(world):
@@ -182,7 +190,8 @@ def test_the_session_ends_while_it_waits(trixie, way):
 # --- Ports --------------------------------------------------------------------------------------------
 
 
-def test_several_ports_none_of_them_22(world):
+def test_several_ports_none_of_them_22(trixie):
+    world = trixie
     config = ("Port 2222", "Port 2200", "AllowUsers root bob")
     world.ssh.sshd(*config)
     run = Run(world, port=2200).waits()
@@ -210,8 +219,9 @@ def test_socket_activation(world):
     assert world.ssh.run("true", port=2222).code == 0
 
 
-def test_a_port_of_the_next_boot(world):
+def test_a_port_of_the_next_boot(trixie):
     """The config was changed and sshd not restarted: both ports stay open."""
+    world = trixie
     world.server.write("/etc/ssh/sshd_config.d/test.conf", "Port 2222\n")
     run = Run(world).waits()
     login = world.ssh.start()
@@ -224,7 +234,8 @@ def test_a_port_of_the_next_boot(world):
 # --- --yes --------------------------------------------------------------------------------------------
 
 
-def test_yes_without_a_terminal_does_not_wait(world):
+def test_yes_without_a_terminal_does_not_wait(trixie):
+    world = trixie
     run = Run(world, "--yes", answer=None, options=("-T",))
     assert run.end() == 0 and "SECOND" not in run.said, run.said
     assert_kept(world, 22)

@@ -25,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     procnet_free(&all);
     if (procnet_inode(text, &inode) && inode == 0)
         abort();
+    char session[CGROUP_SESSION];
+    cgroup_session(text, session);
     cgroup_parse(text, unit, sizeof unit, container, sizeof container);
     surroundings_parse_route(text, name);
     if (strlen(unit) >= sizeof unit || strlen(container) >= sizeof container ||

@@ -196,12 +196,13 @@ static enum firewall_outcome change(const char *verb, const struct firewall_plan
 {
     struct firewall_hooks hooks = {
         .progress = on_progress, .journal = on_change, .waiting = on_waiting};
+    bool by_run;
     if (strcmp(verb, "confirm") == 0)
-        return firewall_confirm(&options, all);
+        return firewall_confirm(&options, &by_run, all);
     if (strcmp(verb, "settle") == 0)
         return firewall_settle(&options, all);
     if (strcmp(verb, "rollback") == 0)
-        return firewall_rollback(&options, all);
+        return firewall_rollback(&options, &by_run, all);
     return firewall_apply(&options, plan, &hooks, all);
 }
 

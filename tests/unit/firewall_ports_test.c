@@ -173,6 +173,27 @@ static void test_prints_owners(void **state)
     assert_string_equal(ports_owner_print(&owner, text, sizeof text), "the kernel");
 }
 
+static void test_session(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *session;
+    } cases[] = {
+        {"0::/user.slice/user-0.slice/session-12.scope\n", "session-12.scope"},
+        {"1:name=systemd:/user.slice/user-0.slice/session-c1.scope/x\n0::/\n", "session-c1.scope"},
+        {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/tmux.scope\n", ""},
+        {"0::/system.slice/ssh.service\n", ""},
+        {"0::/session-1.scopes\n", ""},
+        {"0::/session-\n", ""},
+        {"", ""},
+    };
+    char name[CGROUP_SESSION];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cgroup_session(cases[i].text, name);
+        assert_string_equal(name, cases[i].session);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_skips_odd_lines),
         cmocka_unit_test(test_inode),
         cmocka_unit_test(test_cgroup),
+        cmocka_unit_test(test_session),
         cmocka_unit_test(test_route),
         cmocka_unit_test(test_finds_ourselves),
         cmocka_unit_test(test_prints_owners),
