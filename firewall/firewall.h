@@ -249,7 +249,8 @@ enum firewall_outcome firewall_rollback(const struct firewall_options *o, bool *
 /* What has become of a change that was told to firewall_hooks.journal. */
 enum firewall_since {
     FIREWALL_SINCE_SAME,   /* as it was made: to be undone */
-    FIREWALL_SINCE_OTHERS, /* the owner has made the rule his own, by another comment: his */
+    FIREWALL_SINCE_OTHERS, /* the owner has given the rule another comment, or set another policy:
+                              his */
     FIREWALL_SINCE_GONE,   /* the rule, or ufw as a whole, was taken away: nothing to undo */
 };
 

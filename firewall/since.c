@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,21 @@ static bool look_at_rule(const char *detail, const volatile int *stop, enum fire
     return ok;
 }
 
+/* detail: "ufw default POLICY DIRECTION". */
+static bool look_at_policy(const char *detail, enum firewall_since *since, struct fault *f)
+{
+    struct ufw_facts ufw = {0};
+    char wanted[64];
+    if (!ufw_read_settings(&ufw, f))
+        return false;
+    bool incoming = strstr(detail, " incoming") != NULL;
+    snprintf(wanted, sizeof wanted, "ufw default %s %s",
+             ufw_policy_name(incoming ? ufw.incoming : ufw.outgoing),
+             incoming ? "incoming" : "outgoing");
+    *since = strcmp(wanted, detail) == 0 ? FIREWALL_SINCE_SAME : FIREWALL_SINCE_OTHERS;
+    return true;
+}
+
 bool firewall_since(const char *what, const char *detail, const volatile int *stop,
                     enum firewall_since *since, struct fault *f)
 {
@@ -25,7 +41,9 @@ bool firewall_since(const char *what, const char *detail, const volatile int *st
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         of_ufw = of_ufw || strcmp(what, kinds[i]) == 0;
     *since = of_ufw && !ufw_installed() ? FIREWALL_SINCE_GONE : FIREWALL_SINCE_SAME;
-    if (strcmp(what, "rule") != 0 || *since == FIREWALL_SINCE_GONE)
+    if (*since == FIREWALL_SINCE_GONE)
         return true;
-    return look_at_rule(detail, stop, since, f);
+    if (strcmp(what, "rule") == 0)
+        return look_at_rule(detail, stop, since, f);
+    return strcmp(what, "default") != 0 || look_at_policy(detail, since, f);
 }

@@ -85,7 +85,7 @@ static bool is_left(struct setup *s, const struct journal_change *c, enum firewa
 {
     if (since == FIREWALL_SINCE_OTHERS)
         report_found(&s->report, SEVERITY_WARN, "uninstall.yours", c->undo,
-                     "left as it is, since it has another comment now and is taken for yours: %s",
+                     "left as it is, since you have changed it (its comment, or the policy): %s",
                      c->detail);
     else if (since == FIREWALL_SINCE_GONE)
         report_found(&s->report, SEVERITY_SKIP, "uninstall.gone", NULL, "already gone: %s",

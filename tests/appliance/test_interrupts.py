@@ -145,13 +145,16 @@ def test_uninstall_leaves_the_server_as_it_was(world):
 def test_uninstall_leaves_what_has_become_the_owners(world):
     """A rule that was labelled anew is his; one that he deleted is no reason to stop."""
     server = world.server
-    server.sh("ufw allow 8443/tcp comment web; ufw limit 2222/tcp")
+    server.sh("ufw allow 8443/tcp comment web; ufw limit 2222/tcp; ufw default allow incoming")
     assert derp_setup(world).code == 0
-    server.sh("ufw allow 443/tcp comment mine; ufw delete allow 3478/udp; ufw allow 25/tcp")
+    server.sh("ufw allow 443/tcp comment mine; ufw delete allow 3478/udp; ufw allow 25/tcp; "
+              "ufw default reject incoming")
     run = derp_verb(world, "uninstall", "--yes")
     assert run.code == 0, run
     assert run.status("uninstall.yours") == "warn" and run.status("uninstall.gone") == "skip"
-    assert run.get("uninstall.yours")["fix"] == "ufw delete allow 443/tcp"
+    yours = [c["fix"] for c in run.checks if c["id"] == "uninstall.yours"]
+    assert yours == ["ufw default allow incoming", "ufw delete allow 443/tcp"]
+    assert 'DEFAULT_INPUT_POLICY="REJECT"' in server.read("/etc/default/ufw")
     rules = server.sh("ufw show added").splitlines()[1:]
     assert rules == ["ufw allow 8443/tcp comment 'web'", "ufw limit 2222/tcp",
                      "ufw allow 443/tcp comment 'mine'", "ufw allow 25/tcp"]
