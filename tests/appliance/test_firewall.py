@@ -52,6 +52,10 @@ def run_until(world, point, do=lambda pid: None):
     raise AssertionError(f"it never said {point!r}")
 
 
+def freeze(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
 def kill_at(world, point):
     process = run_until(world, point, lambda pid: os.kill(pid, signal.SIGKILL))
     process.stderr.read()
@@ -99,7 +103,7 @@ def test_comes_back_with_the_former_rules(world, way):
             kill_at(world, moment)
             server.reboot()
         else:
-            process = run_until(world, moment)
+            process = run_until(world, moment, freeze)
             server.cut()
             process.stderr.read()
             process.wait(60)
@@ -119,7 +123,7 @@ def test_an_active_ufw_comes_back_as_it_was(world):
     server.sh("ufw limit 22/tcp comment mine; ufw allow 80/tcp; ufw --force enable")
     before, rules = hashes(world), server.sh("iptables -S; ip6tables -S")
     server.sh("rm -f /var/log/ufw-starts")
-    process = run_until(world, "read back ufw")
+    process = run_until(world, "read back ufw", freeze)
     server.cut()
     process.stderr.read()
     process.wait(60)
