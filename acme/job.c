@@ -219,7 +219,7 @@ static void tell(struct session *s, struct plan *p)
     if (s->state.class != FAILURE_CLOCK)
         event_tell(s, &p->facts, told_expiring(&s->state, &p->facts.schedule));
     buf_init(&text, REPORT_BYTES_MAX);
-    report_metrics(&s->state, &p->facts, &text);
+    report_print_metrics(&s->state, &p->facts, &text);
     if (!store_save_metrics(&s->store, &text, &why))
         log_debug("%s", why.text);
     buf_free(&text);

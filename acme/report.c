@@ -18,7 +18,7 @@ static void classes(const struct state *state, struct buf *out)
         buf_printf(out, "%s{class=\"%s\"} %d\n", name, failure_name(c), state->class == c);
 }
 
-void report_metrics(const struct state *state, const struct facts *facts, struct buf *out)
+void report_print_metrics(const struct state *state, const struct facts *facts, struct buf *out)
 {
     const struct schedule_facts *when = &facts->schedule;
     gauge(out, "derp_acme_last_run_seconds", "when derp-acme last ran (Unix time)", when->now);

@@ -11,6 +11,6 @@
 #define REPORT_BYTES_MAX 4096
 
 /* Appends it. */
-void report_metrics(const struct state *state, const struct facts *facts, struct buf *out);
+void report_print_metrics(const struct state *state, const struct facts *facts, struct buf *out);
 
 #endif

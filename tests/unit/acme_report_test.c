@@ -15,7 +15,7 @@ static void test_metrics(void **state)
                                    .not_after = 90 * 86400,
                                    .next_try = 6000}};
     buf_init(&b, REPORT_BYTES_MAX);
-    report_metrics(&s, &f, &b);
+    report_print_metrics(&s, &f, &b);
     assert_non_null(strstr(buf_text(&b), "\nderp_acme_last_run_seconds 5000\n"));
     assert_non_null(strstr(buf_text(&b), "\nderp_acme_not_after_seconds 7776000\n"));
     assert_non_null(strstr(buf_text(&b), "\nderp_acme_renew_at_seconds 5184000\n"));
@@ -30,7 +30,7 @@ static void test_metrics(void **state)
 
     f.schedule.usable = false;
     buf_init(&b, REPORT_BYTES_MAX);
-    report_metrics(&s, &f, &b);
+    report_print_metrics(&s, &f, &b);
     assert_non_null(strstr(buf_text(&b), "\nderp_acme_renew_at_seconds 0\n"));
     buf_free(&b);
 }
