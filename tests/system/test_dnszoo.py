@@ -22,7 +22,7 @@ SERVER = textwrap.dedent("""\
     mount -t overlay box -o "lowerdir=/usr,upperdir=$BOX/usr/upper,workdir=$BOX/usr/work" /usr
     touch /usr/sbin/derpd /usr/sbin/derp-acme
     cd /usr/lib/systemd/system
-    touch derpd.service derp-acme.service derp-acme.timer
+    touch derpd.service derp-acme.service derp-acme.timer derp-fw-guard.service
     echo '_derp:x:901:901::/:/bin/false' >>/etc/passwd
     echo '_derp-acme:x:902:902::/:/bin/false' >>/etc/passwd
     """)
