@@ -41,8 +41,8 @@ static void judge_clock(time_t theirs, struct findings *all)
     finding_fix(all, at, "timedatectl set-ntp true (it needs systemd-timesyncd or chrony)");
 }
 
-static void judge_answer(const char *url, const struct transport_answer *answer, struct setup *s,
-                         struct findings *all)
+static void judge_answer(const char *url, const struct transport_answer *answer,
+                         struct directory *ca, struct findings *all)
 {
     struct fault f = {.text = ""};
     bool busy = answer->status >= 500 || answer->status == 429;
@@ -55,7 +55,7 @@ static void judge_answer(const char *url, const struct transport_answer *answer,
                          : "is the URL right? --acme-directory=URL sets it");
         return;
     }
-    if (!directory_parse(buf_text(&answer->body), &s->ca, &f)) {
+    if (!directory_parse(buf_text(&answer->body), ca, &f)) {
         size_t at = finding_add(all, SEVERITY_FAIL, "ca.directory",
                                 "%s is not an ACME directory: %s", url, f.text);
         finding_fix(all, at, "is the URL right? --acme-directory=URL sets it");
@@ -93,13 +93,12 @@ static void judge_failure(const char *url, enum transport_outcome outcome, const
     }
 }
 
-void ca_check(struct setup *s, struct findings *all)
+void ca_check(const struct config *c, struct directory *ca, struct findings *all)
 {
-    const struct config *c = &s->desired.config;
     struct transport_answer answer;
     struct fault why;
     bool fine = check_files(c, all);
-    ca_directory_free(&s->ca);
+    ca_directory_free(ca);
     if (c->source != CONFIG_SOURCE_ACME) {
         finding_add(all, SEVERITY_SKIP, "ca.skipped",
                     "the certificate does not come from a CA by "
@@ -111,12 +110,12 @@ void ca_check(struct setup *s, struct findings *all)
         enum transport_outcome outcome = transport_get(c->acme_directory, c->acme_ca_file,
                                                        CA_TIMEOUT_MS, stop_flag(), &answer, &why);
         if (outcome == TRANSPORT_ANSWERED)
-            judge_answer(c->acme_directory, &answer, s, all);
+            judge_answer(c->acme_directory, &answer, ca, all);
         else
             judge_failure(c->acme_directory, outcome, &why, all);
         judge_clock(answer.date, all);
         transport_answer_free(&answer);
     }
-    if (s->ca.count == 0)
-        directory_guess(c->acme_directory, &s->ca);
+    if (ca->count == 0)
+        directory_guess(c->acme_directory, ca);
 }

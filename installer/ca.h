@@ -4,14 +4,15 @@
 #ifndef INSTALLER_CA_H
 #define INSTALLER_CA_H
 
+#include "base/config.h"
 #include "base/finding.h"
-#include "installer/setup.h"
+#include "installer/directory.h"
 
 /*
- * Fills s->ca. ca.ok, ca.unreachable and ca.busy (warn: the timer keeps trying), ca.untrusted,
- * ca.directory, ca.file (fail), ca.skipped (skip: source is not acme), clock.wrong (fail: five
- * minutes off the CA's clock).
+ * Fills ca, which is freed first. ca.ok, ca.unreachable and ca.busy (warn: the timer keeps trying),
+ * ca.untrusted, ca.directory, ca.file (fail), ca.skipped (skip: source is not acme), clock.wrong
+ * (fail: five minutes off the CA's clock).
  */
-void ca_check(struct setup *s, struct findings *all);
+void ca_check(const struct config *c, struct directory *ca, struct findings *all);
 
 #endif

@@ -12,7 +12,6 @@
 #include "installer/stop.h"
 #include "installer/wrap.h"
 
-#define ACME_USER      "_derp-acme"
 #define ACME_MS        (10 * 60 * 1000)
 #define BUSY_WAIT_MS   (2 * 60 * 1000)
 #define ERROR_PREFIX   "derp-acme: error: "
@@ -69,21 +68,9 @@ const char *certificate_fix(const char *reason)
            "try at once: derp-setup renew";
 }
 
-/* As its own user, and ended with us: changing the user would clear the death signal that run()
- * sets, so setpriv sets it again. */
 static bool run_once(struct setup *s, const char *verb, struct run_result *r, struct fault *f)
 {
-    const char *const argv[] = {"setpriv",
-                                "--pdeathsig",
-                                "KILL",
-                                "--reuid=" ACME_USER,
-                                "--regid=" ACME_USER,
-                                "--init-groups",
-                                "--inh-caps=-all",
-                                "--no-new-privs",
-                                "derp-acme",
-                                verb,
-                                NULL};
+    const char *const argv[] = {CERTIFICATE_AS_ACME, "derp-acme", verb, NULL};
     struct run_options opt = {
         .timeout_ms = ACME_MS,
         .on_line = report_on_line,

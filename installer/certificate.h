@@ -6,6 +6,15 @@
 #include "base/buf.h"
 #include "installer/setup.h"
 
+/*
+ * The beginning of an argv that runs derp-acme as its own user, ended with us: changing the user
+ * would clear the death signal that run() sets, so setpriv sets it again.
+ */
+#define CERTIFICATE_USER "_derp-acme"
+#define CERTIFICATE_AS_ACME                                                                        \
+    "setpriv", "--pdeathsig", "KILL", "--reuid=" CERTIFICATE_USER, "--regid=" CERTIFICATE_USER,    \
+        "--init-groups", "--inh-caps=-all", "--no-new-privs"
+
 bool certificate_is_needed(const struct setup *s);
 void certificate_describe(const struct setup *s, struct buf *text);
 

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/clients.h"
 
+#include <sodium.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
+#include "base/text.h"
+#include "installer/clientsjudge.h"
 #include "installer/readable.h"
+#include "installer/stop.h"
+#include "installer/transport.h"
+
+#define ASK_MS    3000
+#define KEY_BYTES 32
 
 static bool is_socket(const char *path)
 {
@@ -32,19 +42,76 @@ static bool check_source(const struct config_allow_source *source, struct findin
     return true;
 }
 
-void clients_check(const struct config *c, struct findings *all)
+/* --- Asking ------------------------------------------------------------------------------------
+ */
+
+static bool ask_source(const struct config *c, const struct config_allow_source *source,
+                       struct findings *all)
+{
+    uint8_t key[KEY_BYTES];
+    char hex[2 * KEY_BYTES + 1];
+    struct transport_answer answer;
+    struct fault why;
+    bool whois = source->kind == CONFIG_ALLOW_TAILSCALED;
+    if (source->kind == CONFIG_ALLOW_KEYS)
+        return true;
+    randombytes_buf(key, sizeof key);
+    text_hex(key, sizeof key, hex);
+    char *url = whois ? mem_printf("http://local-tailscaled.sock/localapi/v0/whois?addr="
+                                   "nodekey:%s",
+                                   hex)
+                      : mem_strdup(source->where);
+    char *post = mem_printf("{\"NodePublic\":\"nodekey:%s\",\"Source\":\"127.0.0.1\"}", hex);
+    struct transport_request q = {.url = url,
+                                  .unix_socket = whois ? source->where : NULL,
+                                  .post = whois ? NULL : post,
+                                  .timeout_ms = ASK_MS,
+                                  .stop = stop_flag()};
+    bool answered = transport_ask(&q, &answer, &why) == TRANSPORT_ANSWERED;
+    struct clientsjudge j = {.where = source->where,
+                             .status = answered ? answer.status : 0,
+                             .body = buf_text(&answer.body),
+                             .reason = why.text,
+                             .fail_open = c->fail_open};
+    bool fine = whois ? clientsjudge_whois(&j, all) : clientsjudge_url(&j, all);
+    transport_answer_free(&answer);
+    free(post);
+    free(url);
+    return fine;
+}
+
+/* --- All of it ---------------------------------------------------------------------------------
+ */
+
+static void report_anyone(struct findings *all)
+{
+    size_t at = finding_add(all, SEVERITY_WARN, "clients.anyone",
+                            "anyone who knows the relay's name may use it and its bandwidth");
+    finding_fix(all, at,
+                "--clients=tailscaled, url:… or keys:… restricts it, --uplink=RATE "
+                "keeps it in bounds");
+}
+
+static void check(const struct config *c, bool ask, struct findings *all)
 {
     bool fine = true;
     if (c->allow_count == 0) {
-        size_t at = finding_add(all, SEVERITY_WARN, "clients.anyone",
-                                "anyone who knows the relay's name may use it and its bandwidth");
-        finding_fix(all, at,
-                    "--clients=tailscaled, url:… or keys:… restricts it, --uplink=RATE "
-                    "keeps it in bounds");
+        report_anyone(all);
         return;
     }
     for (size_t i = 0; i < c->allow_count; i++)
-        fine &= check_source(&c->allow[i], all);
+        fine &= check_source(&c->allow[i], all) && (!ask || ask_source(c, &c->allow[i], all));
     if (fine)
-        finding_add(all, SEVERITY_OK, "clients.ok", "who may use it is restricted");
+        finding_add(all, SEVERITY_OK, "clients.ok", "who may use it is restricted%s",
+                    ask ? ", and who decides that answers" : "");
+}
+
+void clients_check(const struct config *c, struct findings *all)
+{
+    check(c, false, all);
+}
+
+void clients_ask(const struct config *c, struct findings *all)
+{
+    check(c, true, all);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may use the relay: can the sources of that be read? Reads only. */
+/* Who may use the relay: can the sources of that be read, and do they answer? Reads only. */
 #ifndef INSTALLER_CLIENTS_H
 #define INSTALLER_CLIENTS_H
 
@@ -8,5 +8,9 @@
 
 /* clients.anyone (warn), clients.keys and clients.tailscaled (fail), clients.ok. */
 void clients_check(const struct config *c, struct findings *all);
+
+/* The same, and asks each source about a key that nobody has: also clients.url, clients.url.open.
+ */
+void clients_ask(const struct config *c, struct findings *all);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/run.h"
@@ -22,19 +24,46 @@ void configfile_describe(const struct setup *s, struct buf *text)
                s->desired.changes);
 }
 
-static bool judged_good(struct fault *f)
+bool configfile_judge(const char *path, struct fault *f)
 {
-    const char *const argv[] = {"derpd", "--config", PATH_NEW, "--check", NULL};
+    const char *const argv[] = {"derpd", "--config", path, "--check", NULL};
     struct run_options opt = {.timeout_ms = 20000, .stop = stop_flag()};
     struct run_result r;
     char why[300];
     bool fine = run(argv, &opt, &r, f);
     if (fine && !run_ok(&r)) {
         run_explain(&r, why, sizeof why);
-        fine = fault_set(f, "derpd refuses the new config: %s", why);
+        fine = fault_set(f, "derpd refuses it: %s", why);
     }
     run_free(&r);
     return fine;
+}
+
+/* From memory, so that a check writes nothing. */
+void configfile_check(const struct setup *s, struct findings *all)
+{
+    const char *text = s->desired.text;
+    char path[64];
+    struct fault f;
+    int fd = memfd_create("derp.conf", MFD_CLOEXEC);
+    if (fd < 0 || !s->desired.config.domain || access(PATH_RELAY, X_OK) != 0 ||
+        write(fd, text, strlen(text)) != (ssize_t)strlen(text)) {
+        if (fd >= 0)
+            close(fd);
+        return; /* found by others, or tried again before it is put in place */
+    }
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
+    if (!configfile_judge(path, &f) && !stop_wanted()) {
+        const char *at_path = strstr(f.text, path);
+        int before = at_path ? (int)(at_path - f.text) : (int)strlen(f.text);
+        size_t at =
+            finding_add(all, SEVERITY_FAIL, "config.refused",
+                        "with these settings the relay would not start: %.*s%s%s", before, f.text,
+                        at_path ? "derp.conf" : "", at_path ? at_path + strlen(path) : "");
+        finding_fix(all, at, "correct the flag, or the line in %s, and run this again",
+                    CONFIG_PATH);
+    }
+    close(fd);
 }
 
 static bool put_in_place(struct setup *s, struct fault *f)
@@ -42,7 +71,7 @@ static bool put_in_place(struct setup *s, struct fault *f)
     const char *text = s->desired.text;
     if (!file_mkdir(PATH_CONFIG_DIR, 0755, f) || !file_write(PATH_NEW, text, strlen(text), 0644, f))
         return false;
-    if (!judged_good(f)) {
+    if (!configfile_judge(PATH_NEW, f)) {
         remove(PATH_NEW);
         return false;
     }

@@ -9,6 +9,12 @@
 bool configfile_is_needed(const struct setup *s);
 void configfile_describe(const struct setup *s, struct buf *text);
 
+/* `derpd --check` of the config at path; false with its words. */
+bool configfile_judge(const char *path, struct fault *f);
+
+/* The same of the config as it would be written, before anything is: config.refused (fail). */
+void configfile_check(const struct setup *s, struct findings *all);
+
 /* Writes it beside the old one, lets `derpd --check` judge it, then puts it in place (0644). */
 enum setup_exit configfile_run(struct setup *s);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/health.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "installer/ca.h"
+#include "installer/acmestatus.h"
+#include "installer/clients.h"
 #include "installer/leaf.h"
-#include "installer/preflight.h"
-#include "installer/proof.h"
+#include "installer/limits.h"
+#include "installer/outside.h"
 #include "installer/relaystatus.h"
 #include "installer/server.h"
 #include "installer/service.h"
@@ -16,7 +16,7 @@
 
 #define SOON_DAYS 20
 
-static enum setup_exit verdict(const struct setup *s)
+enum setup_exit health_verdict(const struct setup *s)
 {
     enum severity worst = findings_worst(&s->report.findings);
     if (stop_wanted())
@@ -24,8 +24,7 @@ static enum setup_exit verdict(const struct setup *s)
     return worst == SEVERITY_FAIL ? EXIT_UNEXPECTED : EXIT_DONE;
 }
 
-/* true: there is a config to judge. */
-static bool is_set_up(struct setup *s, enum setup_exit *code)
+bool health_is_set_up(struct setup *s, enum setup_exit *code)
 {
     bool readable = setup_load(s);
     *code = EXIT_UNEXPECTED;
@@ -38,34 +37,38 @@ static bool is_set_up(struct setup *s, enum setup_exit *code)
     return readable;
 }
 
-static void look_at_service(struct setup *s, struct findings *all)
+void health_service(struct setup *s, struct findings *all)
 {
     struct service_state relay, timer;
     struct fault f;
+    size_t at;
     if (!service_read(SERVICE_RELAY, &relay, &f) || !service_read(SERVICE_TIMER, &timer, &f)) {
-        finding_add(all, SEVERITY_FAIL, "service.unknown", "systemd does not answer: %s", f.text);
+        at = finding_add(all, SEVERITY_FAIL, "service.unknown", "systemd does not answer: %s",
+                         f.text);
+        finding_fix(all, at, "systemctl status derpd; does the server need a reboot?");
         return;
     }
     s->service_active = relay.active;
+    s->service_pid = relay.pid;
     if (!relay.active) {
-        size_t at = finding_add(all, SEVERITY_FAIL, "service.down", SERVICE_RELAY " does not run");
+        at = finding_add(all, SEVERITY_FAIL, "service.down", SERVICE_RELAY " does not run");
         finding_fix(all, at, "journalctl -u derpd -n 20 says why; then systemctl restart derpd");
     } else if (!relay.enabled) {
-        size_t at = finding_add(all, SEVERITY_FAIL, "service.boot",
-                                SERVICE_RELAY " will not start at boot");
+        at = finding_add(all, SEVERITY_FAIL, "service.boot",
+                         SERVICE_RELAY " will not start at boot");
         finding_fix(all, at, "systemctl enable derpd");
     } else {
         finding_add(all, SEVERITY_OK, "service.ok", SERVICE_RELAY " runs and starts at boot");
     }
     if (s->desired.config.source == CONFIG_SOURCE_ACME && (!timer.active || !timer.enabled)) {
-        size_t at = finding_add(all, SEVERITY_FAIL, "service.timer",
-                                "the certificate will not be renewed: " SERVICE_TIMER " is %s",
-                                timer.enabled ? "not active" : "not enabled");
+        at = finding_add(all, SEVERITY_FAIL, "service.timer",
+                         "the certificate will not be renewed: " SERVICE_TIMER " is %s",
+                         timer.enabled ? "not active" : "not enabled");
         finding_fix(all, at, "systemctl enable --now " SERVICE_TIMER);
     }
 }
 
-static void look_at_certificate(struct setup *s, struct findings *all)
+void health_certificate(struct setup *s, struct findings *all)
 {
     const struct config *c = &s->desired.config;
     struct leaf leaf;
@@ -102,14 +105,16 @@ static void look_at_certificate(struct setup *s, struct findings *all)
     }
 }
 
-static void look_at_relay(struct setup *s, struct findings *all)
+void health_relay(struct setup *s, struct findings *all)
 {
     struct relaystatus r;
     struct fault f;
     if (!s->service_active)
         return;
     if (!relaystatus_read(&s->desired.config, &r, &f)) {
-        finding_add(all, SEVERITY_WARN, "relay.unknown", "%s", f.text);
+        size_t at = finding_add(all, SEVERITY_WARN, "relay.unknown", "%s", f.text);
+        finding_fix(all, at,
+                    "systemctl status derpd; metrics in " CONFIG_PATH " says where it answers");
         return;
     }
     finding_add(all, SEVERITY_OK, "relay.ok",
@@ -125,6 +130,36 @@ static void look_at_relay(struct setup *s, struct findings *all)
     }
 }
 
+void health_renewal(struct setup *s, struct findings *all)
+{
+    struct acmestatus st;
+    struct fault f;
+    const struct config *c = &s->desired.config;
+    bool known = c->source == CONFIG_SOURCE_ACME && acmestatus_read(&st, &f);
+    if (known) {
+        acmestatus_judge(&st, clock_wall(), all);
+    } else if (c->source == CONFIG_SOURCE_ACME) {
+        size_t at = finding_add(all, SEVERITY_WARN, "certificate.next",
+                                "what comes next for the certificate cannot be told: %s", f.text);
+        finding_fix(all, at, "derp-acme status");
+    }
+    outside_proof(c, known ? &st : NULL, clock_wall(), all);
+}
+
+void health_limits(struct setup *s, struct findings *all)
+{
+    struct limits l;
+    limits_read((pid_t)s->service_pid, &s->desired.config, &l);
+    limits_judge(&l, all);
+}
+
+/* Shown again and again, as it is easily forgotten; the rest of it is for doctor. */
+static void health_clients(struct setup *s, struct findings *all)
+{
+    if (s->desired.config.allow_count == 0)
+        clients_check(&s->desired.config, all);
+}
+
 static void look_at_pending(struct setup *s, struct findings *all)
 {
     if (!firewall_pending(&s->firewall))
@@ -138,59 +173,14 @@ enum setup_exit health_status(struct setup *s)
 {
     struct findings found = {0};
     enum setup_exit code;
-    if (!is_set_up(s, &code))
+    if (!health_is_set_up(s, &code))
         return code;
-    look_at_service(s, &found);
-    look_at_certificate(s, &found);
-    look_at_relay(s, &found);
+    health_service(s, &found);
+    health_certificate(s, &found);
+    health_relay(s, &found);
     look_at_pending(s, &found);
+    health_clients(s, &found);
+    server_judge_age(clock_build(), clock_wall(), &found);
     report_findings(&s->report, &found);
-    return verdict(s);
-}
-
-static void look_at_firewall(struct setup *s, struct findings *all)
-{
-    if (!s->use_firewall) {
-        finding_add(all, SEVERITY_SKIP, "firewall.none", "left alone, as --firewall=none said");
-        return;
-    }
-    if (firewall_inspect(&s->firewall, &s->firewall_state, all))
-        firewall_verify(&s->firewall, &s->firewall_state, all);
-}
-
-typedef void (*look)(struct setup *s, struct findings *all);
-
-static void look_at_server(struct setup *s, struct findings *all)
-{
-    (void)s;
-    server_check(all);
-}
-
-enum setup_exit health_doctor(struct setup *s)
-{
-    static const struct {
-        const char *label;
-        look look;
-    } looks[] = {
-        {"server", look_at_server},
-        {"service", look_at_service},
-        {"ports", preflight_ports},
-        {"firewall", look_at_firewall},
-        {"ca", ca_check},
-        {"dns", preflight_domain},
-        {"certificate", look_at_certificate},
-        {"relay", look_at_relay},
-        {"proof", proof_check},
-    };
-    enum setup_exit code;
-    if (!is_set_up(s, &code))
-        return code;
-    for (size_t i = 0; i < sizeof looks / sizeof *looks && !stop_wanted(); i++) {
-        struct findings found = {0};
-        report_begin(&s->report, looks[i].label, NULL);
-        looks[i].look(s, &found);
-        report_end(&s->report);
-        report_findings(&s->report, &found);
-    }
-    return verdict(s);
+    return health_verdict(s);
 }

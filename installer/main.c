@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "installer/ask.h"
+#include "installer/doctor.h"
 #include "installer/health.h"
 #include "installer/paths.h"
 #include "installer/setup.h"
@@ -29,7 +30,7 @@ static const struct verb_entry entries[] = {
     {VERB_SETUP, true, true, false, steps_run},
     {VERB_CHECK, false, false, false, verb_check},
     {VERB_STATUS, false, false, true, health_status},
-    {VERB_DOCTOR, false, false, true, health_doctor},
+    {VERB_DOCTOR, false, false, true, doctor_run},
     {VERB_MAP, false, false, false, verb_map},
     {VERB_RENEW, true, true, false, verb_renew},
     /* About a run that hangs or waits: the firewall has a lock of its own. */

@@ -8,6 +8,7 @@
 #define PATH_LOCK       "/run/derp-setup.lock" /* gone after a reboot, like the run it guards */
 #define PATH_LOG        "/var/log/derp-setup.log"
 #define PATH_CONFIG_DIR "/etc/derp"
+#define PATH_RELAY      "/usr/sbin/derpd"
 #define PATH_SELF       "/usr/sbin/derp-setup" /* as the package installs it */
 
 #endif

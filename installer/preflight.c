@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
+#include "installer/configfile.h"
 #include "installer/derpmap.h"
 #include "installer/server.h"
 #include "installer/stop.h"
@@ -147,7 +148,7 @@ static void read_account(struct setup *s)
     free(all);
 }
 
-static void domain_options(struct setup *s, struct dnscheck_options *o)
+static void domain_options(struct setup *s, const struct directory *ca, struct dnscheck_options *o)
 {
     const struct config *c = &s->desired.config;
     static const char *const challenges[] = {"tls-alpn-01", "http-01", "dns-01"};
@@ -159,8 +160,8 @@ static void domain_options(struct setup *s, struct dnscheck_options *o)
         .ip4 = s->ip4,
         .ip6 = s->ip6,
         .no_ipv6 = s->journal.settings.no_ipv6,
-        .ca_names = (const char *const *)s->ca.names,
-        .ca_count = c->source == CONFIG_SOURCE_ACME ? s->ca.count : 0,
+        .ca_names = (const char *const *)ca->names,
+        .ca_count = c->source == CONFIG_SOURCE_ACME ? ca->count : 0,
         .challenge = c->source == CONFIG_SOURCE_ACME ? challenges[c->challenge] : NULL,
         .account_uri = s->account,
         .stop = stop_flag(),
@@ -185,16 +186,28 @@ static bool is_for_public_ca(const struct config *c)
     return c->source == CONFIG_SOURCE_ACME && !c->acme_ca_file;
 }
 
-void preflight_domain(struct setup *s, struct findings *all)
+void preflight_own(struct setup *s, struct findings *all)
 {
     struct dnscheck_options o;
-    read_account(s);
-    domain_options(s, &o);
-    take_resolvers(&s->desired.config, &o);
+    domain_options(s, &s->ca, &o);
     whereabouts_find(&s->desired.config, s->journal.settings.map4, &o, &s->where);
     whereabouts_judge(&s->where, is_for_public_ca(&s->desired.config), all);
     dnscheck_own(&o, &s->own, all);
+}
+
+void preflight_domain(struct setup *s, const struct directory *ca, struct findings *all)
+{
+    struct dnscheck_options o;
+    read_account(s);
+    domain_options(s, ca, &o);
+    take_resolvers(&s->desired.config, &o);
     dnscheck_domain(&o, &s->own, &s->dns, all);
+}
+
+static void check_own_and_domain(struct setup *s, struct findings *all)
+{
+    preflight_own(s, all);
+    preflight_domain(s, &s->ca, all);
 }
 
 /* The first of the domain's addresses that is ours, for the derpMap. */
@@ -228,7 +241,7 @@ static void wait_for_domain(struct setup *s, struct findings *all)
     report_begin(&s->report, "dns", "asking the name servers");
     for (;;) {
         findings_free(all);
-        preflight_domain(s, all);
+        check_own_and_domain(s, all);
         int64_t left = end - clock_mono_ms();
         if (!s->dns.pending || s->dns.ready || !s->opt->wait_dns_given || stop_wanted() ||
             has_no_address(all))
@@ -321,7 +334,7 @@ static enum setup_exit check_domain(struct setup *s)
     bool others_failed = findings_worst(&s->report.findings) == SEVERITY_FAIL;
     bool asked = s->opt->wait_dns_given;
     if (asked && others_failed) {
-        preflight_domain(s, &found);
+        check_own_and_domain(s, &found);
         show(s, &found);
         return EXIT_PREFLIGHT;
     }
@@ -344,13 +357,15 @@ enum setup_exit preflight_run(struct setup *s)
     preflight_ports(s, &found);
     check_challenge_port(s, &found);
     clients_check(&s->desired.config, &found);
+    if (!findings_get(&found, "clients.keys")) /* derpd would say the same again */
+        configfile_check(s, &found);
     if (!show(s, &found))
         return EXIT_INTERRUPTED;
     check_firewall(s, &found);
     if (!show(s, &found))
         return EXIT_INTERRUPTED;
     report_begin(&s->report, "ca", s->desired.config.acme_directory);
-    ca_check(s, &found);
+    ca_check(&s->desired.config, &s->ca, &found);
     report_end(&s->report);
     if (!show(s, &found))
         return EXIT_INTERRUPTED;

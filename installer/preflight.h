@@ -13,8 +13,10 @@
  */
 enum setup_exit preflight_run(struct setup *s);
 
-/* Own addresses, domain and CAA for s, without waiting; also used by doctor. */
-void preflight_domain(struct setup *s, struct findings *all);
+/* Own addresses for s, then domain and CAA, which is judged by the names of ca; without waiting.
+ * Also used by doctor. */
+void preflight_own(struct setup *s, struct findings *all);
+void preflight_domain(struct setup *s, const struct directory *ca, struct findings *all);
 
 /* Who holds the ports; ours count as free. */
 void preflight_ports(struct setup *s, struct findings *all);

@@ -21,6 +21,7 @@
 #define MIB            (1024.0 * 1024)
 #define MEMORY_LOW_MIB 256 /* ours takes 30; a server below this is short of everything */
 #define DISK_LOW_MIB   200
+#define OLD_SECONDS    (180 * 86400)
 #define DISK_NONE_MIB  30 /* room for ufw, keys, certificates, logs */
 
 void server_os_name(const char *os_release, char *name, size_t cap)
@@ -160,6 +161,22 @@ static void check_clock(struct findings *all)
         return;
     }
     finding_add(all, SEVERITY_OK, "clock.ok", "%s, synchronised", now);
+}
+
+void server_judge_age(time_t built, time_t now, struct findings *all)
+{
+    char when[CLOCK_TEXT];
+    if (built == 0 || now - built < OLD_SECONDS)
+        return;
+    clock_print(built, when);
+    when[strlen("2026-11-23")] = '\0';
+    size_t at = finding_add(all, SEVERITY_WARN, "package.old",
+                            "derp-relay %s was built %lld days ago (%s); no upgrade of the "
+                            "distribution brings a new one",
+                            DERP_RELAY_VERSION, (long long)(now - built) / 86400, when);
+    finding_fix(all, at,
+                "look for a newer derp-relay_*.deb and `apt install` it; connections drop "
+                "once, for a second");
 }
 
 void server_check(struct findings *all)

@@ -3,6 +3,8 @@
 #ifndef INSTALLER_SERVER_H
 #define INSTALLER_SERVER_H
 
+#include <time.h>
+
 #include "base/finding.h"
 
 /*
@@ -11,6 +13,9 @@
  * clock.unsynchronised (warn), clock.ok.
  */
 void server_check(struct findings *all);
+
+/* package.old (warn) when the program was built half a year ago or earlier. Pure. */
+void server_judge_age(time_t built, time_t now, struct findings *all);
 
 /* PRETTY_NAME of os-release text ("Ubuntu 24.04.1 LTS") into name; "Linux" without one. Pure. */
 void server_os_name(const char *os_release, char *name, size_t cap);

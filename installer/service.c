@@ -42,12 +42,14 @@ void service_parse(const char *text, struct service_state *state)
     state->enabled = strcmp(value, "enabled") == 0 || strcmp(value, "enabled-runtime") == 0;
     value_of(text, "NRestarts", value, sizeof value);
     state->restarts = (unsigned)strtoul(value, NULL, 10);
+    value_of(text, "MainPID", value, sizeof value);
+    state->pid = (unsigned)strtoul(value, NULL, 10);
 }
 
 bool service_read(const char *unit, struct service_state *state, struct fault *f)
 {
-    const char *const argv[] = {"systemctl", "show", "-p", "ActiveState,UnitFileState,NRestarts",
-                                "--",        unit,   NULL};
+    const char *const argv[] = {
+        "systemctl", "show", "-p", "ActiveState,UnitFileState,NRestarts,MainPID", "--", unit, NULL};
     struct run_options opt = {.timeout_ms = 10000, .stop = stop_flag()};
     struct run_result r;
     char why[256];

@@ -17,9 +17,11 @@ struct service_state {
     bool failed;
     bool enabled; /* starts at boot */
     unsigned restarts;
+    unsigned pid; /* of its main process, 0: none */
 };
 
-/* Reads the output of `systemctl show -p ActiveState,UnitFileState,NRestarts UNIT`. Pure. */
+/* Reads the output of `systemctl show -p ActiveState,UnitFileState,NRestarts,MainPID UNIT`. Pure.
+ */
 void service_parse(const char *text, struct service_state *state);
 
 /* Asks systemd. false with a reason when it does not answer. */

@@ -60,6 +60,7 @@ struct setup {
     struct firewall_plan firewall_plan;
 
     bool service_active;  /* derpd.service */
+    unsigned service_pid; /* its process, 0: none, or nobody looked */
     bool service_enabled; /* at boot */
     bool timer_active;
     bool timer_enabled;

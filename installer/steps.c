@@ -10,6 +10,7 @@
 #include "installer/certificate.h"
 #include "installer/configfile.h"
 #include "installer/firewallstep.h"
+#include "installer/outside.h"
 #include "installer/preflight.h"
 #include "installer/proof.h"
 #include "installer/service.h"
@@ -116,14 +117,9 @@ static enum setup_exit change(struct setup *s)
 
 static void hint_at_cloud(struct setup *s)
 {
-    const struct config *c = &s->desired.config;
-    char fix[200];
-    int n = snprintf(fix, sizeof fix, "also allow %u/tcp", desired_port(c));
-    if (c->stun.count)
-        n += snprintf(fix + n, sizeof fix - (size_t)n, " and %u/udp", desired_stun_port(c));
-    snprintf(fix + n, sizeof fix - (size_t)n, " in the provider's console (security group)");
-    report_found(&s->report, SEVERITY_WARN, "outside.console", fix,
-                 "a firewall of the provider in front of this server cannot be seen from here");
+    struct findings found = {0};
+    outside_console(&s->desired.config, SEVERITY_WARN, &found);
+    report_findings(&s->report, &found);
 }
 
 static void print_map(struct setup *s)

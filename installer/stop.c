@@ -5,11 +5,14 @@
 #include <string.h>
 #include <time.h>
 
+/* A signal's value is never replaced by the other one. */
+enum { RUNNING = 0, SIGNALLED = 1, EXPIRED = 2 };
+
 static volatile int wanted;
 
 static void on_signal(int signum)
 {
-    wanted = 1;
+    wanted = SIGNALLED;
     if (signum == SIGINT)
         signal(SIGINT, SIG_DFL);
 }
@@ -42,4 +45,19 @@ void stop_sleep(int ms)
         struct timespec nap = {.tv_nsec = (left < 100 ? left : 100) * 1000000L};
         nanosleep(&nap, NULL);
     }
+}
+
+static void exchange(int from, int to)
+{
+    __atomic_compare_exchange_n(&wanted, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+void stop_expire(void)
+{
+    exchange(RUNNING, EXPIRED);
+}
+
+void stop_resume(void)
+{
+    exchange(EXPIRED, RUNNING);
 }

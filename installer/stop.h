@@ -15,6 +15,11 @@ void stop_install(void);
 const volatile int *stop_flag(void);
 bool stop_wanted(void);
 
+/* Sets the flag as a signal would, for a part of a run that has used up its time, and takes that
+ * back; after stop_resume only a signal is left. */
+void stop_expire(void);
+void stop_resume(void);
+
 /* Sleeps, at most ms milliseconds; less when the run should end. */
 void stop_sleep(int ms);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Single HTTP requests: the CA's directory, the relay's own status page, a cloud's metadata,
- * services that tell one's address. The only user of libcurl here. Certificate and name are always
- * verified; no redirects, no proxies, bounded in time and size.
+ * services that tell one's address, who may use the relay. The only user of libcurl here.
+ * Certificate and name are always verified; no redirects, no proxies, bounded in time and size.
  */
 #ifndef INSTALLER_TRANSPORT_H
 #define INSTALLER_TRANSPORT_H
@@ -37,6 +37,8 @@ struct transport_request {
     const char *headers[2]; /* "Name: value" */
     const char *ca_file;    /* PEM, the only trust; NULL: the system's */
     const struct endpoint *at; /* connect there instead of looking the name up */
+    const char *unix_socket;   /* connect there instead of to the URL's host */
+    const char *post;          /* JSON body of a POST */
     long timeout_ms;
     const volatile int *stop;
 };

@@ -73,11 +73,14 @@ PARSERS = {
     "firewall/surroundings.c: surroundings_parse_route": "firewall_procnet",
     "firewall/ufwtext.c": "firewall_ufw",
     "firewall/words.c": "firewall_ufw",
+    "installer/acmestatus.c: acmestatus_parse acmestatus_judge": "installer_words",
     "installer/certificate.c: certificate_reason": "installer_words",
+    "installer/clientsjudge.c": "installer_words",
     "installer/confedit.c": "installer_confedit",
     "installer/directory.c": "installer_directory",
     "installer/journal.c": "installer_journal",
     "installer/leaf.c": "installer_leaf",
+    "installer/limits.c": "installer_words",
     "installer/options.c": "installer_options",
     "installer/relaystatus.c: relaystatus_parse": "installer_words",
     "installer/server.c: server_os_name": "installer_words",
@@ -131,6 +134,7 @@ PURE = [
     "firewall/wanted.c",
     "installer/derpmap.c",
     "installer/desired.c",
+    "installer/outside.c",
     "installer/values.c",
 ]
 

@@ -49,6 +49,8 @@ WALLS = {
         "derp/wire/hello.c",
         "derp/wire/key.c",
         "firewall/nftjson.c",
+        "installer/acmestatus.c",
+        "installer/clientsjudge.c",
         "installer/derpmap.c",
         "installer/directory.c",
         "installer/journal.c",

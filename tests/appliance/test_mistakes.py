@@ -60,6 +60,18 @@ def refused(run, code, finding, *words):
     assert run.json["exit"] == code and run.json["changes"] == []
 
 
+# --- The config -----------------------------------------------------------------------------------
+
+def test_a_config_that_the_relay_refuses(world):
+    """derpd judges it before the firewall is touched."""
+    server = world.server
+    server.write("/etc/derp/keys", "nodekey:not-a-key\n")
+    before = fingerprint(server)
+    run = derp_setup(world, "--clients=keys:/etc/derp/keys")
+    refused(run, 3, "config.refused", "/etc/derp/keys", "line 1")
+    assert fingerprint(server) == before
+
+
 # --- The CA ---------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

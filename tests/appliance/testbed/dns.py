@@ -123,6 +123,15 @@ class Dns:
         self._launch(name)
         self._await(name)
 
+    def freeze(self, *names):
+        """Queries to these of root, tld, zone, resolver are never answered, until thaw()."""
+        for name in names:
+            os.killpg(self._running[name].pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for process in self._running.values():
+            os.killpg(process.pid, signal.SIGCONT)
+
     def set(self, *records):
         """Replaces the records of demo.com, written as in a zone file ("derp 600 IN A …")."""
         self._write(records)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`derp-setup doctor`: each layer that can be broken is named with a fix, in less than five seconds."""
+
+import time
+
+import pytest
+
+from testbed import rootfs
+from testbed.appliance import derp_setup, derp_verb
+from testbed.world import World
+
+SUITE = rootfs.SUITES[0]
+SECONDS = 5
+
+
+@pytest.fixture(scope="module")
+def relay(installed):
+    """One server that is set up; each test repairs what it breaks."""
+    with World(SUITE, layers=installed(SUITE)) as world:
+        run = derp_setup(world)
+        assert run.code == 0, run
+        yield world
+
+
+def doctor(world):
+    began = time.monotonic()
+    run = derp_verb(world, "doctor")
+    assert time.monotonic() - began < SECONDS, run
+    for check in run.checks:
+        assert check["fix"] or check["status"] in ("ok", "skip"), check
+    return run
+
+
+def test_all_layers_of_a_healthy_server(relay):
+    run = doctor(relay)
+    assert run.code == 0 and run.failures == [], run
+    for good in ("server.ok", "service.ok", "limits.ok", "ports.ok", "relay.ok", "firewall.ok", "ca.ok",
+                 "dns.ok", "certificate.ok", "certificate.next", "outside.tls", "proof.tls",
+                 "proof.derp", "proof.stun"):
+        assert run.status(good) == "ok", f"{good}: {run}"
+    assert run.status("outside.console") == "skip"
+    assert "3478/udp" in run.get("outside.console")["fix"]
+    assert run.status("clients.anyone") == "warn"
+
+
+@pytest.mark.parametrize("servers, ca", [
+    (("root", "tld", "zone"), "ca.late"),
+    (("root", "tld", "zone", "resolver"), "ca.unreachable"),
+])
+def test_whatever_hangs_is_named_in_time(relay, servers, ca):
+    """The CA takes connections and says nothing, so does the DNS, and ufw waits for its lock."""
+    relay.ca.freeze()
+    relay.dns.freeze(*servers)
+    lock = relay.server.popen(
+        "python3", "-c", "import fcntl, signal; f = open('/run/ufw.lock', 'w'); fcntl.lockf(f, "
+        "fcntl.LOCK_EX); open('/run/ufw-is-locked', 'w'); signal.pause()", unit="lock-holder")
+    try:
+        relay.server.until("the lock", "test -e /run/ufw-is-locked")
+        run = doctor(relay)
+    finally:
+        relay.server.run("systemctl", "stop", "lock-holder")
+        lock.wait(10)
+        relay.dns.thaw()
+        relay.ca.thaw()
+    for label in ("firewall.late", "dns.late", ca):
+        assert run.status(label) == "warn", f"{label}: {run.checks}"
+    for good in ("service.ok", "relay.ok", "certificate.ok", "proof.derp", "proof.stun"):
+        assert run.status(good) == "ok", run
+
+
+def test_a_firewall_that_was_changed_by_hand(relay):
+    server = relay.server
+    server.run("ufw", "delete", "allow", "443/tcp")
+    run = doctor(relay)
+    assert run.code == 1 and "firewall.readback" in run.failures, run
+    server.run("ufw", "allow", "443/tcp")
+    server.sh("sed -i s/ENABLED=yes/ENABLED=no/ /etc/ufw/ufw.conf")
+    run = doctor(relay)
+    server.sh("sed -i s/ENABLED=no/ENABLED=yes/ /etc/ufw/ufw.conf")
+    assert run.code == 1 and "firewall.boot" in run.failures, run
+    assert doctor(relay).code == 0
+
+
+def test_libraries_that_an_upgrade_has_replaced(relay):
+    server = relay.server
+    library = server.sh("readlink -f /usr/lib/*/libssl.so.3")
+    server.sh(f"cp -a {library} {library}.new && mv {library}.new {library}")
+    run = doctor(relay)
+    assert run.code == 0 and "libssl" in run.get("service.libraries")["message"], run
+    server.run("systemctl", "restart", "derpd")
+    assert doctor(relay).status("service.libraries") is None
+
+
+def test_descriptors(relay):
+    server = relay.server
+    server.write("/etc/systemd/system/derpd.service.d/few.conf", "[Service]\nLimitNOFILE=1000\n")
+    server.sh("systemctl daemon-reload; systemctl restart derpd")
+    run = doctor(relay)
+    server.sh("rm -r /etc/systemd/system/derpd.service.d; systemctl daemon-reload; "
+              "systemctl restart derpd")
+    assert "1000" in run.get("limits.descriptors")["message"], run
+
+
+def test_why_the_last_try_failed(relay):
+    relay.ca.stop()
+    assert derp_verb(relay, "renew", "--force").code == 6
+    run = doctor(relay)
+    relay.ca.start()
+    assert run.code == 0, run  # the old certificate is good
+    assert run.status("certificate.problem") == "warn"
+    assert "unreachable" in run.get("certificate.problem")["message"].lower() or \
+        "ca.test" in run.get("certificate.problem")["message"], run
+    assert run.status("certificate.next") == "ok"
+
+
+@pytest.mark.parametrize("source, found", [
+    ("tailscaled:/run/nobody.sock", "clients.tailscaled"),
+    ("url:https://ca.test:81/verify", "clients.url"),
+    ("keys:/etc/derp/none", "clients.keys"),
+])
+def test_an_admission_source_that_does_not_answer(relay, source, found):
+    server = relay.server
+    text = server.read("/etc/derp/derp.conf")
+    server.write("/etc/derp/derp.conf", text + f"\n[admission]\nallow = {source}\n"
+                 if "[admission]" not in text
+                 else text.replace("[admission]", f"[admission]\nallow = {source}"))
+    run = doctor(relay)
+    server.write("/etc/derp/derp.conf", text)
+    assert run.code == 1 and found in run.failures, run
+
+
+def test_an_admission_url_is_asked(relay):
+    server = relay.server
+    server.write("/root/verify.py", """\
+import http.server
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200 if b'"NodePublic":"nodekey:' in body else 500)
+        self.end_headers()
+        self.wfile.write(b'{"Allow": false}')
+http.server.HTTPServer(("127.0.0.1", 8001), Answer).serve_forever()
+""")
+    server.popen("python3", "/root/verify.py", unit="verify")
+    server.until("the source", "ss -Hlnt 'sport = 8001' | grep -q .")
+    text = server.read("/etc/derp/derp.conf")
+    server.write("/etc/derp/derp.conf", text.replace(
+        "[admission]", "[admission]\nallow = url:http://127.0.0.1:8001/verify"))
+    run = doctor(relay)
+    server.write("/etc/derp/derp.conf", text)
+    server.run("systemctl", "stop", "verify")
+    assert run.status("clients.ok") == "ok", run
