@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "installer/clientsjudge.h"
+#include "installer/desired.h"
 #include "installer/readable.h"
 #include "installer/stop.h"
 #include "installer/transport.h"
@@ -80,13 +81,26 @@ static bool ask_source(const struct config *c, const struct config_allow_source 
     return fine;
 }
 
+bool clients_has_tailscaled(void)
+{
+    struct config c = {.fail_open = false};
+    char path[] = DESIRED_TAILSCALED;
+    const struct config_allow_source source = {CONFIG_ALLOW_TAILSCALED, path};
+    struct findings none = {0};
+    bool answers = is_socket(path) && ask_source(&c, &source, &none);
+    findings_free(&none);
+    return answers;
+}
+
 /* --- All of it ---------------------------------------------------------------------------------
  */
 
 static void report_anyone(struct findings *all)
 {
-    size_t at = finding_add(all, SEVERITY_WARN, "clients.anyone",
-                            "anyone who knows the relay's name may use it and its bandwidth");
+    size_t at =
+        finding_add(all, SEVERITY_WARN, "clients.anyone",
+                    "ANYONE on the internet who learns the relay's name may use it, with all "
+                    "of its bandwidth");
     finding_fix(all, at,
                 "--clients=tailscaled, url:… or keys:… restricts it, --uplink=RATE "
                 "keeps it in bounds");

@@ -3,6 +3,8 @@
 #ifndef INSTALLER_CLIENTS_H
 #define INSTALLER_CLIENTS_H
 
+#include <stdbool.h>
+
 #include "base/config.h"
 #include "base/finding.h"
 
@@ -12,5 +14,8 @@ void clients_check(const struct config *c, struct findings *all);
 /* The same, and asks each source about a key that nobody has: also clients.url, clients.url.open.
  */
 void clients_ask(const struct config *c, struct findings *all);
+
+/* There is a tailscaled on this server, and it answers who is of its tailnet. */
+bool clients_has_tailscaled(void);
 
 #endif

@@ -176,8 +176,8 @@ static void describe(const char *old_text, const struct confedit *edits, struct 
     buf_free(&b);
 }
 
-/* `tailscaled` alone means the socket where Debian's and Tailscale's packages put it. */
-#define TAILSCALED_SOCKET "tailscaled:/var/run/tailscale/tailscaled.sock"
+/* `tailscaled` alone. */
+#define TAILSCALED_SOCKET "tailscaled:" DESIRED_TAILSCALED
 
 bool desired_make(const struct options *o, const struct journal *j, const char *old_text,
                   bool kernel_has_ipv6, struct desired *w, struct fault *f)

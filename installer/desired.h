@@ -14,6 +14,9 @@
 #include "installer/journal.h"
 #include "installer/options.h"
 
+/* Where Debian's and Tailscale's packages put tailscaled's socket. */
+#define DESIRED_TAILSCALED "/var/run/tailscale/tailscaled.sock"
+
 #define DESIRED_STAGING_DIRECTORY "https://acme-staging-v02.api.letsencrypt.org/directory"
 
 struct desired {

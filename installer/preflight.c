@@ -356,7 +356,7 @@ enum setup_exit preflight_run(struct setup *s)
         return EXIT_INTERRUPTED;
     preflight_ports(s, &found);
     check_challenge_port(s, &found);
-    clients_check(&s->desired.config, &found);
+    clients_ask(&s->desired.config, &found);
     if (!findings_get(&found, "clients.keys")) /* derpd would say the same again */
         configfile_check(s, &found);
     if (!show(s, &found))

@@ -35,7 +35,10 @@ enum setup_exit {
 #define SETUP_MAX_ALLOW (OPTIONS_MAX_PORTS + 2 * CONFIG_MAX_LISTEN)
 
 struct setup {
-    const struct options *opt;
+    const struct options *opt; /* as given, or answers */
+    struct options answers;    /* with what was found out or asked, see choose.h */
+    char clients[512];         /* what answers points to */
+    char uplink[512];
     struct report report;
 
     struct journal journal;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "installer/ask.h"
 #include "installer/certificate.h"
+#include "installer/choose.h"
 #include "installer/configfile.h"
 #include "installer/firewallstep.h"
 #include "installer/outside.h"
@@ -47,6 +48,20 @@ static bool nothing_to_do(const struct setup *s)
     return true;
 }
 
+/* Of a first run: what nobody may have thought of. */
+static void show_choices(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    if (c->allow_count == 0)
+        report_item(&s->report, "clients",
+                    "ANYONE on the internet who learns the relay's name may use it; --clients= "
+                    "restricts it");
+    if (c->uplink == 0)
+        report_item(&s->report, "uplink",
+                    "no limit; on a line with a purchased rate --uplink=RATE lets packets wait in "
+                    "the relay, small ones first, instead of in the provider's queue");
+}
+
 static void show_plan(struct setup *s)
 {
     report_title(&s->report, "Plan");
@@ -61,6 +76,8 @@ static void show_plan(struct setup *s)
     }
     for (size_t i = 0; s->use_firewall && i < s->firewall_plan.count; i++)
         report_detail(&s->report, "%s", s->firewall_plan.steps[i].text);
+    if (!s->old_text)
+        show_choices(s);
     if (s->desired.domain_changed)
         report_item(&s->report, "note",
                     "this relay was %s until now: clients with its old "
@@ -155,7 +172,9 @@ static enum setup_exit finish(struct setup *s)
 
 enum setup_exit steps_run(struct setup *s)
 {
-    enum setup_exit code;
+    enum setup_exit code = choose_missing(s);
+    if (code != EXIT_DONE)
+        return code;
     setup_load(s);
     service_look(s);
     if (!s->opt->dry_run) {

@@ -167,11 +167,24 @@ static bool is_plain_word(const char *s)
     return true;
 }
 
+/* Over http only to this machine: elsewhere anybody on the way could admit clients. */
+static bool is_admission_url(const char *value)
+{
+    static const char *const starts[] = {"url:https://", "url:http://127.0.0.1", "url:http://[::1]",
+                                         "url:http://localhost"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        size_t n = strlen(starts[i]);
+        if (text_starts(value, starts[i]) &&
+            (i ? strchr(":/", value[n]) != NULL : value[n] != '\0'))
+            return true;
+    }
+    return false;
+}
+
 bool take_clients(const char *value, struct options *o, struct fault *f)
 {
     bool known = strcmp(value, "anyone") == 0 || strcmp(value, "tailscaled") == 0 ||
-                 (text_starts(value, "tailscaled:/") && value[12]) ||
-                 (text_starts(value, "url:https://") && value[12]) ||
+                 (text_starts(value, "tailscaled:/") && value[12]) || is_admission_url(value) ||
                  (text_starts(value, "keys:/") && value[6]);
     if (!known || !is_plain_word(value))
         return fault_set(f, "not anyone, tailscaled, url:https://… or keys:/FILE");

@@ -75,6 +75,7 @@ PARSERS = {
     "firewall/words.c": "firewall_ufw",
     "installer/acmestatus.c: acmestatus_parse acmestatus_judge": "installer_words",
     "installer/certificate.c: certificate_reason": "installer_words",
+    "installer/choose.c: next_word is_flag read_arguments choose_of_derper": "installer_words",
     "installer/clientsjudge.c": "installer_words",
     "installer/confedit.c": "installer_confedit",
     "installer/directory.c": "installer_directory",

@@ -46,7 +46,8 @@ class Run:
 
     def __init__(self, world, *flags, port=22, answer="y", options=("-tt",), client=0):
         self.world, self.said = world, ""
-        command = ["derp-setup", DOMAIN, *world.setup_flags(), "--no-color", *flags]
+        command = ["derp-setup", DOMAIN, *world.setup_flags(), "--no-color", "--clients=anyone",
+                   "--uplink=off", *flags]
         self.process = world.ssh.start(*command, port=port, options=options, client=client)
         os.set_blocking(self.process.stdout.fileno(), False)
         if answer:

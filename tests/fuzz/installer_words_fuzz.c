@@ -2,6 +2,7 @@
 /* Any bytes as what other programs and the relay print, and as a terminal line. */
 #include "installer/acmestatus.h"
 #include "installer/certificate.h"
+#include "installer/choose.h"
 #include "installer/clientsjudge.h"
 #include "installer/limits.h"
 #include "installer/relaystatus.h"
@@ -25,6 +26,8 @@ static void read_for_doctor(const char *text)
     struct clientsjudge answer = {.where = "https://x", .status = 200, .body = text, .reason = ""};
     if (acmestatus_parse(text, &acme, &f))
         acmestatus_judge(&acme, 1000000000, &all);
+    char value[CHOOSE_VALUE];
+    choose_of_derper(text, value);
     limits_init(&l);
     limits_parse_limits(text, &l);
     limits_parse_maps(text, &l);

@@ -5,7 +5,9 @@ checks in a network namespace with a private DNS, and how it ends when it is int
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -317,3 +319,133 @@ def test_purge_wants_the_domain(box):
         answer, found = box.json("uninstall", *args, prepare=CONFIGURED)
         assert answer["exit"] == 2
         assert words in next(iter(found.values()))["fix"]
+
+
+# --- Questions ------------------------------------------------------------------------------------
+
+class Conversation:
+    """derp-setup at a terminal: what it writes there, and what is typed."""
+
+    def __init__(self, box, *args, prepare=""):
+        self.master, slave = pty.openpty()
+        env = {**box.env(prepare), "TERM": "dumb", "LANG": "C.UTF-8"}
+        self.process = subprocess.Popen(box.argv(*args), env=env, stdin=slave, stdout=slave,
+                                        stderr=slave, start_new_session=True)
+        os.close(slave)
+        self.text = ""
+
+    def expect(self, words, seconds=20):
+        """Reads until these words have come since the last call; returns what came with them."""
+        end = time.monotonic() + seconds
+        while words not in self.text:
+            assert time.monotonic() < end and self._read(end), f"no {words!r} in:\n{self.text}"
+        came, self.text = self.text, ""
+        return came
+
+    def _read(self, end):
+        if not select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
+            return False
+        try:
+            self.text += os.read(self.master, 4096).decode(errors="replace")
+        except OSError:  # the other end is closed
+            return False
+        return True
+
+    def say(self, line):
+        os.write(self.master, line.encode() + b"\n")
+
+    def end(self):
+        while self._read(time.monotonic() + 20):
+            pass
+        os.close(self.master)
+        return self.process.wait(10)
+
+
+def test_a_first_run_asks_who_may_use_it_and_how_fast_the_line_is(box):
+    hints = box.serve(f"derp A {OURS}")
+    talk = Conversation(box, DOMAIN, hints, CA, "--firewall=none")
+    asked = talk.expect("Which one? [1-4]")
+    for choice in ("tailscaled", "headscale", "node key", "anyone on the internet"):
+        assert choice in asked
+    talk.say("5")
+    talk.expect("Which one? [1-4]")
+    talk.say("3")
+    talk.expect("Path of the file")
+    talk.say("keys.txt")
+    talk.expect("That is not")
+    talk.say("/etc/derp-keys")
+    asked = talk.expect("Enter: no limit")
+    assert "small ones first" in asked
+    talk.say("fast")
+    talk.expect("That is not a rate")
+    talk.say("4mbit")
+    assert "/etc/derp-keys" in talk.expect("chmod 0644")  # the answer was taken: it is missing
+    assert talk.end() == 3
+
+
+def test_a_question_without_an_answer(box):
+    talk = Conversation(box, DOMAIN, CA, "--firewall=none")
+    talk.expect("Which one? [1-4]")
+    talk.say("")
+    talk.expect("--clients=anyone")
+    assert talk.end() == 2
+    talk = Conversation(box, DOMAIN, CA, "--firewall=none")
+    talk.expect("Which one? [1-4]")
+    os.killpg(talk.process.pid, signal.SIGINT)
+    assert talk.end() == 130
+
+
+def test_flags_and_an_earlier_config_answer_beforehand(box):
+    hints = box.serve(f"derp A {OURS}")
+    talk = Conversation(box, DOMAIN, hints, CA, "--firewall=none", "--clients=anyone",
+                        "--uplink=off")
+    assert "[1-4]" not in talk.expect("clients.anyone")
+    talk.end()
+    talk = Conversation(box, DOMAIN, hints, CA, "--firewall=none", prepare=CONFIGURED)
+    assert "[1-4]" not in talk.expect("clients.anyone")
+    talk.end()
+
+
+FAKE_TAILSCALED = textwrap.dedent("""\
+    mkdir -p /run/tailscale
+    cat >/run/fake.py <<'END'
+    import ctypes, http.server, signal, socketserver
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def address_string(self): return "local"
+        def do_GET(self):
+            ok = self.path.startswith("/localapi/v0/whois?addr=nodekey:")
+            self.send_response(404 if ok else 500); self.end_headers()
+    s = socketserver.UnixStreamServer("/run/tailscale/tailscaled.sock", Answer)
+    open("/run/fake-is-up", "w"); s.serve_forever()
+    END
+    /usr/bin/python3 /run/fake.py >/dev/null 2>&1 & fake=$!
+    while ! [ -e /run/fake-is-up ]; do kill -0 $fake; done
+    """)
+
+
+def test_a_tailscaled_on_the_server_decides(box):
+    hints = box.serve(f"derp A {OURS}")
+    _, found = box.json(DOMAIN, hints, CA, "--firewall=none", "--yes", "--dry-run",
+                        prepare=FAKE_TAILSCALED)
+    assert "tailscaled" in found["clients.found"]["message"]
+    assert found["clients.ok"]["status"] == "ok"
+    _, found = box.json(DOMAIN, hints, CA, "--firewall=none", "--yes", "--dry-run",
+                        "--clients=anyone", prepare=FAKE_TAILSCALED)
+    assert found["clients.anyone"]["status"] == "warn"
+
+
+def test_a_derper_on_the_server_decides(box):
+    unit = ("mkdir -p /etc/systemd/system; echo 'ExecStart=/usr/bin/derper -verify-client-url="
+            "https://127.0.0.9:1/verify' >/etc/systemd/system/derper.service")
+    hints = box.serve(f"derp A {OURS}")
+    _, found = box.json(DOMAIN, hints, CA, "--firewall=none", "--yes", "--dry-run", prepare=unit)
+    assert "https://127.0.0.9:1/verify" in found["clients.found"]["message"]
+    assert found["clients.url"]["status"] == "fail"  # nobody is there
+
+
+def test_unattended_it_is_anyone_and_said_loudly(box):
+    hints = box.serve(f"derp A {OURS}")
+    _, found = box.json(DOMAIN, hints, CA, "--firewall=none", "--yes", "--dry-run")
+    assert "ANYONE" in found["clients.anyone"]["message"]
+    assert found["clients.anyone"]["status"] == "warn" and "--clients=" in found["clients.anyone"]["fix"]

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What other programs print, as derp-setup reads it. */
 #include "installer/certificate.h"
+#include "installer/choose.h"
 #include "installer/relaystatus.h"
 #include "installer/server.h"
 #include "installer/service.h"
@@ -139,12 +140,41 @@ static void test_relay_status(void **state)
     assert_string_not_equal(f.text, "");
 }
 
+static void assert_derper(const char *unit, const char *wanted)
+{
+    char value[CHOOSE_VALUE] = "";
+    assert_int_equal(choose_of_derper(unit, value), wanted != NULL);
+    if (wanted)
+        assert_string_equal(value, wanted);
+}
+
+static void test_whom_a_derper_admits(void **state)
+{
+    (void)state;
+    assert_derper("[Service]\nExecStart=/usr/local/bin/derper -hostname x -verify-clients\n",
+                  "tailscaled");
+    assert_derper("ExecStart=derper --verify-clients=true", "tailscaled");
+    assert_derper("ExecStart=derper --verify-clients=false", NULL);
+    assert_derper("ExecStart=/bin/derper -verify-client-url=https://hs/verify -a :443\n",
+                  "url:https://hs/verify");
+    assert_derper(
+        "ExecStart=/bin/derper -verify-clients --verify-client-url \"https://hs/verify\"\n",
+        "url:https://hs/verify");
+    assert_derper("ExecStart=/bin/derper -verify-client-url", NULL);
+    assert_derper("ExecStart=/bin/derper -verify-client-url-fail-open=false\n", NULL);
+    assert_derper("ExecStart=/bin/derper -hostname x\n-verify-clients\n", NULL);
+    assert_derper("ExecStart=/bin/other -verify-clients\n", NULL);
+    assert_derper("#ExecStart=/bin/derper -verify-clients\nExecStart=", NULL);
+    assert_derper("", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_service_state),      cmocka_unit_test(test_os_name),
-        cmocka_unit_test(test_certificate_reason), cmocka_unit_test(test_certificate_fix),
-        cmocka_unit_test(test_undo_split),         cmocka_unit_test(test_relay_status),
+        cmocka_unit_test(test_service_state),        cmocka_unit_test(test_os_name),
+        cmocka_unit_test(test_certificate_reason),   cmocka_unit_test(test_certificate_fix),
+        cmocka_unit_test(test_undo_split),           cmocka_unit_test(test_relay_status),
+        cmocka_unit_test(test_whom_a_derper_admits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
