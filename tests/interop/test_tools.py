@@ -2,12 +2,15 @@
 """The two Go programs against running relays, and what happens to Tailscale's clients when a relay
 gets a new certificate, restarts or ends."""
 import json
+import os
 import signal
 import subprocess
 import time
 
 import pytest
 from conftest import SERVERS
+
+import mapfile
 
 PATIENCE = 20.0
 
@@ -94,6 +97,25 @@ def test_talk(pool, programs, server):
     assert report["sent"] > 500
     assert report["lost"] == report["duplicated"] == report["reordered"] == report["damaged"] == 0
     assert report["reconnects"] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="derp-setup wants root")
+@pytest.mark.parametrize("flags", [[], ["--region-name=Größe \"1\": #x", "--region-id=999"]])
+def test_talk_by_the_map_that_derp_setup_prints(pool, programs, tmp_path, flags):
+    """Host, addresses and ports come from nowhere else; keys that Tailscale does not know are errors."""
+    relay = pool.get("derpd")
+    path = tmp_path / "derpmap.json"
+    path.write_text(mapfile.derp_map(
+        f"[relay]\ndomain = {relay.name}\nlisten = 0.0.0.0:{relay.ports[0]}\n"
+        f"stun = 0.0.0.0:{relay.ports[1]}\n", "127.0.0.1", None, *flags))
+    done = subprocess.run([programs("derptalk"), "--ca", relay.folder / "ca.pem", "--map", path,
+                           "--clients", "2", "--rate", "50", "--duration", "1s"],
+                          capture_output=True, text=True, timeout=60)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0 and report["ok"], done.stdout + done.stderr
+    assert report["sent"] > 20 and report["lost"] == 0
+    status, answers, _ = ask(programs("derpask"), relay, "stun", flags=["--map", path])
+    assert status == 0, answers
 
 
 @pytest.mark.parametrize("server", SERVERS)

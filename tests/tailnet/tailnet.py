@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 
+import mapfile
 import pki
 from testbed import tidy
 from testbed.network import SERVER, SERVER6, Network
@@ -40,16 +41,6 @@ database: {{type: sqlite, sqlite: {{path: {folder}/db.sqlite}}}}
 dns: {{magic_dns: false, base_domain: tailnet.test, override_local_dns: false}}
 unix_socket: {folder}/headscale.sock
 log: {{level: info}}
-"""
-
-DERP_MAP = """
-regions:
-  900:
-    regionid: 900
-    regioncode: test
-    regionname: Test
-    nodes:
-      - {{name: 900a, regionid: 900, hostname: {relay}, ipv4: {server4}, ipv6: "{server6}"}}
 """
 
 DERPD = """
@@ -202,13 +193,12 @@ class Derper(Derpd):
 
 
 class Headscale:
-    def __init__(self, binary, host, folder):
+    def __init__(self, binary, host, folder, derp_map):
         self.host = host
         folder.mkdir()
         config = folder / "config.yaml"
         config.write_text(HEADSCALE.format(server=SERVER, port=CONTROL_PORT, folder=folder))
-        (folder / "derp.yaml").write_text(
-            DERP_MAP.format(relay=RELAY, server4=SERVER, server6=SERVER6))
+        (folder / "derp.yaml").write_text(derp_map)
         self.command = [binary, "-c", config]
         self.url = f"http://{SERVER}:{CONTROL_PORT}"
         self.verify = f"http://127.0.0.1:{CONTROL_PORT}/verify"
@@ -287,23 +277,29 @@ class Node:
         return status["Self"]["Relay"] == "test" and homes == ["test"] * count
 
 
+def map_of(config, *flags):
+    return mapfile.derp_map(config, SERVER, SERVER6, "--format=headscale", "--region-code=test",
+                            *flags)
+
+
 class Tailnet:
     """All of it, with three clients whose only way to each other is the relay; use it by `with`."""
 
-    def __init__(self, derpd, program, relay=Derpd, **options):
+    def __init__(self, derpd, program, relay=Derpd, map_flags=(), **options):
         """derpd: the relay's program, of the kind that relay says. program: a function that gives the path
-        of one of programs.py. options: of the relay."""
+        of one of programs.py. map_flags: of `derp-setup map`, which makes the map that headscale
+        hands out. options: of the relay."""
         tidy.remove_leftovers()
         self._claim = tidy.Claim()
         self.kind = relay
         atexit.register(self.close)
         try:
-            self._start(derpd, program, options)
+            self._start(derpd, program, map_flags, options)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, derpd, program, options):
+    def _start(self, derpd, program, map_flags, options):
         self.folder = self._claim.folder
         self.folder.chmod(0o755)
         self.network = Network(self._claim.world, self.folder, clients=3)
@@ -313,7 +309,10 @@ class Tailnet:
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(pki.cert_pem(self.authority.root))
         self.program, self.derpd_binary = program, derpd
-        self.headscale = Headscale(program("headscale"), self.server, self.folder / "headscale")
+        self.map = map_of(f"[relay]\ndomain = {RELAY}\nlisten = 0.0.0.0:{options.get('port', 443)}\n",
+                          *map_flags)
+        self.headscale = Headscale(program("headscale"), self.server, self.folder / "headscale",
+                                   self.map)
         self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}", **options).start()
         for client in self.network.clients:
             client.run("nft", "-f", "-", input=STATEFUL + RELAY_ONLY)

@@ -4,6 +4,7 @@
 package relay
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
@@ -64,7 +65,10 @@ func (t *Target) readMap(path string) error {
 		Wrapped *tailcfg.DERPMap                             `json:"derpMap"`
 		Regions map[tailcfg.DERPRegionID]*tailcfg.DERPRegion `json:"Regions"`
 	}
-	if err := json.Unmarshal(text, &doc); err != nil {
+	// What Tailscale's types do not know would be ignored by clients: a misspelt key, for one.
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&doc); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	regions := doc.Regions
