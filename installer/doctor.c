@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "installer/bundle.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
 #include "installer/configfile.h"
@@ -260,7 +261,8 @@ enum setup_exit doctor_run(struct setup *s)
     struct doctor d = {.s = s, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_condattr_t monotonic;
     enum setup_exit code;
-    if (!health_is_set_up(s, &code))
+    code = bundle_admit(s);
+    if (code != EXIT_DONE || !health_is_set_up(s, &code))
         return code;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -268,5 +270,7 @@ enum setup_exit doctor_run(struct setup *s)
     look_at_all(&d, looks, sizeof looks / sizeof *looks, LOOKS_MS);
     if (!stop_wanted())
         look_at_all(&d, proof, 1, PROOF_MS);
+    if (s->opt->report && !stop_wanted())
+        bundle_write(s);
     return health_verdict(s);
 }

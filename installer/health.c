@@ -13,6 +13,7 @@
 #include "installer/server.h"
 #include "installer/service.h"
 #include "installer/stop.h"
+#include "installer/watch.h"
 
 #define SOON_DAYS 20
 
@@ -117,6 +118,10 @@ void health_relay(struct setup *s, struct findings *all)
                     "systemctl status derpd; metrics in " CONFIG_PATH " says where it answers");
         return;
     }
+    struct leaf leaf;
+    if (!s->report.status)
+        s->report.status = relaystatus_json(
+            &r, leaf_load(&s->desired.config, &leaf, NULL) ? leaf_days(&leaf, clock_wall()) : -1);
     finding_add(all, SEVERITY_OK, "relay.ok",
                 "up %lld h %lld min, %lld connections (%lld logged in), %lld packets relayed, "
                 "%lld dropped, %lld STUN answers",
@@ -130,19 +135,32 @@ void health_relay(struct setup *s, struct findings *all)
     }
 }
 
-void health_renewal(struct setup *s, struct findings *all)
+/* false: derp-acme cannot be asked, or has nothing to do with it. */
+static bool read_renewal(const struct config *c, struct acmestatus *st, struct findings *all)
 {
-    struct acmestatus st;
     struct fault f;
-    const struct config *c = &s->desired.config;
-    bool known = c->source == CONFIG_SOURCE_ACME && acmestatus_read(&st, &f);
+    bool known = c->source == CONFIG_SOURCE_ACME && acmestatus_read(st, &f);
     if (known) {
-        acmestatus_judge(&st, clock_wall(), all);
+        acmestatus_judge(st, clock_wall(), all);
     } else if (c->source == CONFIG_SOURCE_ACME) {
         size_t at = finding_add(all, SEVERITY_WARN, "certificate.next",
                                 "what comes next for the certificate cannot be told: %s", f.text);
         finding_fix(all, at, "derp-acme status");
     }
+    return known;
+}
+
+static void look_at_renewal(struct setup *s, struct findings *all)
+{
+    struct acmestatus st;
+    read_renewal(&s->desired.config, &st, all);
+}
+
+void health_renewal(struct setup *s, struct findings *all)
+{
+    const struct config *c = &s->desired.config;
+    struct acmestatus st;
+    bool known = read_renewal(c, &st, all);
     outside_proof(c, known ? &st : NULL, clock_wall(), all);
 }
 
@@ -175,8 +193,11 @@ enum setup_exit health_status(struct setup *s)
     enum setup_exit code;
     if (!health_is_set_up(s, &code))
         return code;
+    if (s->opt->watch)
+        return watch_run(s);
     health_service(s, &found);
     health_certificate(s, &found);
+    look_at_renewal(s, &found);
     health_relay(s, &found);
     look_at_pending(s, &found);
     health_clients(s, &found);

@@ -128,6 +128,10 @@ static const struct flag_row flags[] = {
     VALUE("dns-trust-anchor", V_PREFLIGHT, "FILE", take_dns_trust_anchor, "for DNSSEC"),
     VALUE("dns-resolver", V_PREFLIGHT, "ADDRESS", take_dns_resolver,
           "ask this server instead of the root"),
+    HEADING("status, doctor"),
+    SWITCH(0, "watch", V(VERB_STATUS), watch, "show it again every two seconds, until Ctrl-C"),
+    VALUE("report", V(VERB_DOCTOR), "FILE", take_report,
+          "also write all that helps others to help, without secrets"),
     HEADING("map, uninstall"),
     VALUE("format", V(VERB_MAP), "FORMAT", take_format, "tailscale (JSON) or headscale (YAML)"),
     SWITCH(0, "purge", V(VERB_UNINSTALL), purge, "also delete keys and certificates"),
@@ -305,6 +309,9 @@ static bool check_together(struct parse *p)
     if (o->staging && o->acme_directory)
         return fault_set(p->f,
                          "--staging and --acme-directory contradict each other: give one" SEE_HELP);
+    if (o->watch && o->json)
+        return fault_set(p->f,
+                         "--watch is for people, --json for programs: give one of them" SEE_HELP);
     if (o->quiet && o->verbose)
         return fault_set(p->f,
                          "--quiet and --verbose contradict each other: give one of them" SEE_HELP);

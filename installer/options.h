@@ -97,6 +97,9 @@ struct options {
     const char *dns_resolver;
     char public_resolvers[OPTIONS_LIST]; /* separated by spaces; "": not given */
     char address_from[OPTIONS_LIST];
+    /* status, doctor */
+    bool watch;
+    const char *report; /* a path */
     /* map, uninstall */
     enum map_format format;
     bool purge;

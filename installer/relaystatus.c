@@ -19,19 +19,20 @@ static void copy(const char *from, char *to, size_t cap)
 bool relaystatus_parse(const char *text, struct relaystatus *status, struct fault *f)
 {
     json_error_t e;
-    json_int_t uptime, open, clients, sent, disco = 0, dropped, stun;
+    json_int_t uptime, open, clients, sent, bytes = 0, disco = 0, dropped, stun;
     const char *version, *state, *problem;
     memset(status, 0, sizeof *status);
     json_t *root = json_loads(text, 0, &e);
     if (!root)
         return fault_set(f, "not JSON (line %d: %s)", e.line, e.text);
-    bool fine = json_unpack_ex(root, &e, 0,
-                               "{s:s, s:I, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:{s:I}, s:{s:I, s:I}}, "
-                               "s:{s:I}}",
-                               "version", &version, "uptimeSeconds", &uptime, "certificate",
-                               "state", &state, "problem", &problem, "connections", "open", &open,
-                               "loggedIn", &clients, "packets", "disco", "sent", &disco, "other",
-                               "sent", &sent, "dropped", &dropped, "stun", "answered", &stun) == 0;
+    bool fine =
+        json_unpack_ex(root, &e, 0,
+                       "{s:s, s:I, s:{s:s, s:s}, s:{s:I, s:I}, s:{s:{s:I}, s:{s:I, s?I, s:I}}, "
+                       "s:{s:I}}",
+                       "version", &version, "uptimeSeconds", &uptime, "certificate", "state",
+                       &state, "problem", &problem, "connections", "open", &open, "loggedIn",
+                       &clients, "packets", "disco", "sent", &disco, "other", "sent", &sent,
+                       "sentBytes", &bytes, "dropped", &dropped, "stun", "answered", &stun) == 0;
     if (fine) {
         copy(version, status->version, sizeof status->version);
         copy(state, status->certificate, sizeof status->certificate);
@@ -40,6 +41,7 @@ bool relaystatus_parse(const char *text, struct relaystatus *status, struct faul
         status->open = open;
         status->clients = clients;
         status->relayed = sent + disco;
+        status->bytes = bytes;
         status->dropped = dropped;
         status->stun = stun;
     } else {
@@ -67,4 +69,18 @@ bool relaystatus_read(const struct config *c, struct relaystatus *status, struct
         fine = fault_set(f, "%s: %s", url, why.text);
     transport_answer_free(&answer);
     return fine;
+}
+
+char *relaystatus_json(const struct relaystatus *status, long days_left)
+{
+    const struct relaystatus *r = status;
+    json_t *root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:s, s:I}}", "version",
+                             r->version, "uptimeSeconds", (json_int_t)r->uptime, "connections",
+                             (json_int_t)r->open, "loggedIn", (json_int_t)r->clients, "packets",
+                             (json_int_t)r->relayed, "bytes", (json_int_t)r->bytes, "drops",
+                             (json_int_t)r->dropped, "stun", (json_int_t)r->stun, "certificate",
+                             "state", r->certificate, "daysLeft", (json_int_t)days_left);
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return text;
 }

@@ -17,6 +17,7 @@ struct relaystatus {
     int64_t open;         /* connections */
     int64_t clients;      /* of them logged in */
     int64_t relayed;      /* packets sent on */
+    int64_t bytes;        /* in the packets of devices that were sent on */
     int64_t dropped;
     int64_t stun; /* answers */
 };
@@ -26,5 +27,8 @@ bool relaystatus_parse(const char *text, struct relaystatus *status, struct faul
 
 /* Asks the relay of this config; false too when its page is off. */
 bool relaystatus_read(const struct config *c, struct relaystatus *status, struct fault *f);
+
+/* The numbers as a JSON object, with the days that the certificate has left; free() it. Pure. */
+char *relaystatus_json(const struct relaystatus *status, long days_left);
 
 #endif

@@ -304,6 +304,8 @@ void report_json(const struct report *r, const char *result, int exit_code, cons
     json_t *root = json_pack("{s:i, s:s, s:i, s:o, s:o, s:o}", "schema", REPORT_SCHEMA, "result",
                              result, "exit", exit_code, "checks", json_loads(checks, 0, NULL),
                              "changes", changes, "derpMap", inner_map(derpmap));
+    if (r->status)
+        json_object_set_new(root, "status", json_loads(r->status, 0, NULL));
     char *text = json_dumps(root, JSON_INDENT(2));
     fprintf(out, "%s\n", text ? text : "{}");
     fflush(out);
@@ -320,5 +322,6 @@ void report_close(struct report *r)
     for (size_t i = 0; i < r->change_count; i++)
         free(r->changes[i]);
     free(r->changes);
+    free(r->status);
     findings_free(&r->findings);
 }

@@ -35,6 +35,7 @@ struct report {
     struct findings findings; /* everything found so far, for the JSON object */
     char **changes;           /* "ufw allow 443/tcp", in order */
     size_t change_count;
+    char *status; /* numbers of status as JSON, owned; NULL: none */
     int64_t started_ms;
     struct progress *progress; /* non-NULL between report_begin and report_end */
 };
@@ -80,8 +81,8 @@ void report_end(struct report *r);
 void report_on_line(void *arg, const char *line);
 
 /*
- * The JSON object on out: {"schema","result","exit","checks","changes","derpMap"}. derpmap is the
- * text of derpmap_json, or NULL.
+ * The JSON object on out: {"schema","result","exit","checks","changes","derpMap"}, and "status"
+ * where there are numbers. derpmap is the text of derpmap_json, or NULL.
  */
 void report_json(const struct report *r, const char *result, int exit_code, const char *derpmap,
                  FILE *out);

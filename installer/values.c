@@ -340,6 +340,14 @@ bool take_format(const char *value, struct options *o, struct fault *f)
     return true;
 }
 
+bool take_report(const char *value, struct options *o, struct fault *f)
+{
+    if (!*value || value[strlen(value) - 1] == '/')
+        return fault_set(f, "not the name of a file");
+    o->report = value;
+    return true;
+}
+
 bool take_confirm(const char *value, struct options *o, struct fault *f)
 {
     if (!*value)

@@ -36,6 +36,7 @@ bool take_dns_resolver(const char *value, struct options *o, struct fault *f);
 bool take_public_resolvers(const char *value, struct options *o, struct fault *f);
 bool take_address_from(const char *value, struct options *o, struct fault *f);
 bool take_format(const char *value, struct options *o, struct fault *f);
+bool take_report(const char *value, struct options *o, struct fault *f);
 bool take_confirm(const char *value, struct options *o, struct fault *f);
 
 #endif

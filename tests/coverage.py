@@ -85,6 +85,7 @@ PARSERS = {
     "installer/options.c": "installer_options",
     "installer/relaystatus.c: relaystatus_parse": "installer_words",
     "installer/server.c: server_os_name": "installer_words",
+    "installer/scrub.c": "installer_scrub",
     "installer/service.c: value_of service_parse": "installer_words",
     "installer/undo.c: undo_split": "installer_words",
     "installer/wrap.c": "installer_words",
@@ -136,6 +137,7 @@ PURE = [
     "installer/derpmap.c",
     "installer/desired.c",
     "installer/outside.c",
+    "installer/screen.c",
     "installer/values.c",
 ]
 

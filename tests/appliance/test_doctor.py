@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`derp-setup doctor`: each layer that can be broken is named with a fix, in less than five seconds."""
 
+import re
+import subprocess
 import time
 
 import pytest
 
 from testbed import rootfs
 from testbed.appliance import derp_setup, derp_verb
+from testbed.network import SERVER
 from testbed.world import World
 
 SUITE = rootfs.SUITES[0]
@@ -150,3 +153,60 @@ http.server.HTTPServer(("127.0.0.1", 8001), Answer).serve_forever()
     server.write("/etc/derp/derp.conf", text)
     server.run("systemctl", "stop", "verify")
     assert run.status("clients.ok") == "ok", run
+
+
+# --- The report -----------------------------------------------------------------------------------
+
+def test_the_report_has_everything_but_secrets(relay):
+    server = relay.server
+    text = server.read("/etc/derp/derp.conf")
+    server.write("/etc/derp/derp.conf", text.replace("[acme]", "[acme]\nemail = me@demo.com"))
+    run = derp_verb(relay, "doctor", "--report=/root/report.txt")
+    server.write("/etc/derp/derp.conf", text)
+    assert run.code == 0 and run.status("report.written") == "ok", run
+    assert server.sh("stat -c %a:%U /root/report.txt") == "600:root"
+    report = server.read("/root/report.txt")
+    for part in ("[ok] proof.derp", "domain = derp.demo.com", "email = (left out)", "ActiveState=active",
+                 "Status: active", "443/tcp", '"loggedIn"', '"renew_at"', "somaxconn", "ready",
+                 "derp-setup 0."):
+        assert part in report, f"{part} is missing:\n{report}"
+    keys = server.sh("cat /var/lib/derp/derp.key; grep -rhv -- ----- /var/lib/derp-acme/account "
+                     "/var/lib/derp-acme/current/privkey.pem")
+    secrets = re.findall(r"^[0-9A-Za-z+/=]{20,}$|(?<=privkey:)[0-9a-f]{64}", keys, re.M)
+    assert len(secrets) >= 5, keys  # two lines of PEM or more for each of two keys, and the relay's
+    for secret in secrets:
+        assert secret not in report, secret
+    assert "me@demo.com" not in report and "PRIVATE KEY" not in report
+    again = derp_verb(relay, "doctor", "--report=/root/report.txt")
+    assert again.code == 2 and again.failures == ["report.exists"], again
+    assert server.read("/root/report.txt") == report
+    assert derp_verb(relay, "doctor", "--report=/none/report.txt").failures == ["report.failed"]
+
+
+# --- status ---------------------------------------------------------------------------------------
+
+def test_status_has_its_numbers_as_numbers(relay):
+    run = derp_verb(relay, "status")
+    assert run.code == 0 and run.status("certificate.next") == "ok", run
+    status = run.json["status"]
+    assert status["certificate"]["daysLeft"] > 80 and status["connections"] == 0, status
+
+
+def test_status_is_watched(relay, talker):
+    root = relay.folder / "root.pem"
+    root.write_text(relay.ca.issuing_root())
+    talk = talker.start(relay.clients[0], SERVER, root).wait_ready()
+    watch = relay.server.popen("derp-setup", "status", "--watch", unit="watch", text=True,
+                               stdout=subprocess.PIPE)
+    seen = ""
+    while seen.count("Mbit/s") < 2:
+        line = watch.stdout.readline()
+        assert line, seen
+        seen += line
+    relay.server.run("systemctl", "kill", "--signal=INT", "watch")
+    assert watch.wait(10) == 0  # Ctrl-C is how it ends
+    watch.stdout.close()
+    talk.stop()
+    assert re.search(r"^relayed +0\.[1-9]|^relayed +[1-9]|^relayed +0\.0[1-9]", seen, re.M), seen
+    assert re.search(r"^connections +[1-9]", seen, re.M) and "\033" not in seen
+    assert re.search(r"^renewal +it will be renewed", seen, re.M), seen

@@ -140,6 +140,19 @@ static void test_relay_status(void **state)
     assert_string_not_equal(f.text, "");
 }
 
+static void test_relay_numbers_as_json(void **state)
+{
+    (void)state;
+    struct relaystatus s;
+    struct fault f;
+    assert_true(relaystatus_parse(STATUS(""), &s, &f));
+    char *text = relaystatus_json(&s, 89);
+    assert_string_equal(text, "{\"version\":\"0.1.0\",\"uptimeSeconds\":61,\"connections\":3,"
+                              "\"loggedIn\":2,\"packets\":5,\"bytes\":0,\"drops\":5,\"stun\":6,"
+                              "\"certificate\":{\"state\":\"good\",\"daysLeft\":89}}");
+    free(text);
+}
+
 static void assert_derper(const char *unit, const char *wanted)
 {
     char value[CHOOSE_VALUE] = "";
@@ -174,7 +187,7 @@ int main(void)
         cmocka_unit_test(test_service_state),        cmocka_unit_test(test_os_name),
         cmocka_unit_test(test_certificate_reason),   cmocka_unit_test(test_certificate_fix),
         cmocka_unit_test(test_undo_split),           cmocka_unit_test(test_relay_status),
-        cmocka_unit_test(test_whom_a_derper_admits),
+        cmocka_unit_test(test_whom_a_derper_admits), cmocka_unit_test(test_relay_numbers_as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
