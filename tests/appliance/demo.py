@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The whole appliance, from package to renewal, in a private internet on this machine.
+"""The whole appliance, from package to renewal, in a private internet on this machine: a first run
+that finds what is wrong, the second one that works, clients, a renewal, a look at its health.
 
     sudo make demo
 
@@ -22,6 +23,7 @@ from testbed.network import SERVER
 from testbed.shell import Failed, run
 from testbed.world import DOMAIN, World, unwind_on_signals
 
+STALE = "2001:db8:99::1"  # of a server that is long gone
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BEGAN = time.monotonic()
 FANCY = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -109,7 +111,7 @@ def prepare(suite):
 
 def make_world(suite):
     with Step("a private internet") as step:
-        world = World(suite)
+        world = World(suite, records=[f"derp 600 IN A {SERVER}", f"derp 600 IN AAAA {STALE}"])
         step.note(f"DNS root, CA, two client hosts, a booted server at {SERVER}")
     return world
 
@@ -121,11 +123,11 @@ def install(world, deb):
         step.note(f"without a network; derpd is {state} until it is set up")
 
 
-def set_up(world):
+def run_setup(world, *more):
     """derp-setup as a person would run it: on a terminal it draws on that, and elsewhere its lines
-    are shown as they come. Returns what it wrote to standard output, the derpMap."""
-    flags = ["--yes", "--no-input", *world.setup_flags()]
-    title(f"derp-setup {DOMAIN}")
+    are shown as they come. Returns its exit code and what it wrote to standard output."""
+    flags = ["--yes", "--no-input", *world.setup_flags(), *more]
+    title(f"derp-setup {DOMAIN} {' '.join(more)}".rstrip())
     block("\n".join(["with, for this private internet,", *("  " + f for f in flags)]))
     process = world.server.popen("derp-setup", DOMAIN, *flags, stdout=subprocess.PIPE, text=True,
                                  stderr=None if FANCY else subprocess.PIPE,
@@ -134,13 +136,40 @@ def set_up(world):
     shown.start()
     out = process.stdout.read()
     shown.join()
-    if process.wait() != 0:
-        raise Failed(f"derp-setup ended with {process.returncode}; the server's journal:\n"
+    return process.wait(), out
+
+
+def fail_first(world):
+    """What most often goes wrong: an AAAA record that an earlier server has left behind."""
+    code, out = run_setup(world)
+    if code != 3 or out or world.server.path("/etc/derp/derp.conf").exists():
+        raise Failed(f"derp-setup ended with {code} and not 3, or has changed something")
+    print()
+    with Step("exit 3, nothing was changed") as step:
+        world.dns.set(f"derp 600 IN A {SERVER}")
+        step.note("so the stale AAAA record is taken out of the DNS")
+
+
+def set_up(world):
+    """Once more, and it works; returns the derpMap."""
+    code, out = run_setup(world, "--wait-dns=1m")
+    if code != 0:
+        raise Failed(f"derp-setup ended with {code}; the server's journal:\n"
                      + world.server.journal("derpd", "derp-acme", lines=40))
     region = next(iter(json.loads(out)["derpMap"]["Regions"].values()))
     if region["Nodes"][0]["HostName"] != DOMAIN:
         raise Failed(f"a derpMap of another server:\n{out}")
     return out
+
+
+def ask_doctor(world):
+    title("derp-setup doctor")
+    began = time.monotonic()
+    done = world.server.run("derp-setup", "doctor", check=False)
+    block(done.out)
+    if done.code != 0:
+        raise Failed(f"doctor ended with {done.code}")
+    block(f"(exit 0, after {time.monotonic() - began:.1f} s)")
 
 
 def ask_stun(world):
@@ -212,6 +241,7 @@ def demo():
         block(f"note: {talker.note}; they prove the same, but are not Tailscale's code")
     with make_world(suite) as world:
         install(world, deb)
+        fail_first(world)
         derp_map = set_up(world)
         print()
         root = world.folder / "issuing-root.pem"
@@ -219,6 +249,7 @@ def demo():
         ask_stun(world)
         before, after, reports = talk_through_renewal(world, talker, root)
         report(world, derp_map, before, after, reports)
+        ask_doctor(world)
         lost = sum(r["lost"] for r in reports)
         with Step("tidy up") as step:
             world.close()
