@@ -8,9 +8,15 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/net.h"
 
 char *derpmap_code(const char *host, char *code, size_t cap)
 {
+    struct endpoint address;
+    if (endpoint_parse_ip(host, &address)) {
+        snprintf(code, cap, "relay");
+        return code;
+    }
     /* The host's own label ("derp") says little; the one after it names whose relay it is. */
     const char *first = strchr(host, '.');
     const char *start = first && strchr(first + 1, '.') ? first + 1 : host;
@@ -61,6 +67,8 @@ char *derpmap_json(const struct derpmap *map)
     snprintf(id, sizeof id, "%u", r.id);
     json_t *node = json_pack("{s:s, s:i, s:s, s:s, s:s}", "Name", r.node, "RegionID", (int)r.id,
                              "HostName", map->host, "IPv4", r.ipv4, "IPv6", r.ipv6);
+    if (map->cert_name)
+        json_object_set_new(node, "CertName", json_string(map->cert_name));
     if (r.port)
         json_object_set_new(node, "DERPPort", json_integer(r.port));
     if (r.stun_port)
@@ -100,6 +108,8 @@ char *derpmap_yaml(const struct derpmap *map)
     yaml_text(&b, "        hostname", map->host);
     yaml_text(&b, "        ipv4", r.ipv4);
     yaml_text(&b, "        ipv6", r.ipv6);
+    if (map->cert_name)
+        yaml_text(&b, "        certname", map->cert_name);
     if (r.stun_port)
         buf_printf(&b, "        stunport: %d\n", r.stun_port);
     if (r.port)

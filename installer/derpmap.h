@@ -13,15 +13,16 @@
 #define DERPMAP_CODE      64
 
 struct derpmap {
-    unsigned region_id; /* 0: DERPMAP_REGION_ID */
-    const char *code;   /* NULL: made from the host */
-    const char *name;   /* NULL: the host */
-    const char *host;   /* the relay's domain; required */
-    const char *ipv4;   /* NULL: "none", so that nobody looks for an A record */
-    const char *ipv6;   /* NULL: "none", so that nobody trusts a stale AAAA record */
-    uint16_t port;      /* left out when 443 (or 0) */
-    uint16_t stun_port; /* left out when 3478 (or 0) */
-    bool no_stun;       /* written as STUNPort -1 */
+    unsigned region_id;    /* 0: DERPMAP_REGION_ID */
+    const char *code;      /* NULL: made from the host */
+    const char *name;      /* NULL: the host */
+    const char *host;      /* the relay's domain or address; required */
+    const char *ipv4;      /* NULL: "none", so that nobody looks for an A record */
+    const char *ipv6;      /* NULL: "none", so that nobody trusts a stale AAAA record */
+    const char *cert_name; /* "sha256-raw:…", NULL: left out, as the host certifies itself */
+    uint16_t port;         /* left out when 443 (or 0) */
+    uint16_t stun_port;    /* left out when 3478 (or 0) */
+    bool no_stun;          /* written as STUNPort -1 */
 };
 
 /* {"derpMap":{"Regions":…}} with a newline, to paste into the tailnet policy file; free() it. */
@@ -30,7 +31,8 @@ char *derpmap_json(const struct derpmap *map);
 /* The same region as headscale reads it from a file of derp.paths; free() it. */
 char *derpmap_yaml(const struct derpmap *map);
 
-/* "derp.demo.com" gives "demo", "demo.com" gives "demo"; cut to cap. Returns code. */
+/* "derp.demo.com" gives "demo", "demo.com" gives "demo", an address "relay"; cut to cap. Returns
+ * code. */
 char *derpmap_code(const char *host, char *code, size_t cap);
 
 #endif

@@ -16,6 +16,7 @@ enum {
     EDIT_LISTEN,
     EDIT_STUN,
     EDIT_UPLINK,
+    EDIT_SOURCE,
     EDIT_DIRECTORY,
     EDIT_CA_FILE,
     EDIT_EMAIL,
@@ -33,6 +34,7 @@ static const struct confedit managed[EDIT_COUNT] = {
     [EDIT_LISTEN] = {"relay", "listen", NULL},
     [EDIT_STUN] = {"relay", "stun", NULL},
     [EDIT_UPLINK] = {"relay", "uplink", NULL},
+    [EDIT_SOURCE] = {"certificate", "source", NULL},
     [EDIT_DIRECTORY] = {"acme", "directory", NULL},
     [EDIT_CA_FILE] = {"acme", "ca-file", NULL},
     [EDIT_EMAIL] = {"acme", "email", NULL},
@@ -52,6 +54,13 @@ uint16_t desired_port(const struct config *c)
 uint16_t desired_stun_port(const struct config *c)
 {
     return c->stun.count ? endpoint_port(&c->stun.list[0]) : 0;
+}
+
+bool desired_has_no_domain(const struct config *c)
+{
+    struct endpoint address;
+    return c->source == CONFIG_SOURCE_SELF_SIGNED && c->domain &&
+           endpoint_parse_ip(c->domain, &address);
 }
 
 static void merge_ip(const struct endpoint *given, bool forget, char **setting)
@@ -138,11 +147,22 @@ static const char *directory_value(const struct options *o, const struct config 
     return NULL;
 }
 
+/* A relay without a domain has a certificate of its own; one that gets a domain wants a CA's. */
+static const char *source_value(const struct options *o, const struct config *old)
+{
+    if (o->ip)
+        return "self-signed";
+    if (o->domain[0] && desired_has_no_domain(old))
+        return "acme";
+    return NULL;
+}
+
 static void collect(const struct options *o, const struct config *old, struct confedit *edits)
 {
     memcpy(edits, managed, sizeof managed);
     edits[EDIT_DOMAIN].value = o->domain[0] ? o->domain : NULL;
     edits[EDIT_UPLINK].value = o->uplink;
+    edits[EDIT_SOURCE].value = source_value(o, old);
     edits[EDIT_DIRECTORY].value = directory_value(o, old);
     edits[EDIT_CA_FILE].value = o->acme_ca_file;
     edits[EDIT_EMAIL].value = o->email;

@@ -42,6 +42,9 @@ void desired_free(struct desired *w);
 /* Merges the flags into the settings that only the journal keeps. */
 void desired_settings(const struct options *o, struct journal_settings *s);
 
+/* A relay that clients know by its address and its certificate (--ip). */
+bool desired_has_no_domain(const struct config *c);
+
 /* TCP port that clients connect to, UDP port of STUN (0: off). */
 uint16_t desired_port(const struct config *c);
 uint16_t desired_stun_port(const struct config *c);

@@ -8,6 +8,7 @@
 #include "installer/clients.h"
 #include "installer/leaf.h"
 #include "installer/limits.h"
+#include "installer/noname.h"
 #include "installer/outside.h"
 #include "installer/relaystatus.h"
 #include "installer/server.h"
@@ -77,13 +78,17 @@ void health_certificate(struct setup *s, struct findings *all)
     char until[CLOCK_TEXT];
     time_t now = clock_wall();
     size_t at;
-    if (c->source == CONFIG_SOURCE_SELF_SIGNED)
-        return;
     if (!leaf_load(c, &leaf, &f)) {
         at =
             finding_add(all, SEVERITY_FAIL, "certificate.missing", "there is none yet: %s", f.text);
         finding_fix(all, at,
-                    "derp-setup renew tries at once; derp-acme status tells of the last try");
+                    c->source == CONFIG_SOURCE_SELF_SIGNED
+                        ? "systemctl restart derpd makes one; then paste the new map"
+                        : "derp-setup renew tries at once; derp-acme status tells of the last try");
+        return;
+    }
+    if (c->source == CONFIG_SOURCE_SELF_SIGNED) {
+        noname_judge(&leaf, now, all);
         return;
     }
     long days = leaf_days(&leaf, now);

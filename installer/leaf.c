@@ -45,7 +45,8 @@ bool leaf_parse(const char *pem, size_t n, const char *domain, struct leaf *leaf
     bool fine = read_time(X509_get0_notBefore(cert), &leaf->not_before) &&
                 read_time(X509_get0_notAfter(cert), &leaf->not_after) &&
                 X509_digest(cert, EVP_sha256(), leaf->sha256, &len);
-    leaf->for_domain = domain && X509_check_host(cert, domain, 0, 0, NULL) == 1;
+    leaf->for_domain = domain && (X509_check_host(cert, domain, 0, 0, NULL) == 1 ||
+                                  X509_check_ip_asc(cert, domain, 0) == 1);
     read_issuer(cert, leaf->issuer, sizeof leaf->issuer);
     X509_free(cert);
     return fine || fault_set(f, "its dates cannot be read");
@@ -55,12 +56,12 @@ bool leaf_load(const struct config *c, struct leaf *leaf, struct fault *f)
 {
     struct buf pem;
     struct fault why;
-    char *link = file_join(c->cert_dir, "current/fullchain.pem");
+    char *link = c->source == CONFIG_SOURCE_SELF_SIGNED
+                     ? file_join(c->state_dir, "self-signed.crt")
+                     : file_join(c->cert_dir, "current/fullchain.pem");
     const char *path = c->source == CONFIG_SOURCE_FILES ? c->chain : link;
-    bool fine = c->source != CONFIG_SOURCE_SELF_SIGNED ||
-                fault_set(f, "a self-signed certificate is made at each start");
     buf_init(&pem, CHAIN_MAX);
-    fine = fine && file_read(path, &pem, f);
+    bool fine = file_read(path, &pem, f);
     if (fine && !leaf_parse(buf_text(&pem), pem.len, c->domain, leaf, &why))
         fine = fault_set(f, "%s: %s", path, why.text);
     buf_free(&pem);

@@ -91,6 +91,8 @@ static const struct flag_row flags[] = {
           "its public IPv4 address, when behind NAT (auto: find out)"),
     VALUE("ip6", V_PREFLIGHT, "ADDRESS", take_ip6, "its public IPv6 address (auto: find out)"),
     SWITCH(0, "no-ipv6", V_PREFLIGHT, no_ipv6, "serve IPv4 only"),
+    SWITCH(0, "ip", V_PREFLIGHT, ip,
+           "no domain: clients know this server by its address and certificate"),
     VALUE("wait-dns", V_PREFLIGHT, "TIME", take_wait_dns,
           "wait for the domain to point here, e.g. 10m; then exit 4"),
     VALUE("public-resolvers", V_PREFLIGHT, "LIST", take_public_resolvers,
@@ -264,7 +266,7 @@ static bool take_domain(struct parse *p, const char *word)
     if (strlen(word) >= OPTIONS_DOMAIN || !text_is_hostname(word, &why))
         return fault_set(p->f,
                          "%s is not a domain a CA could certify: %s; give the relay's host name, "
-                         "e.g. derp-setup derp.demo.com",
+                         "e.g. derp-setup derp.demo.com, or --ip if it has none",
                          text, why);
     text_lower(word, p->o->domain, sizeof p->o->domain);
     return true;
@@ -295,10 +297,15 @@ static bool check_together(struct parse *p)
 {
     const struct options *o = p->o;
     const struct verb_row *verb = verb_row(o->verb);
-    if (verb->takes_domain && !o->domain[0])
-        return fault_set(p->f,
-                         "the relay's domain is missing: derp-setup %s%sderp.demo.com" SEE_HELP,
-                         verb->word ? verb->word : "", verb->word ? " " : "");
+    if (verb->takes_domain && !o->domain[0] && !o->ip)
+        return fault_set(
+            p->f,
+            "the relay's domain is missing: derp-setup %s%sderp.demo.com; without one: "
+            "--ip" SEE_HELP,
+            verb->word ? verb->word : "", verb->word ? " " : "");
+    if (o->ip && (o->domain[0] || o->wait_dns_given || o->staging || o->acme_directory))
+        return fault_set(p->f, "--ip is for a relay without a domain, and so without a CA: neither "
+                               "goes with it" SEE_HELP);
     for (size_t i = 0; i < FLAG_COUNT; i++)
         if (p->used[i] && !(flags[i].verbs & V(o->verb)))
             return fault_set(p->f, "--%s does not belong to `derp-setup %s`" SEE_HELP,

@@ -65,6 +65,7 @@ struct options {
     bool ip4_auto; /* --ip4=auto: forget an address given earlier */
     bool ip6_auto;
     bool no_ipv6;
+    bool ip; /* no domain: the address and a pinned certificate */
     bool wait_dns_given;
     uint64_t wait_dns; /* seconds */
     /* firewall */

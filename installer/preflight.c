@@ -14,6 +14,7 @@
 #include "installer/clients.h"
 #include "installer/configfile.h"
 #include "installer/derpmap.h"
+#include "installer/noname.h"
 #include "installer/server.h"
 #include "installer/stop.h"
 
@@ -201,7 +202,10 @@ void preflight_domain(struct setup *s, const struct directory *ca, struct findin
     read_account(s);
     domain_options(s, ca, &o);
     take_resolvers(&s->desired.config, &o);
-    dnscheck_domain(&o, &s->own, &s->dns, all);
+    if (desired_has_no_domain(&s->desired.config))
+        noname_check(s, all);
+    else
+        dnscheck_domain(&o, &s->own, &s->dns, all);
 }
 
 static void check_own_and_domain(struct setup *s, struct findings *all)

@@ -76,7 +76,7 @@ static void judge_tls(const struct setup *s, const struct way *w, const struct d
     char where[160];
     struct leaf leaf;
     via(w, where, sizeof where);
-    bool known = c->source != CONFIG_SOURCE_SELF_SIGNED && leaf_load(c, &leaf, NULL);
+    bool known = leaf_load(c, &leaf, NULL);
     bool public_ca = c->source == CONFIG_SOURCE_ACME && !c->acme_ca_file &&
                      strcmp(c->acme_directory, DESIRED_STAGING_DIRECTORY) != 0;
     if (!tls->seen)

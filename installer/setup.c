@@ -9,11 +9,14 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "installer/ask.h"
 #include "installer/derpmap.h"
+#include "installer/leaf.h"
 #include "installer/paths.h"
 #include "installer/stop.h"
 
+#define PIN_PREFIX "sha256-raw:"
 #define CONFIG_MAX (64 * 1024)
 
 static void load_journal(struct setup *s)
@@ -166,6 +169,14 @@ char *setup_derpmap(const struct setup *s, enum map_format format)
     };
     if (!c->domain)
         return NULL;
+    struct leaf leaf;
+    char pin[sizeof PIN_PREFIX + 2 * sizeof leaf.sha256] = PIN_PREFIX;
+    if (desired_has_no_domain(c)) {
+        if (!leaf_load(c, &leaf, NULL))
+            return mem_strdup(""); /* a map without the pin would lead nobody here */
+        text_hex(leaf.sha256, sizeof leaf.sha256, pin + strlen(PIN_PREFIX));
+        map.cert_name = pin;
+    }
     return format == MAP_HEADSCALE ? derpmap_yaml(&map) : derpmap_json(&map);
 }
 

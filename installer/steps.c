@@ -11,6 +11,7 @@
 #include "installer/choose.h"
 #include "installer/configfile.h"
 #include "installer/firewallstep.h"
+#include "installer/noname.h"
 #include "installer/outside.h"
 #include "installer/preflight.h"
 #include "installer/proof.h"
@@ -173,6 +174,8 @@ static enum setup_exit finish(struct setup *s)
 enum setup_exit steps_run(struct setup *s)
 {
     enum setup_exit code = choose_missing(s);
+    if (code == EXIT_DONE)
+        code = noname_address(s);
     if (code != EXIT_DONE)
         return code;
     setup_load(s);

@@ -242,10 +242,28 @@ static void on_look(void *arg)
     loop_timer_set(&w->look, LOOK_MS);
 }
 
+/* Its own certificate is made for its name: under another name there is a new one. */
+static bool fits_no_more(const struct certificate_watch *w)
+{
+    const char *name = w->config->domain;
+    struct identity *id = w->config->source == CONFIG_SOURCE_SELF_SIGNED && name != NULL
+                              ? identity_load(w->pair.chain, w->pair.key, NULL, NULL)
+                              : NULL;
+    bool other = id != NULL && !identity_covers(id, name);
+
+    identity_free(id);
+    if (other)
+        log_warning("the self-signed certificate is not for %s: making a new one, with another "
+                    "fingerprint",
+                    name);
+    return other;
+}
+
 static bool first_load(struct certificate_watch *w, struct fault *f)
 {
     w->seen = w->loaded = look_at(&w->pair);
-    if (w->config->source == CONFIG_SOURCE_SELF_SIGNED && !file_exists(w->pair.chain) &&
+    if (w->config->source == CONFIG_SOURCE_SELF_SIGNED &&
+        (!file_exists(w->pair.chain) || fits_no_more(w)) &&
         !make_self_signed(w->config, &w->pair, f))
         return false;
     if (load_pair(w, f))

@@ -60,6 +60,7 @@ def test_manual_and_completion_have_the_flags_of_help(file, pattern):
     ("derp..demo.com", "not a domain"),
     ("https://derp.demo.com", "only the host name"),
     ("203.0.113.10", "not a domain"),
+    ("--ip derp.demo.com", "without a domain"),
     ("dérp.demo.com", "xn--"),
     ("derp.demo.com --no-such-flag", "no such flag"),
     ("derp.demo.com --confirm-timeout=5", "10s to 1h"),

@@ -53,9 +53,7 @@ workers = 2
 uplink = {uplink}
 state-dir = {folder}/state
 [certificate]
-source = files
-chain = {folder}/chain.pem
-key = {folder}/key.pem
+{source}
 [admission]
 allow = {allow}
 """
@@ -124,7 +122,8 @@ class Derpd:
     """derpd on a host, as nobody; folder: a new one of its own."""
 
     def __init__(self, binary, host, folder, authority, allow, port=443, metrics=3340, stun=True,
-                 uplink="off"):
+                 uplink="off", pinned=False):
+        """pinned: without a domain, known by its address and its own certificate's fingerprint."""
         self.binary, self.host, self.folder, self.authority = binary, host, folder, authority
         self.port, self.metrics_port = port, metrics
         self.daemon = None
@@ -133,8 +132,10 @@ class Derpd:
         (folder / "state").mkdir()
         shutil.chown(folder / "state", "nobody", "nogroup")
         endpoints = f"{SERVER}:3478 [{SERVER6}]:3478" if stun else "off"
+        source = ("source = self-signed" if pinned else
+                  f"source = files\nchain = {folder}/chain.pem\nkey = {folder}/key.pem")
         (folder / "derp.conf").write_text(DERPD.format(
-            relay=RELAY, server4=SERVER, server6=SERVER6, port=port, stun=endpoints,
+            source=source, relay=SERVER if pinned else RELAY, server4=SERVER, server6=SERVER6, port=port, stun=endpoints,
             metrics=metrics, folder=folder, allow=allow, uplink=uplink))
         self.new_certificate()
 
@@ -309,11 +310,16 @@ class Tailnet:
         self.ca = self.folder / "ca.pem"
         self.ca.write_bytes(pki.cert_pem(self.authority.root))
         self.program, self.derpd_binary = program, derpd
-        self.map = map_of(f"[relay]\ndomain = {RELAY}\nlisten = 0.0.0.0:{options.get('port', 443)}\n",
-                          *map_flags)
+        if options.get("pinned"):  # its fingerprint comes with its first start
+            self.derpd = self.new_derpd("derpd", "anyone", **options).start()
+            self.map = map_of((self.derpd.folder / "derp.conf").read_text(), *map_flags)
+        else:
+            self.map = map_of(f"[relay]\ndomain = {RELAY}\n"
+                              f"listen = 0.0.0.0:{options.get('port', 443)}\n", *map_flags)
         self.headscale = Headscale(program("headscale"), self.server, self.folder / "headscale",
                                    self.map)
-        self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}", **options).start()
+        if not options.get("pinned"):
+            self.derpd = self.new_derpd("derpd", f"url:{self.headscale.verify}", **options).start()
         for client in self.network.clients:
             client.run("nft", "-f", "-", input=STATEFUL + RELAY_ONLY)
         self.nodes = [self.new_node(client.name, client).start() for client in self.network.clients]

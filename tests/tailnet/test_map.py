@@ -13,14 +13,22 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "Größe \"1\": #x 'y' \\ {z}"
 
 
-@pytest.fixture(scope="module")
-def odd(program):
+def make(program, **options):
     from tailnet import Tailnet
     derpd = pathlib.Path(os.environ.get("DERPD") or ROOT / "build" / "derpd")
-    with Tailnet(derpd, program, port=8443,
-                 map_flags=[f"--region-name={NAME}", "--region-id=987"]) as tailnet:
+    with Tailnet(derpd, program, **options) as tailnet:
         yield tailnet
         tailnet.derpd.stop()
+
+
+@pytest.fixture(scope="module")
+def odd(program):
+    yield from make(program, port=8443, map_flags=[f"--region-name={NAME}", "--region-id=987"])
+
+
+@pytest.fixture
+def pinned(program):
+    yield from make(program, pinned=True)
 
 
 def test_headscale_hands_it_to_clients_as_it_was_written(odd):
@@ -41,3 +49,15 @@ def test_clients_use_that_relay(odd):
     assert report["UDP"] and report["PreferredDERP"] == 987, report
     pong = one.cli("ping", "-c", "1", "--until-direct=false", other.address)
     assert "via DERP(test)" in pong, pong
+
+
+def test_clients_use_a_relay_without_a_domain(pinned):
+    """By its address and the fingerprint of its certificate, both from the map alone."""
+    one, other, _ = pinned.nodes
+    region = json.loads(one.cli("debug", "derp-map"))["Regions"]["900"]
+    relay, = region["Nodes"]
+    assert relay["HostName"] == relay["IPv4"] == "203.0.113.10"
+    assert relay["CertName"].startswith("sha256-raw:")
+    pong = one.cli("ping", "-c", "1", "--until-direct=false", other.address)
+    assert "via DERP(test)" in pong, pong
+    assert pinned.derpd.status()["connections"]["home"] == 3

@@ -90,12 +90,28 @@ static void test_headscale(void **state)
     free(text);
 }
 
+static void test_pin(void **state)
+{
+    (void)state;
+    const struct derpmap map = {
+        .host = "203.0.113.7", .ipv4 = "203.0.113.7", .cert_name = "sha256-raw:00ff"};
+    char *text = derpmap_json(&map);
+    assert_non_null(strstr(text, "\"HostName\": \"203.0.113.7\""));
+    assert_non_null(strstr(text, "\"CertName\": \"sha256-raw:00ff\""));
+    free(text);
+    text = derpmap_yaml(&map);
+    assert_non_null(strstr(text, "        certname: \"sha256-raw:00ff\"\n"));
+    free(text);
+}
+
 static void test_code(void **state)
 {
     (void)state;
     char code[DERPMAP_CODE];
     assert_string_equal(derpmap_code("derp.demo.com", code, sizeof code), "demo");
     assert_string_equal(derpmap_code("demo.com", code, sizeof code), "demo");
+    assert_string_equal(derpmap_code("203.0.113.7", code, sizeof code), "relay");
+    assert_string_equal(derpmap_code("2001:db8::7", code, sizeof code), "relay");
     assert_string_equal(derpmap_code("r1.fra.example.org", code, sizeof code), "fra");
     assert_string_equal(derpmap_code("derp.demo.com", code, 3), "de");
 }
@@ -107,6 +123,7 @@ int main(void)
         cmocka_unit_test(test_everything_set),
         cmocka_unit_test(test_defaults_left_out),
         cmocka_unit_test(test_headscale),
+        cmocka_unit_test(test_pin),
         cmocka_unit_test(test_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

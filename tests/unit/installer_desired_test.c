@@ -31,6 +31,33 @@ static void test_first_run(void **state)
     desired_free(&w);
 }
 
+static void test_without_a_domain(void **state)
+{
+    (void)state;
+    struct options o = {.domain = "203.0.113.7", .ip = true};
+    assert_true(desired_make(&o, &none, NULL, true, &w, &f));
+    assert_string_equal(w.config.domain, "203.0.113.7");
+    assert_int_equal(w.config.source, CONFIG_SOURCE_SELF_SIGNED);
+    assert_true(desired_has_no_domain(&w.config));
+    char *text = mem_strdup(w.text);
+    desired_free(&w);
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.changes, "");
+    desired_free(&w);
+    o = (struct options){.domain = "derp.demo.com"}; /* now it has one */
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_int_equal(w.config.source, CONFIG_SOURCE_ACME);
+    assert_true(w.domain_changed && !desired_has_no_domain(&w.config));
+    desired_free(&w);
+    free(text);
+    /* By hand: it stays. */
+    const char *hand = "[relay]\ndomain = a.demo.com\n[certificate]\nsource = self-signed\n";
+    o = (struct options){.domain = "a.demo.com"};
+    assert_true(desired_make(&o, &none, hand, true, &w, &f));
+    assert_string_equal(w.text, hand);
+    desired_free(&w);
+}
+
 static void test_second_run_changes_nothing(void **state)
 {
     (void)state;
@@ -177,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_flags_change_only_what_they_name),
         cmocka_unit_test(test_other_domain),
         cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_without_a_domain),
         cmocka_unit_test(test_staging_comes_and_goes),
         cmocka_unit_test(test_broken_config),
         cmocka_unit_test(test_clients),

@@ -4,6 +4,7 @@
 #include "installer/acmestatus.c"
 #include "installer/clientsjudge.c"
 #include "installer/limits.c"
+#include "installer/noname.h"
 #include "installer/outside.c"
 #include "installer/server.h"
 
@@ -325,6 +326,29 @@ static void test_age(void **state)
     findings_free(&all);
 }
 
+static void assert_pin(time_t now, const char *id, enum severity severity)
+{
+    struct findings all = {0};
+    struct leaf leaf = {.not_before = 1000 * (time_t)DAY, .not_after = 4650 * (time_t)DAY};
+    leaf.sha256[31] = 0xab;
+    noname_judge(&leaf, now, &all);
+    assert_int_equal(all.count, 1);
+    assert_found(&all, id, severity);
+    if (severity == SEVERITY_OK)
+        assert_says(&all, id, "sha256-raw:000000");
+    findings_free(&all);
+}
+
+static void test_a_pin_that_has_to_change(void **state)
+{
+    (void)state;
+    assert_pin(999 * (time_t)DAY, "certificate.expired", SEVERITY_FAIL);
+    assert_pin(1000 * (time_t)DAY, "certificate.ok", SEVERITY_OK);
+    assert_pin(4590 * (time_t)DAY, "certificate.ok", SEVERITY_OK);
+    assert_pin(4591 * (time_t)DAY, "certificate.pin", SEVERITY_WARN);
+    assert_pin(4650 * (time_t)DAY, "certificate.expired", SEVERITY_FAIL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_hint_at_the_provider),
         cmocka_unit_test(test_judges_admission_sources),
         cmocka_unit_test(test_age),
+        cmocka_unit_test(test_a_pin_that_has_to_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,10 @@ static void test_wrong_domains(void **state)
     assert_wrong("-derp.demo.com", "no such flag");
     assert_wrong("derp_1.demo.com", "not a domain");
     assert_wrong("203.0.113.10", "not a domain");
+    assert_wrong("203.0.113.10", "--ip");
+    assert_wrong("--ip derp.demo.com", "without a domain");
+    assert_wrong("--ip --staging", "without a CA");
+    assert_wrong("status --ip", "does not belong");
     assert_wrong("*.demo.com", "not a domain");
     assert_wrong("https://derp.demo.com/", "only the host name");
     assert_wrong("derp.demo.com:443", "only the host name");

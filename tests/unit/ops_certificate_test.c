@@ -97,6 +97,22 @@ static void test_looking_changes_nothing(void **state)
     assert_true(ready);
 }
 
+/* A relay without a domain that has moved to another address. */
+static void test_its_own_certificate_follows_its_name(void **state)
+{
+    struct fixture *x = *state;
+    struct certificate_watch w = {.config = &x->config,
+                                  .pair = {.chain = x->config.chain, .key = x->config.key}};
+
+    x->config.source = CONFIG_SOURCE_SELF_SIGNED;
+    assert_false(fits_no_more(&w));
+    free(x->config.domain);
+    x->config.domain = mem_strdup("203.0.113.7");
+    assert_true(fits_no_more(&w));
+    x->config.source = CONFIG_SOURCE_FILES; /* not ours to make */
+    assert_false(fits_no_more(&w));
+}
+
 static void test_new_pair_is_taken_when_it_stands_still(void **state)
 {
     struct fixture *x = *state;
@@ -148,6 +164,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_looking_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_its_own_certificate_follows_its_name, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_new_pair_is_taken_when_it_stands_still, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_meta_is_renewed_without_the_files, set_up, tear_down),
