@@ -131,7 +131,9 @@ enum setup_exit certificate_ask(struct setup *s, const char *verb)
     if (stop_wanted()) {
         code = EXIT_INTERRUPTED;
     } else if (!ran) {
-        report_found(&s->report, SEVERITY_FAIL, "certificate.failed", NULL, "%s", f.text);
+        report_found(&s->report, SEVERITY_FAIL, "certificate.failed",
+                     "is the package whole? `apt install --reinstall ./derp-relay_*.deb`", "%s",
+                     f.text);
         code = EXIT_CERTIFICATE;
     } else {
         code = judge(s, &r);

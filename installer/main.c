@@ -75,12 +75,13 @@ static enum setup_exit run_changing(struct setup *s, const struct verb_entry *e)
     int lock = e->locks ? file_lock(PATH_LOCK, &busy, &f) : -1;
     if (e->locks && lock < 0) {
         report_found(&s->report, SEVERITY_FAIL, "setup.locked",
-                     busy ? "wait for it to end, or end it" : NULL, "%s",
-                     busy ? "another derp-setup is at work on this server" : f.text);
+                     busy ? "wait for it to end, or end it" : "is /run writable? `df -h /run`",
+                     "%s", busy ? "another derp-setup is at work on this server" : f.text);
         return busy ? EXIT_LOCKED : EXIT_UNEXPECTED;
     }
     if (!report_log_open(&s->report, log, &f))
-        report_found(&s->report, SEVERITY_WARN, "setup.log", NULL, "%s", f.text);
+        report_found(&s->report, SEVERITY_WARN, "setup.log",
+                     "--log-file=FILE names another one; this run goes on without", "%s", f.text);
     report_line(&s->report, "derp-setup %s, log %s", DERP_RELAY_VERSION, log);
     enum setup_exit code = e->run(s);
     if (lock >= 0)

@@ -46,8 +46,10 @@ static bool check_port(enum ports_proto proto, uint16_t port, const char *what,
     if (findings_get(all, id))
         return false; /* told already: the same port on the other family */
     if (!ports_owner(proto, port, &found, &f)) {
-        finding_add(all, SEVERITY_WARN, "ports.unknown", "who holds %u/%s cannot be read: %s", port,
-                    ports_proto_name(proto), f.text);
+        size_t at =
+            finding_add(all, SEVERITY_WARN, "ports.unknown", "who holds %u/%s cannot be read: %s",
+                        port, ports_proto_name(proto), f.text);
+        finding_fix(all, at, "look yourself: `ss -lntup 'sport = :%u'`", port);
         return false;
     }
     for (size_t i = 0; fine && i < found.count; i++) {

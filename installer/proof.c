@@ -181,9 +181,13 @@ void proof_check(struct setup *s, struct findings *all)
         prove_way(s, &w4, all);
     if (has6)
         prove_way(s, &w6, all);
-    if ((has4 && !w4.direct) || (has6 && !w6.direct))
-        finding_add(all, SEVERITY_WARN, "proof.outside",
-                    "the way from the public address to this server is not provable from here");
+    if ((has4 && !w4.direct) || (has6 && !w6.direct)) {
+        size_t at =
+            finding_add(all, SEVERITY_WARN, "proof.outside",
+                        "the way from the public address to this server is not provable from "
+                        "here");
+        finding_fix(all, at, "`tailscale netcheck` on a client elsewhere shows whether it works");
+    }
 }
 
 enum setup_exit proof_run(struct setup *s)

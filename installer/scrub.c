@@ -178,12 +178,43 @@ bool scrub(const char *text, struct buf *out)
 
 static bool is_harmless(const char *key)
 {
-    static const char *const keys[] = {
-        "domain",    "listen",    "listen-proxy", "proxy-from",   "stun",        "http",
-        "metrics",   "workers",   "accept-limit", "accept-burst", "uplink",      "congestion",
-        "home",      "state-dir", "mesh-with",    "source",       "dir",         "chain",
-        "directory", "ca-file",   "challenge",    "profile",      "root-hints",  "trust-anchor",
-        "resolver",  "allow",     "fail-open",    "recheck",      "refuse-apps", "bootstrap-dns"};
+    static const char *const keys[] = {"domain",
+                                       "listen",
+                                       "listen-proxy",
+                                       "proxy-from",
+                                       "stun",
+                                       "http",
+                                       "metrics",
+                                       "workers",
+                                       "accept-limit",
+                                       "accept-burst",
+                                       "uplink",
+                                       "congestion",
+                                       "home",
+                                       "state-dir",
+                                       "mesh-with",
+                                       "source",
+                                       "dir",
+                                       "chain",
+                                       "directory",
+                                       "ca-file",
+                                       "challenge",
+                                       "profile",
+                                       "root-hints",
+                                       "trust-anchor",
+                                       "resolver",
+                                       "allow",
+                                       "fail-open",
+                                       "recheck",
+                                       "refuse-apps",
+                                       "preferred-chain",
+                                       "dns-hook",
+                                       "dns-wait",
+                                       "hook",
+                                       "fallback-directory",
+                                       "staging-directory",
+                                       "fallback-ca-file",
+                                       "bootstrap-dns"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;

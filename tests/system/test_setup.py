@@ -157,6 +157,7 @@ class Box:
         p = self.run(*args, "--json", prepare=prepare)
         answer = json.loads(p.stdout)
         assert answer["exit"] == p.returncode, p
+        assert all(c["fix"] for c in answer["checks"] if c["status"] in ("warn", "fail")), answer
         return answer, {c["id"]: c for c in answer["checks"]}
 
     def close(self):

@@ -34,6 +34,9 @@ class Setup:
         except ValueError:
             raise AssertionError(f"standard output is not one JSON object:\n{result}") from None
         self.checks = self.json.get("checks", [])
+        for check in self.checks:  # what is wrong has a next step
+            assert check["fix"] or check["status"] in ("ok", "skip") or \
+                check["id"].startswith("firewall."), check
 
     def status(self, finding):
         """The worst status of a finding's id; None when it was not found."""
