@@ -22,7 +22,13 @@ def relay(installed):
     with World(SUITE, layers=installed(SUITE)) as world:
         run = derp_setup(world)
         assert run.code == 0, run
+        root(world).write_text(world.ca.issuing_root())
         yield world
+
+
+def root(world):
+    """The root of the certificate that the relay has; a CA that was stopped has another one."""
+    return world.folder / "root.pem"
 
 
 def doctor(world):
@@ -104,18 +110,6 @@ def test_descriptors(relay):
     assert "1000" in run.get("limits.descriptors")["message"], run
 
 
-def test_why_the_last_try_failed(relay):
-    relay.ca.stop()
-    assert derp_verb(relay, "renew", "--force").code == 6
-    run = doctor(relay)
-    relay.ca.start()
-    assert run.code == 0, run  # the old certificate is good
-    assert run.status("certificate.problem") == "warn"
-    assert "unreachable" in run.get("certificate.problem")["message"].lower() or \
-        "ca.test" in run.get("certificate.problem")["message"], run
-    assert run.status("certificate.next") == "ok"
-
-
 @pytest.mark.parametrize("source, found", [
     ("tailscaled:/run/nobody.sock", "clients.tailscaled"),
     ("url:https://ca.test:81/verify", "clients.url"),
@@ -193,9 +187,7 @@ def test_status_has_its_numbers_as_numbers(relay):
 
 
 def test_status_is_watched(relay, talker):
-    root = relay.folder / "root.pem"
-    root.write_text(relay.ca.issuing_root())
-    talk = talker.start(relay.clients[0], SERVER, root).wait_ready()
+    talk = talker.start(relay.clients[0], SERVER, root(relay)).wait_ready()
     watch = relay.server.popen("derp-setup", "status", "--watch", unit="watch", text=True,
                                stdout=subprocess.PIPE)
     seen = ""
@@ -210,3 +202,17 @@ def test_status_is_watched(relay, talker):
     assert re.search(r"^relayed +0\.[1-9]|^relayed +[1-9]|^relayed +0\.0[1-9]", seen, re.M), seen
     assert re.search(r"^connections +[1-9]", seen, re.M) and "\033" not in seen
     assert re.search(r"^renewal +it will be renewed", seen, re.M), seen
+
+
+# --- The end ---------------------------------------------------------------------------------------
+
+def test_why_the_last_try_failed(relay):
+    relay.ca.stop()
+    assert derp_verb(relay, "renew", "--force").code == 6
+    run = doctor(relay)
+    relay.ca.start()
+    assert run.code == 0, run  # the old certificate is good
+    assert run.status("certificate.problem") == "warn"
+    assert "unreachable" in run.get("certificate.problem")["message"].lower() or \
+        "ca.test" in run.get("certificate.problem")["message"], run
+    assert run.status("certificate.next") == "ok"
