@@ -107,7 +107,10 @@ def test_ca_refuses(world):
     assert "derp-setup renew" in run.get("certificate.failed")["fix"]
     assert world.server.sh("systemctl is-active derpd derp-acme.timer") == "active\nactive"
     assert "try at 20" in world.server.run("derp-acme", "status", check=False).out
-    assert derp_verb(world, "status").failures == ["certificate.missing"]
+    status = derp_verb(world, "status")
+    assert status.failures == ["certificate.missing", "certificate.problem"], status
+    told = status.get("certificate.problem")["message"]
+    assert "rejectedIdentifier" in told or "policy" in told.lower(), told
 
 
 def test_ca_is_somebody_else(shared):
