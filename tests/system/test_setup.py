@@ -451,3 +451,33 @@ def test_unattended_it_is_anyone_and_said_loudly(box):
     _, found = box.json(DOMAIN, hints, CA, "--firewall=none", "--yes", "--dry-run")
     assert "ANYONE" in found["clients.anyone"]["message"]
     assert found["clients.anyone"]["status"] == "warn" and "--clients=" in found["clients.anyone"]["fix"]
+
+
+# --- doctor -----------------------------------------------------------------------------------------
+
+def test_doctor_is_interrupted_while_its_threads_wait(box):
+    box.network._ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
+    hints = box.hints("192.0.2.99").split("=")[1]  # on our own network, where nobody answers
+    config = CONFIGURED + f"printf '[dns]\\nroot-hints = {hints}\\n' >>/etc/derp/derp.conf\n"
+    process = subprocess.Popen(box.argv("doctor", "--json"), env=box.env(config), text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    end = time.monotonic() + 20
+    while len(list(tasks.iterdir())) < 3:
+        assert time.monotonic() < end and process.poll() is None
+    process.send_signal(signal.SIGINT)  # ip, unshare and sh have all become derp-setup by exec
+    out, _ = process.communicate(timeout=30)
+    answer = json.loads(out)
+    assert process.returncode == 130 and answer["result"] == "interrupted", answer
+    assert not [c for c in answer["checks"] if c["id"].endswith(".late")]
+
+
+def test_doctor_keeps_its_time_where_nobody_answers(box):
+    box.network._ip("addr", "add", "192.0.2.1/24", "dev", "eth0")
+    hints = box.hints("192.0.2.99").split("=")[1]
+    config = CONFIGURED + f"printf '[dns]\\nroot-hints = {hints}\\n' >>/etc/derp/derp.conf\n"
+    began = time.monotonic()
+    answer, found = box.json("doctor", prepare=config)
+    assert time.monotonic() - began < 6  # doctor's five, and the box
+    assert answer["exit"] == 1 and found["dns.late"]["status"] == "warn"
