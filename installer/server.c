@@ -72,19 +72,31 @@ static double free_mib(const char *path)
     return (double)st.f_bavail * (double)st.f_frsize / MIB;
 }
 
+bool server_judge_disk(const char *folder, double free, struct findings *all)
+{
+    if (free < 0 || free >= DISK_LOW_MIB)
+        return true;
+    bool none = free < DISK_NONE_MIB;
+    size_t at = finding_add(all, none ? SEVERITY_FAIL : SEVERITY_WARN, "server.disk",
+                            "only %.0f MiB are free on the disk of %s", free, folder);
+    finding_fix(all, at, "make room: `apt-get clean; journalctl --vacuum-size=50M`");
+    return false;
+}
+
+void server_judge_memory(double mib, struct findings *all)
+{
+    if (mib >= MEMORY_LOW_MIB)
+        return;
+    size_t at =
+        finding_add(all, SEVERITY_WARN, "server.memory", "%.0f MiB of memory are little", mib);
+    finding_fix(all, at, "watch `derp-setup status`, or choose a server with 512 MiB or more");
+}
+
 static void check_disk(struct findings *all)
 {
-    static const char *const folders[] = {"/var/lib", "/etc"};
-    for (size_t i = 0; i < 2; i++) {
-        double free = free_mib(folders[i]);
-        if (free < 0 || free >= DISK_LOW_MIB)
-            continue;
-        bool none = free < DISK_NONE_MIB;
-        size_t at = finding_add(all, none ? SEVERITY_FAIL : SEVERITY_WARN, "server.disk",
-                                "only %.0f MiB are free on the disk of %s", free, folders[i]);
-        finding_fix(all, at, "make room: `apt-get clean; journalctl --vacuum-size=50M`");
-        return;
-    }
+    /* Mostly it is one and the same disk. */
+    if (server_judge_disk("/var/lib", free_mib("/var/lib"), all))
+        server_judge_disk("/etc", free_mib("/etc"), all);
 }
 
 static void check_machine(struct findings *all)
@@ -106,11 +118,7 @@ static void check_machine(struct findings *all)
         return;
     }
     check_disk(all);
-    if (memory < MEMORY_LOW_MIB) {
-        size_t at = finding_add(all, SEVERITY_WARN, "server.memory",
-                                "%.0f MiB of memory are little", memory);
-        finding_fix(all, at, "watch `derp-setup status`, or choose a server with 512 MiB or more");
-    }
+    server_judge_memory(memory, all);
     finding_add(all, SEVERITY_OK, "server.ok", "%s, %s, systemd %u, %.1f GiB memory, %.1f GiB free",
                 os, uts.machine, systemd_version(), memory / 1024, free_mib("/var/lib") / 1024);
 }
@@ -141,26 +149,30 @@ static void check_package(struct findings *all)
     finding_fix(all, at, "apt install --reinstall ./derp-relay_*.deb");
 }
 
+void server_judge_clock(time_t now, time_t built, bool synchronised, struct findings *all)
+{
+    char says[CLOCK_TEXT], then[CLOCK_TEXT];
+    size_t at;
+    clock_print(now, says);
+    if (now < built) {
+        at = finding_add(all, SEVERITY_FAIL, "clock.wrong",
+                         "the clock says %s, before this program was built (%s)", says,
+                         clock_print(built, then));
+        finding_fix(all, at, "timedatectl set-ntp true, or set it: date -s '…'");
+    } else if (!synchronised) {
+        at = finding_add(all, SEVERITY_WARN, "clock.unsynchronised",
+                         "nothing keeps the clock (%s) right; certificates depend on it", says);
+        finding_fix(all, at, "timedatectl set-ntp true (it needs systemd-timesyncd or chrony)");
+    } else {
+        finding_add(all, SEVERITY_OK, "clock.ok", "%s, synchronised", says);
+    }
+}
+
 static void check_clock(struct findings *all)
 {
-    char now[CLOCK_TEXT], built[CLOCK_TEXT];
     struct timex timex = {.modes = 0};
-    clock_print(clock_wall(), now);
-    if (clock_wall() < clock_build()) {
-        size_t at = finding_add(all, SEVERITY_FAIL, "clock.wrong",
-                                "the clock says %s, before this program was built (%s)", now,
-                                clock_print(clock_build(), built));
-        finding_fix(all, at, "timedatectl set-ntp true, or set it: date -s '…'");
-        return;
-    }
-    if (adjtimex(&timex) < 0 || (timex.status & STA_UNSYNC)) {
-        size_t at =
-            finding_add(all, SEVERITY_WARN, "clock.unsynchronised",
-                        "nothing keeps the clock (%s) right; certificates depend on it", now);
-        finding_fix(all, at, "timedatectl set-ntp true (it needs systemd-timesyncd or chrony)");
-        return;
-    }
-    finding_add(all, SEVERITY_OK, "clock.ok", "%s, synchronised", now);
+    bool synchronised = adjtimex(&timex) >= 0 && !(timex.status & STA_UNSYNC);
+    server_judge_clock(clock_wall(), clock_build(), synchronised, all);
 }
 
 void server_judge_age(time_t built, time_t now, struct findings *all)

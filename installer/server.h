@@ -3,6 +3,7 @@
 #ifndef INSTALLER_SERVER_H
 #define INSTALLER_SERVER_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "base/finding.h"
@@ -13,6 +14,12 @@
  * clock.unsynchronised (warn), clock.ok.
  */
 void server_check(struct findings *all);
+
+/* Its parts, pure: server.disk (false: something was found; free in MiB, negative: unknown),
+ * server.memory, clock.*. */
+bool server_judge_disk(const char *folder, double free, struct findings *all);
+void server_judge_memory(double mib, struct findings *all);
+void server_judge_clock(time_t now, time_t built, bool synchronised, struct findings *all);
 
 /* package.old (warn) when the program was built half a year ago or earlier. Pure. */
 void server_judge_age(time_t built, time_t now, struct findings *all);

@@ -326,6 +326,30 @@ static void test_age(void **state)
     findings_free(&all);
 }
 
+static void test_disk_memory_clock(void **state)
+{
+    (void)state;
+    struct findings all = {0};
+    assert_true(server_judge_disk("/etc", 200, &all) && server_judge_disk("/etc", -1, &all));
+    server_judge_memory(256, &all);
+    assert_int_equal(all.count, 0);
+    assert_false(server_judge_disk("/etc", 199, &all));
+    assert_found(&all, "server.disk", SEVERITY_WARN);
+    server_judge_memory(255, &all);
+    assert_found(&all, "server.memory", SEVERITY_WARN);
+    findings_free(&all);
+    assert_false(server_judge_disk("/var/lib", 29, &all));
+    assert_found(&all, "server.disk", SEVERITY_FAIL);
+    assert_says(&all, "server.disk", "/var/lib");
+    server_judge_clock(99, 100, true, &all);
+    assert_found(&all, "clock.wrong", SEVERITY_FAIL);
+    server_judge_clock(100, 100, false, &all);
+    assert_found(&all, "clock.unsynchronised", SEVERITY_WARN);
+    server_judge_clock(100, 100, true, &all);
+    assert_found(&all, "clock.ok", SEVERITY_OK);
+    findings_free(&all);
+}
+
 static void assert_pin(time_t now, const char *id, enum severity severity)
 {
     struct findings all = {0};
@@ -362,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_hint_at_the_provider),
         cmocka_unit_test(test_judges_admission_sources),
         cmocka_unit_test(test_age),
+        cmocka_unit_test(test_disk_memory_clock),
         cmocka_unit_test(test_a_pin_that_has_to_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
