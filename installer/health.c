@@ -70,34 +70,18 @@ void health_service(struct setup *s, struct findings *all)
     }
 }
 
-void health_certificate(struct setup *s, struct findings *all)
+void health_judge_certificate(const char *domain, const struct leaf *leaf, time_t now,
+                              struct findings *all)
 {
-    const struct config *c = &s->desired.config;
-    struct leaf leaf;
-    struct fault f;
     char until[CLOCK_TEXT];
-    time_t now = clock_wall();
     size_t at;
-    if (!leaf_load(c, &leaf, &f)) {
-        at =
-            finding_add(all, SEVERITY_FAIL, "certificate.missing", "there is none yet: %s", f.text);
-        finding_fix(all, at,
-                    c->source == CONFIG_SOURCE_SELF_SIGNED
-                        ? "systemctl restart derpd makes one; then paste the new map"
-                        : "derp-setup renew tries at once; derp-acme status tells of the last try");
-        return;
-    }
-    if (c->source == CONFIG_SOURCE_SELF_SIGNED) {
-        noname_judge(&leaf, now, all);
-        return;
-    }
-    long days = leaf_days(&leaf, now);
-    clock_print(leaf.not_after, until);
-    long life = (long)((leaf.not_after - leaf.not_before) / 86400);
-    if (!leaf.for_domain) {
-        at = finding_add(all, SEVERITY_FAIL, "certificate.name", "it is not for %s", c->domain);
+    long days = leaf_days(leaf, now);
+    long life = (long)((leaf->not_after - leaf->not_before) / 86400);
+    clock_print(leaf->not_after, until);
+    if (!leaf->for_domain) {
+        at = finding_add(all, SEVERITY_FAIL, "certificate.name", "it is not for %s", domain);
         finding_fix(all, at, "derp-setup renew");
-    } else if (now < leaf.not_before || now > leaf.not_after) {
+    } else if (now < leaf->not_before || now > leaf->not_after) {
         at = finding_add(all, SEVERITY_FAIL, "certificate.expired",
                          "it is not valid now (until %s)", until);
         finding_fix(all, at, "timedatectl; derp-setup renew; derp-acme status");
@@ -107,7 +91,26 @@ void health_certificate(struct setup *s, struct findings *all)
         finding_fix(all, at, "derp-acme status tells of the last try; derp-setup renew");
     } else {
         finding_add(all, SEVERITY_OK, "certificate.ok", "%ld days left (until %s), by %s", days,
-                    until, leaf.issuer);
+                    until, leaf->issuer);
+    }
+}
+
+void health_certificate(struct setup *s, struct findings *all)
+{
+    const struct config *c = &s->desired.config;
+    bool own = c->source == CONFIG_SOURCE_SELF_SIGNED;
+    struct leaf leaf;
+    struct fault f;
+    if (!leaf_load(c, &leaf, &f)) {
+        size_t at =
+            finding_add(all, SEVERITY_FAIL, "certificate.missing", "there is none yet: %s", f.text);
+        finding_fix(all, at,
+                    own ? "systemctl restart derpd makes one; then paste the new map"
+                        : "derp-setup renew tries at once; derp-acme status tells of the last try");
+    } else if (own) {
+        noname_judge(&leaf, clock_wall(), all);
+    } else {
+        health_judge_certificate(c->domain, &leaf, clock_wall(), all);
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef INSTALLER_HEALTH_H
 #define INSTALLER_HEALTH_H
 
+#include "installer/leaf.h"
 #include "installer/setup.h"
 
 /* Service, certificate, next renewal, connections. 0 healthy, 1 degraded, 3 not set up. */
@@ -15,6 +16,9 @@ bool health_is_set_up(struct setup *s, enum setup_exit *code);
 void health_service(struct setup *s, struct findings *all);
 /* The certificate on the disk: certificate.ok, .soon, .missing, .name, .expired. */
 void health_certificate(struct setup *s, struct findings *all);
+/* One that a CA has given; pure. */
+void health_judge_certificate(const char *domain, const struct leaf *leaf, time_t now,
+                              struct findings *all);
 /* What comes next for it and why the last try failed, what the CA has proven: certificate.next,
  * certificate.problem, outside.tls. */
 void health_renewal(struct setup *s, struct findings *all);

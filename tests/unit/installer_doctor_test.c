@@ -3,6 +3,7 @@
  * outside, age. */
 #include "installer/acmestatus.c"
 #include "installer/clientsjudge.c"
+#include "installer/health.h"
 #include "installer/limits.c"
 #include "installer/noname.h"
 #include "installer/outside.c"
@@ -350,6 +351,35 @@ static void test_disk_memory_clock(void **state)
     findings_free(&all);
 }
 
+static void assert_leaf(int life, int age, const char *id, enum severity severity)
+{
+    struct findings all = {0};
+    struct leaf leaf = {.for_domain = true,
+                        .not_before = 1000 * (time_t)DAY,
+                        .not_after = (1000 + life) * (time_t)DAY};
+    health_judge_certificate("derp.demo.com", &leaf, (1000 + age) * (time_t)DAY, &all);
+    assert_int_equal(all.count, 1);
+    assert_found(&all, id, severity);
+    findings_free(&all);
+}
+
+static void test_a_certificate_that_was_not_renewed(void **state)
+{
+    (void)state;
+    assert_leaf(90, -1, "certificate.expired", SEVERITY_FAIL);
+    assert_leaf(90, 0, "certificate.ok", SEVERITY_OK);
+    assert_leaf(90, 70, "certificate.ok", SEVERITY_OK);
+    assert_leaf(90, 71, "certificate.soon", SEVERITY_WARN);
+    assert_leaf(90, 91, "certificate.expired", SEVERITY_FAIL);
+    assert_leaf(8, 6, "certificate.ok", SEVERITY_OK); /* lives for a week: two days are a quarter */
+    assert_leaf(8, 7, "certificate.soon", SEVERITY_WARN);
+    struct findings all = {0};
+    struct leaf leaf = {.for_domain = false};
+    health_judge_certificate("derp.demo.com", &leaf, 0, &all);
+    assert_found(&all, "certificate.name", SEVERITY_FAIL);
+    findings_free(&all);
+}
+
 static void assert_pin(time_t now, const char *id, enum severity severity)
 {
     struct findings all = {0};
@@ -386,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_hint_at_the_provider),
         cmocka_unit_test(test_judges_admission_sources),
         cmocka_unit_test(test_age),
+        cmocka_unit_test(test_a_certificate_that_was_not_renewed),
         cmocka_unit_test(test_disk_memory_clock),
         cmocka_unit_test(test_a_pin_that_has_to_change),
     };
