@@ -7,13 +7,16 @@
 #include "acme/schedule.h"
 #include "base/mem.h"
 
-#define HOUR        3600
-#define DAY         (24 * HOUR)
-#define LIMIT_COUNT 5
-#define LIMIT_EACH  (7 * DAY / LIMIT_COUNT)
-#define LIMIT_SLACK 600       /* the CA's clock is another one */
-#define LIMIT_LIVES (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
-#define CLOCK_SLACK 60
+#define MINUTE          60
+#define HOUR            3600
+#define DAY             (24 * HOUR)
+#define LIMIT_COUNT     5
+#define LIMIT_EACH      (7 * DAY / LIMIT_COUNT)
+#define LIMIT_SLACK     600       /* the CA's clock is another one */
+#define LIMIT_LIVES     (6 * DAY) /* the shortest certificates of a CA with this limit live 160 h */
+#define UNFINISHED_FREE 3         /* so many crashes in a row hold nothing up */
+#define UNFINISHED_MAX  6
+#define CLOCK_SLACK     60
 
 const struct ca_record *attempts_find(const struct state *s, const char *directory)
 {
@@ -81,6 +84,7 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
                      int64_t remaining, uint32_t random)
 {
     const struct ca_record *r = note(s, directory, fail, now, remaining, random);
+    s->unfinished = 0;
     s->failures = r->failures[fail->class];
     s->total++;
     s->class = fail->class;
@@ -109,8 +113,21 @@ void attempts_issued(struct state *s, const char *directory, time_t now)
     r->whole_at = from + LIMIT_EACH;
 }
 
+bool attempts_begin(struct state *s, bool by_timer, time_t now)
+{
+    int64_t wait = s->unfinished < UNFINISHED_FREE  ? 0
+                   : s->unfinished < UNFINISHED_MAX ? MINUTE << s->unfinished
+                                                    : HOUR;
+    if (by_timer && s->begun_at <= now && now < s->begun_at + wait)
+        return false;
+    s->unfinished += s->unfinished < UNFINISHED_MAX;
+    s->begun_at = now;
+    return true;
+}
+
 void attempts_succeeded(struct state *s)
 {
+    s->unfinished = 0;
     for (size_t i = 0; i < STATE_CAS; i++)
         forgive(&s->cas[i]);
     s->failures = 0;

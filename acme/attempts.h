@@ -41,6 +41,14 @@ void attempts_heed(struct state *s, const char *directory, const struct failure 
 /* This CA has issued a certificate that counts for its limits, whatever becomes of it. */
 void attempts_issued(struct state *s, const char *directory, time_t now);
 
+/*
+ * An attempt begins, by a person or not: true, and it is counted as one whose end is not noted yet.
+ * false: several of them in a row were (a disk that takes the beginning and not the end, a crash),
+ * and this one comes too soon, up to an hour, after the last. attempts_failed and
+ * attempts_succeeded note the end.
+ */
+bool attempts_begin(struct state *s, bool by_timer, time_t now);
+
 /* A certificate is in place: no CA counts as failing any more. */
 void attempts_succeeded(struct state *s);
 

@@ -259,7 +259,12 @@ static enum job_exit certify(struct session *s, struct plan *p)
              missing ? p->facts.installed.why.text : "", s->config->domain,
              chosen(s, p)->directory);
     s->replaces = p->facts.cert_id[0] && p->facts.remaining > 0 ? p->facts.cert_id : NULL;
-    /* A disk that takes nothing would let every run begin anew: no request before this. */
+    /* A disk that takes nothing would let every run begin anew: no request before this. One that
+     * takes this and no more is seen by the attempts that have no end. */
+    if (!attempts_begin(&s->state, p->wish == FACTS_TIMER, clock_wall())) {
+        log_notice("nothing done: the last runs could not note how they ended; is the disk full?");
+        return untouched;
+    }
     if (!session_save(s, &fail))
         return failed(s, p, &fail);
     enum job_exit code = try_all(s, p, answer);

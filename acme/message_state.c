@@ -179,6 +179,8 @@ static void read_fields(const json_t *root, struct state *s)
     s->exempt = json_is_true(json_object_get(root, "exempt"));
     s->downloads = number_of(root, "downloads");
     s->stalls = number_of(root, "stalls");
+    s->unfinished = number_of(root, "unfinished");
+    s->begun_at = time_of(root, "begun_at");
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
     s->leftover = string_of(root, "leftover");
@@ -358,6 +360,8 @@ char *state_print(const struct state *s)
     put_flag(root, "exempt", s->exempt);
     put_number(root, "downloads", s->downloads);
     put_number(root, "stalls", s->stalls);
+    put_number(root, "unfinished", s->unfinished);
+    put_time(root, "begun_at", s->begun_at);
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
     put_string(root, "leftover", s->leftover);

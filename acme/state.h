@@ -61,6 +61,8 @@ struct state {
     bool exempt;         /* it was placed inside the CA's window: no limit counts it */
     unsigned downloads;  /* chains of it that were of no use */
     unsigned stalls;     /* runs that have ended while the CA was at work on it */
+    unsigned unfinished; /* attempts in a row whose end could not be noted: killed, or no disk */
+    time_t begun_at;     /* the last of them */
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 

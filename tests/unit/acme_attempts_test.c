@@ -220,6 +220,30 @@ static void test_where_it_fails(void **state)
     state_free(&s);
 }
 
+/* Crashes go on at once, three times; then ever later, and a person need not wait. */
+static void test_attempts_without_end(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    struct failure fail = {.class = FAILURE_NETWORK};
+    time_t now = NOW;
+    for (int i = 0; i < 3; i++)
+        assert_true(attempts_begin(&s, true, now += 60));
+    for (int i = 3; i < 9; i++) {
+        int64_t wait = i < 6 ? 60 << i : 3600;
+        assert_false(attempts_begin(&s, true, now + wait - 1));
+        assert_true(attempts_begin(&s, true, now += wait));
+    }
+    assert_false(attempts_begin(&s, true, now + 60));
+    assert_true(attempts_begin(&s, false, now + 60));
+    assert_true(attempts_begin(&s, true, NOW)); /* a clock that went back */
+    attempts_failed(&s, FIRST, &fail, now, 0, 0);
+    assert_true(attempts_begin(&s, true, now));
+    attempts_succeeded(&s);
+    assert_int_equal(s.unfinished, 0);
+    state_free(&s);
+}
+
 static void test_curable(void **state)
 {
     (void)state;
@@ -245,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_clock_is_forgiven),
         cmocka_unit_test(test_retry_after_of_other_answers),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_attempts_without_end),
         cmocka_unit_test(test_where_it_fails),
         cmocka_unit_test(test_curable),
     };

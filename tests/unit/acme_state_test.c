@@ -39,6 +39,8 @@ static struct state full(void)
     s.exempt = true;
     s.downloads = 2;
     s.stalls = 3;
+    s.unfinished = 4;
+    s.begun_at = 1790000001;
     state_set(&s.failed_ca, "https://old.example/dir");
     s.lifetime = 90 * 86400;
     s.suggested_at = 1790000000;
@@ -86,6 +88,8 @@ static void test_round_trip(void **state)
     assert_true(out.exempt);
     assert_int_equal(out.downloads, 2);
     assert_int_equal(out.stalls, s.stalls);
+    assert_int_equal(out.unfinished, s.unfinished);
+    assert_int_equal(out.begun_at, s.begun_at);
     assert_string_equal(out.failed_ca, s.failed_ca);
     assert_int_equal(out.lifetime, s.lifetime);
     assert_int_equal(out.last_seen, s.last_seen);

@@ -289,6 +289,12 @@ class Ca:
         """Could it still become a certificate that its client has not got?"""
         return order.status != "invalid" and not order.fetched and self.now() < order.expires
 
+    def spent_on_useless(self):
+        """Has the limit of a name set been used up by certificates that were of no use?"""
+        lately = sorted(self.issued.values(), key=lambda i: i.begin)[-5:]
+        return (not self.limits["certificates of a name set"].room(self.now())
+                and any(i.order.forgivable for i in lately))
+
     def abandon(self, order):
         if order.told and not order.forgivable:
             age = (self.now() - order.made) / HOUR

@@ -166,7 +166,8 @@ class Simulation:
 
     def usable(self):
         return (self.machine.on and self.machine.awake and abs(self.shared.skew) <= 300e9
-                and not any(f.blocks for f in self.active) and self.clock.now() >= self.ca.quiet_until)
+                and not any(f.blocks for f in self.active) and self.clock.now() >= self.ca.quiet_until
+                and not self.ca.spent_on_useless())
 
     def advance(self, until):
         """Lets the time pass, in pieces in which nothing changes."""
