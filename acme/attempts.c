@@ -118,7 +118,9 @@ bool attempts_begin(struct state *s, bool by_timer, time_t now)
     int64_t wait = s->unfinished < UNFINISHED_FREE  ? 0
                    : s->unfinished < UNFINISHED_MAX ? MINUTE << s->unfinished
                                                     : HOUR;
-    if (by_timer && s->begun_at <= now && now < s->begun_at + wait)
+    if (!by_timer)
+        return true;
+    if (s->begun_at <= now && now < s->begun_at + wait)
         return false;
     s->unfinished += s->unfinished < UNFINISHED_MAX;
     s->begun_at = now;

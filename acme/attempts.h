@@ -42,7 +42,7 @@ void attempts_heed(struct state *s, const char *directory, const struct failure 
 void attempts_issued(struct state *s, const char *directory, time_t now);
 
 /*
- * An attempt begins, by a person or not: true, and it is counted as one whose end is not noted yet.
+ * An attempt begins: true, and one of the timer's is counted as one whose end is not noted yet.
  * false: several of them in a row were (a disk that takes the beginning and not the end, a crash),
  * and this one comes too soon, up to an hour, after the last. attempts_failed and
  * attempts_succeeded note the end.
