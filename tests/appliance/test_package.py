@@ -72,7 +72,7 @@ def test_modes_and_contents(unpacked, deb):
         assert (unpacked / "usr/sbin" / program).stat().st_mode & 0o777 == 0o755
     control = (unpacked / "DEBIAN/control").read_text()
     depends = re.search(r"^Depends: (.*)$", control, re.M)[1]
-    assert "ufw" not in depends and re.search(r"^Suggests: ufw$", control, re.M)
+    assert "ufw" not in depends and re.search(r"^Suggests: (.*, )?ufw(,|$)", control, re.M)
     assert "Recommends" not in control
     assert (unpacked / "DEBIAN/conffiles").read_text().split() == [
         "/etc/ufw/applications.d/derp-relay"]
