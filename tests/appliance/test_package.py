@@ -104,8 +104,9 @@ def test_maintainer_scripts_never_touch_the_firewall(unpacked):
     for name in ("postinst", "prerm", "postrm"):
         text = (unpacked / "DEBIAN" / name).read_text()
         run("sh", "-n", unpacked / "DEBIAN" / name)
-        assert not re.search(r"^[^#]*\bufw (allow|deny|delete|enable|disable|reload)\b(?!/)", text,
-                             re.M) or "sed 's/^/    ufw delete /'" in text
+        # postrm prints what somebody else may delete; nothing calls ufw.
+        text = text.replace("sed 's/^/    ufw delete /'", "")
+        assert not re.search(r"^[^#]*\bufw (allow|deny|delete|enable|disable|reload)\b(?!/)", text, re.M), name
 
 
 def test_same_sources_give_the_same_package(deb, tmp_path):

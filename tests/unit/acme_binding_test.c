@@ -6,20 +6,6 @@
 
 #define SECRET "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
-static int setup(void **state)
-{
-    *state = calloc(1, 64);
-    unit_dir(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    unit_dir_remove(*state);
-    free(*state);
-    return 0;
-}
-
 static bool reads(const char *dir, const char *text, unsigned mode, size_t *n, struct fault *f)
 {
     char path[128];
@@ -78,9 +64,9 @@ static void test_binding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_forms, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_binding, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forms, unit_dir_setup, unit_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, unit_dir_setup, unit_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_binding, unit_dir_setup, unit_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

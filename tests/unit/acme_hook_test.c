@@ -7,20 +7,6 @@
 #define NAME  "_acme-challenge.derp.test"
 #define VALUE "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0"
 
-static int setup(void **state)
-{
-    *state = calloc(1, 64);
-    unit_dir(*state);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    unit_dir_remove(*state);
-    free(*state);
-    return 0;
-}
-
 static bool runs(const char *dir, const char *script, unsigned mode, struct fault *f)
 {
     char path[128];
@@ -60,8 +46,8 @@ static void test_failures_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_failures_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_arguments, unit_dir_setup, unit_dir_teardown),
+        cmocka_unit_test_setup_teardown(test_failures_are_told, unit_dir_setup, unit_dir_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,22 @@ static inline void unit_dir_remove(const char *path)
     nftw(path, unit_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* The same as fixtures of cmocka: *state is the path. */
+static inline int unit_dir_setup(void **state)
+{
+    *state = calloc(1, 64);
+    assert_non_null(*state);
+    unit_dir(*state);
+    return 0;
+}
+
+static inline int unit_dir_teardown(void **state)
+{
+    unit_dir_remove(*state);
+    free(*state);
+    return 0;
+}
+
 /* Puts text into dir/name; the path goes into path. */
 static inline void unit_file(const char *dir, const char *name, const char *text,
                              char path[static 128])
