@@ -39,19 +39,19 @@ static inline void unit_dir_remove(const char *path)
     nftw(path, unit_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The same as fixtures of cmocka: *state is the path. */
-static inline int unit_dir_setup(void **state)
+/* The same as fixtures of cmocka: *folder is the path. */
+static inline int unit_dir_setup(void **folder)
 {
-    *state = calloc(1, 64);
-    assert_non_null(*state);
-    unit_dir(*state);
+    *folder = calloc(1, 64);
+    assert_non_null(*folder);
+    unit_dir(*folder);
     return 0;
 }
 
-static inline int unit_dir_teardown(void **state)
+static inline int unit_dir_teardown(void **folder)
 {
-    unit_dir_remove(*state);
-    free(*state);
+    unit_dir_remove(*folder);
+    free(*folder);
     return 0;
 }
 
