@@ -68,13 +68,16 @@ main-derp-setup     := installer/main.c
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
+# What derp-setup says in other languages; it looks in this folder beside itself (installer/language.c).
+CATALOGUES := $(patsubst po/%.po,$(B)/locale/%/LC_MESSAGES/derp-relay.mo,$(wildcard po/*.po))
+
 .DEFAULT_GOAL := all
-.PHONY: all check coverage demo deb deb-arm64 install lint format fuzz help deps clean unit test-programs
+.PHONY: all check coverage demo deb deb-arm64 install lint format po fuzz help deps clean unit test-programs
 .PHONY: model bench bench-quick check-years
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(addprefix $(B)/,$(PROGRAMS)) ## Build the three programs into build/
+all: $(addprefix $(B)/,$(PROGRAMS)) $(CATALOGUES) ## Build the three programs into build/
 
 # base/clock.c knows the build time; a fixed SOURCE_DATE_EPOCH makes builds reproducible.
 $(B)/obj/base/clock.o: override CFLAGS += -DDERP_RELAY_BUILD_TIME=$(or $(SOURCE_DATE_EPOCH),$(shell date +%s))
@@ -83,6 +86,11 @@ $(B)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(INC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/locale/%/LC_MESSAGES/derp-relay.mo: po/%.po
+	$(call say,MSGFMT,$@)
+	@mkdir -p $(@D)
+	$(Q)msgfmt --check-format -o $@ $<
 
 define archive
 $(B)/lib$(1).a: $(call obj,$(sources-$(1)))
@@ -215,6 +223,8 @@ deps: ## Install what building and testing need (root)
 	$(Q)sh packaging/deps.sh
 lint: ## House rules: include directions, library walls, lengths, formatting
 	$(Q)$(PYTHON) tests/lint.py
+po: ## After a sentence was changed: its template and the translations' gaps, in po/
+	$(Q)$(PYTHON) tests/po.py --update
 format: ## Format the C code in place
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 check: ## Run all tests (root); closes with "N passed, N failed"

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/translate.h"
 
 size_t finding_add(struct findings *all, enum severity severity, const char *id, const char *format,
                    ...)
@@ -15,6 +16,7 @@ size_t finding_add(struct findings *all, enum severity severity, const char *id,
     va_list args;
     va_start(args, format);
     char *message = mem_vprintf(format, args);
+    char *shown = translate_format(format, args);
     va_end(args);
 
     all->list = mem_resize(all->list, all->count + 1, sizeof *all->list);
@@ -22,6 +24,7 @@ size_t finding_add(struct findings *all, enum severity severity, const char *id,
         .severity = severity,
         .id = mem_strdup(id),
         .message = message,
+        .shown_message = shown,
     };
     return all->count++;
 }
@@ -30,10 +33,14 @@ void finding_fix(struct findings *all, size_t index, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
+    struct finding *one = &all->list[index];
     char *fix = mem_vprintf(format, args);
+    char *shown = translate_format(format, args);
     va_end(args);
-    free(all->list[index].fix);
-    all->list[index].fix = fix;
+    free(one->fix);
+    free(one->shown_fix);
+    one->fix = fix;
+    one->shown_fix = shown;
 }
 
 void findings_move(struct findings *all, struct findings *from)
@@ -91,15 +98,35 @@ static void print_indented(const char *s, const char *indent, FILE *out)
     }
 }
 
-void finding_print(const struct finding *one, FILE *out)
+const char *finding_shown_message(const struct finding *one)
+{
+    return one->shown_message ? one->shown_message : one->message;
+}
+
+const char *finding_shown_fix(const struct finding *one)
+{
+    return one->shown_fix ? one->shown_fix : one->fix;
+}
+
+static void print(const struct finding *one, const char *message, const char *fix, FILE *out)
 {
     fprintf(out, "[%s] %s: ", severity_name(one->severity), one->id);
-    print_indented(one->message, "       ", out);
-    if (one->fix) {
+    print_indented(message, "       ", out);
+    if (fix) {
         fputs("\n       fix: ", out);
-        print_indented(one->fix, "            ", out);
+        print_indented(fix, "            ", out);
     }
     fputc('\n', out);
+}
+
+void finding_show(const struct finding *one, FILE *out)
+{
+    print(one, finding_shown_message(one), finding_shown_fix(one), out);
+}
+
+void finding_print(const struct finding *one, FILE *out)
+{
+    print(one, one->message, one->fix, out);
 }
 
 /* JSON is UTF-8; a text that is not (a foreign certificate's, say) is shown as \xNN. */
@@ -141,6 +168,8 @@ void findings_free(struct findings *all)
         free(all->list[i].id);
         free(all->list[i].message);
         free(all->list[i].fix);
+        free(all->list[i].shown_message);
+        free(all->list[i].shown_fix);
     }
     free(all->list);
     *all = (struct findings){0};

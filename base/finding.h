@@ -22,6 +22,8 @@ struct finding {
     char *id;      /* stable, dotted, lower case */
     char *message; /* what was found and what was expected, one sentence or two */
     char *fix;     /* what to do next, often a command; NULL when nothing is to be done */
+    /* Both in the reader's language, for the terminal (base/translate.h); NULL: English is his. */
+    char *shown_message, *shown_fix;
 };
 
 struct findings {
@@ -47,7 +49,13 @@ const struct finding *findings_get(const struct findings *all, const char *id);
 /* "ok", "skip", "warn", "fail". */
 const char *severity_name(enum severity severity);
 
-/* One finding as plain text lines ("[fail] id: message" and an indented fix) to out. */
+/* What a person reads: the translation, else the English text. The fix may be NULL. */
+const char *finding_shown_message(const struct finding *one);
+const char *finding_shown_fix(const struct finding *one);
+
+/* One finding as plain text lines ("[fail] id: message" and an indented fix) to out: for a person,
+ * and in English for a file. */
+void finding_show(const struct finding *one, FILE *out);
 void finding_print(const struct finding *one, FILE *out);
 
 /* All of them as a JSON array of {"id","status","message","fix"}; free() the string. */

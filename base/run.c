@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/translate.h"
 
 #define DEFAULT_OUTPUT (256 * 1024)
 #define LINE_BYTES     4096
@@ -466,20 +467,20 @@ void run_explain(const struct run_result *r, char *text, size_t cap)
 {
     char how[64];
     if (r->stopped)
-        snprintf(how, sizeof how, "stopped");
+        translate_print(how, sizeof how, "stopped");
     else if (r->timed_out)
-        snprintf(how, sizeof how, "did not end in time");
+        translate_print(how, sizeof how, "did not end in time");
     else if (r->signal)
-        snprintf(how, sizeof how, "ended by signal %d (%s)", r->signal,
-                 sigabbrev_np(r->signal) ? sigabbrev_np(r->signal) : "?");
+        translate_print(how, sizeof how, "ended by signal %d (%s)", r->signal,
+                        sigabbrev_np(r->signal) ? sigabbrev_np(r->signal) : "?");
     else
-        snprintf(how, sizeof how, "exit code %d", r->exit_code);
+        translate_print(how, sizeof how, "exit code %d", r->exit_code);
 
     char line[256];
     last_line(&r->err, line, sizeof line);
     if (!line[0])
         last_line(&r->out, line, sizeof line);
-    snprintf(text, cap, "%s%s%s", how, line[0] ? ": " : "", line);
+    translate_print(text, cap, "%s%s%s", how, line[0] ? ": " : "", line);
 }
 
 void run_free(struct run_result *r)

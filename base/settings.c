@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/translate.h"
 
 #define LINE_LONGEST 4000 /* without comment */
 
@@ -62,12 +63,12 @@ static void fail_section(struct reading *in, const char *section)
 {
     char text[400];
     char shown[80];
-    size_t n = (size_t)snprintf(text, sizeof text, "unknown section [%s]; there are",
-                                show(section, shown, sizeof shown));
-    for (size_t i = 0; i < in->count && n < sizeof text; i++) {
+    translate_print(text, sizeof text, "unknown section [%s]; there are",
+                    show(section, shown, sizeof shown));
+    for (size_t i = 0; i < in->count; i++) {
         /* Rows of a section stand together. */
         if (i == 0 || strcmp(in->rows[i].section, in->rows[i - 1].section) != 0)
-            n += (size_t)snprintf(text + n, sizeof text - n, " [%s]", in->rows[i].section);
+            translate_append(text, sizeof text, " [%s]", in->rows[i].section);
     }
     fail(in, text);
 }
@@ -76,11 +77,11 @@ static void fail_key(struct reading *in, const char *section, const char *key)
 {
     char text[400];
     char shown[80];
-    size_t n = (size_t)snprintf(text, sizeof text, "unknown key \"%s\" in [%s]; it has",
-                                show(key, shown, sizeof shown), section);
-    for (size_t i = 0; i < in->count && n < sizeof text; i++) {
+    translate_print(text, sizeof text, "unknown key \"%s\" in [%s]; it has",
+                    show(key, shown, sizeof shown), section);
+    for (size_t i = 0; i < in->count; i++) {
         if (strcmp(in->rows[i].section, section) == 0)
-            n += (size_t)snprintf(text + n, sizeof text - n, " %s", in->rows[i].key);
+            translate_append(text, sizeof text, " %s", in->rows[i].key);
     }
     fail(in, text);
 }
@@ -126,7 +127,7 @@ static size_t set_value_aside(struct reading *in, const char *line, size_t n, si
     if (n > LINE_LONGEST || key >= n || key + 1 > room) {
         char text[80];
         size_t most = n > LINE_LONGEST ? LINE_LONGEST : room;
-        snprintf(text, sizeof text, "the line is longer than %zu characters", most);
+        translate_print(text, sizeof text, "the line is longer than %zu characters", most);
         fail(in, text);
         return 0;
     }
@@ -191,12 +192,12 @@ static int take_value(void *user, const char *section, const char *key, const ch
     char text[sizeof in->reason.text];
     const struct setting *row = &in->rows[i];
     const char *whole = in->long_value ? in->long_value : value ? value : "";
-    struct fault reason = {.text = "bad value"};
+    struct fault reason = {.text = N_("bad value")};
     if (in->seen[i]) {
-        snprintf(text, sizeof text, "%s is given twice, first in line %d", key, in->seen[i]);
+        translate_print(text, sizeof text, "%s is given twice, first in line %d", key, in->seen[i]);
         fail(in, text);
     } else if (!row->parse(whole, (char *)in->object + row->offset, &reason)) {
-        snprintf(text, sizeof text, "%.60s: %.400s", key, reason.text);
+        translate_print(text, sizeof text, "%.60s: %.400s", key, reason.text);
         fail(in, text);
     }
     in->seen[i] = in->line;

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/translate.h"
 
 /* --- ASCII only: the C library's ctype follows the locale ------------------------------------- */
 
@@ -158,20 +159,20 @@ char *text_trim(char *s)
 static const char *label_fault(const char *label, size_t n)
 {
     if (n == 0)
-        return "it has an empty label (two dots in a row, or one at the start)";
+        return N_("it has an empty label (two dots in a row, or one at the start)");
     if (n > 63)
-        return "a label is longer than 63 characters";
+        return N_("a label is longer than 63 characters");
     if (label[0] == '-' || label[n - 1] == '-')
-        return "a label begins or ends with a hyphen";
+        return N_("a label begins or ends with a hyphen");
     for (size_t i = 0; i < n; i++) {
         if (label[i] == '_')
-            return "a host name has no underscore";
+            return N_("a host name has no underscore");
         if (label[i] == '*')
-            return "a wildcard is not a host name";
+            return N_("a wildcard is not a host name");
         if ((unsigned char)label[i] >= 0x80)
-            return "it has characters outside ASCII; write it in its xn-- form";
+            return N_("it has characters outside ASCII; write it in its xn-- form");
         if (!is_letter(label[i]) && !is_digit(label[i]) && label[i] != '-')
-            return "only letters, digits, hyphens and dots are allowed";
+            return N_("only letters, digits, hyphens and dots are allowed");
     }
     return NULL;
 }
@@ -191,9 +192,9 @@ static const char *hostname_fault(const char *s)
     if (n > 0 && s[n - 1] == '.')
         n--;
     if (n == 0)
-        return "it is empty";
+        return N_("it is empty");
     if (n > 253)
-        return "it is longer than 253 characters";
+        return N_("it is longer than 253 characters");
 
     size_t labels = 0;
     for (size_t start = 0; start <= n; labels++) {
@@ -203,10 +204,10 @@ static const char *hostname_fault(const char *s)
         if (why)
             return why;
         if (!dot && all_digits(s + start, length))
-            return "it ends in a number, so it is an address and no name";
+            return N_("it ends in a number, so it is an address and no name");
         start += length + 1;
     }
-    return labels < 2 ? "it has one label only; a public name has at least two" : NULL;
+    return labels < 2 ? N_("it has one label only; a public name has at least two") : NULL;
 }
 
 bool text_is_hostname(const char *s, const char **why)

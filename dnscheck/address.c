@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 
 struct range {
     uint8_t prefix[16];
@@ -93,19 +94,19 @@ const char *address_kind_text(enum address_kind kind)
     case ADDRESS_DOCUMENTATION:
         return "";
     case ADDRESS_CGNAT:
-        return "a carrier-NAT address (100.64.0.0/10)";
+        return N_("a carrier-NAT address (100.64.0.0/10)");
     case ADDRESS_PRIVATE:
-        return "a private address";
+        return N_("a private address");
     case ADDRESS_LINK_LOCAL:
-        return "a link-local address";
+        return N_("a link-local address");
     case ADDRESS_LOOPBACK:
-        return "a loopback address";
+        return N_("a loopback address");
     case ADDRESS_MULTICAST:
-        return "a multicast address";
+        return N_("a multicast address");
     case ADDRESS_UNSPECIFIED:
-        return "not an address of a host";
+        return N_("not an address of a host");
     case ADDRESS_RESERVED:
-        return "a reserved address";
+        return N_("a reserved address");
     }
     return "";
 }
@@ -141,18 +142,17 @@ const char *address_set_print(const struct address_set *set, char *text, size_t 
 {
     /* Four addresses are as many as a person compares; more would bury the sentence. */
     const size_t shown = set->count > 4 ? 4 : set->count;
-    size_t used = 0;
 
-    snprintf(text, cap, "%s", set->count ? "" : "none");
-    for (size_t i = 0; i < shown && used < cap; i++) {
+    snprintf(text, cap, "%s", "");
+    if (set->count == 0)
+        translate_print(text, cap, "none");
+    for (size_t i = 0; i < shown; i++) {
         char ip[ENDPOINT_TEXT];
-        const char *between = i == 0 ? "" : i + 1 == set->count ? " and " : ", ";
-        int n = snprintf(text + used, cap - used, "%s%s", between,
-                         endpoint_print_ip(&set->list[i], ip));
-        used += n > 0 ? (size_t)n : 0;
+        const char *between = i == 0 ? "" : i + 1 == set->count ? N_(" and ") : N_(", ");
+        translate_append(text, cap, "%s%s", between, endpoint_print_ip(&set->list[i], ip));
     }
-    if (shown < set->count && used < cap)
-        snprintf(text + used, cap - used, " and %zu more", set->count - shown);
+    if (shown < set->count)
+        translate_append(text, cap, " and %zu more", set->count - shown);
     return text;
 }
 

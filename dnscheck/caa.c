@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 
 /* Bit 0 is the critical flag (RFC 8659 4.1). Let's Encrypt takes the lowest bit as well, because
  * many a zone sets that one by mistake. */
@@ -288,7 +289,7 @@ static bool find_critical(const struct answer *set, char detail[static CAA_DETAI
             /* Nobody can say what it means; with the flag set nobody may pass over it. */
             if (raw->len == 0 || !(raw->data[0] & FLAGS_CRITICAL))
                 continue;
-            snprintf(detail, CAA_DETAIL, "a malformed record");
+            snprintf(detail, CAA_DETAIL, N_("a malformed record"));
             return true;
         }
         struct span tag = {r.tag, r.tag_len};

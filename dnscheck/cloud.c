@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 
 #define LINK_LOCAL "http://169.254.169.254"
 #define ALIBABA    "http://100.100.100.200/latest"
@@ -73,8 +74,8 @@ const char *cloud_name(enum cloud cloud)
 {
     static const char *const names[] = {
         [CLOUD_NONE] = "",
-        [CLOUD_ALIBABA] = "Alibaba Cloud",
-        [CLOUD_TENCENT] = "Tencent Cloud",
+        [CLOUD_ALIBABA] = N_("Alibaba Cloud"),
+        [CLOUD_TENCENT] = N_("Tencent Cloud"),
         [CLOUD_AWS] = "Amazon EC2",
         [CLOUD_GCE] = "Google Compute Engine",
         [CLOUD_AZURE] = "Microsoft Azure",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which public addresses are ours. */
+#include "base/translate.h"
 #include "dnscheck/verdict.h"
 
 #include <stdio.h>
@@ -142,16 +143,14 @@ static void hear(const struct dnscheck_options *o, struct testimony *t)
 static const char *print_witnesses(const struct dnscheck_options *o, const struct endpoint *e,
                                    char text[static WITNESS_TEXT])
 {
-    size_t used = 0;
     char ip[ENDPOINT_TEXT];
     text[0] = '\0';
-    for (size_t i = 0; i < o->witness_count && used < WITNESS_TEXT; i++) {
+    for (size_t i = 0; i < o->witness_count; i++) {
         const struct dnscheck_witness *w = &o->witnesses[i];
         if (!has_said(w) || (e && !endpoint_same_ip(&w->ip4, e)))
             continue;
-        used +=
-            (size_t)snprintf(text + used, WITNESS_TEXT - used, "%s%s%s%s", used ? ", " : "",
-                             w->name, e ? "" : " says ", e ? "" : endpoint_print_ip(&w->ip4, ip));
+        translate_append(text, WITNESS_TEXT, "%s%s%s%s", *text ? N_(", ") : "", w->name,
+                         e ? "" : " says ", e ? "" : endpoint_print_ip(&w->ip4, ip));
     }
     return text;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/translate.h"
+
 struct range {
     const char *cdn;
     const char *network;
@@ -53,29 +55,29 @@ static const struct suffix aliases[] = {
     {"Azure Front Door", "azurefd.net"},
     {"Azure CDN", "azureedge.net"},
     {"bunny.net", "b-cdn.net"},
-    {"Alibaba Cloud CDN", "kunlunsl.com"},
-    {"Alibaba Cloud CDN", "kunlunca.com"},
-    {"Alibaba Cloud CDN", "kunluncan.com"},
-    {"Alibaba Cloud CDN", "kunlungr.com"},
-    {"Alibaba Cloud CDN", "kunlunaq.com"},
-    {"Alibaba Cloud CDN", "alikunlun.com"},
-    {"Tencent Cloud CDN", "cdn.dnsv1.com"},
-    {"Tencent Cloud CDN", "cdn.dnsv1.com.cn"},
+    {N_("Alibaba Cloud CDN"), "kunlunsl.com"},
+    {N_("Alibaba Cloud CDN"), "kunlunca.com"},
+    {N_("Alibaba Cloud CDN"), "kunluncan.com"},
+    {N_("Alibaba Cloud CDN"), "kunlungr.com"},
+    {N_("Alibaba Cloud CDN"), "kunlunaq.com"},
+    {N_("Alibaba Cloud CDN"), "alikunlun.com"},
+    {N_("Tencent Cloud CDN"), "cdn.dnsv1.com"},
+    {N_("Tencent Cloud CDN"), "cdn.dnsv1.com.cn"},
     {"Tencent EdgeOne", "eo.dnse1.com"},
 };
 
 static const struct suffix parkings[] = {
-    {"Sedo, a market for domains", "sedoparking.com"},
-    {"Afternic, a market for domains", "afternic.com"},
-    {"Dan, a market for domains", "dan.com"},
-    {"Bodis, which parks domains", "bodis.com"},
-    {"ParkingCrew, which parks domains", "parkingcrew.net"},
-    {"ParkLogic, which parks domains", "parklogic.com"},
-    {"Above, which parks domains", "above.com"},
-    {"CashParking, which parks domains", "cashparking.com"},
-    {"HiChina (Alibaba Cloud), which puts expired domains there", "expirens3.hichina.com"},
-    {"HiChina (Alibaba Cloud), which puts expired domains there", "expirens4.hichina.com"},
-    {"the registrar, which puts expired domains there", "pendingrenewaldeletion.com"},
+    {N_("Sedo, a market for domains"), "sedoparking.com"},
+    {N_("Afternic, a market for domains"), "afternic.com"},
+    {N_("Dan, a market for domains"), "dan.com"},
+    {N_("Bodis, which parks domains"), "bodis.com"},
+    {N_("ParkingCrew, which parks domains"), "parkingcrew.net"},
+    {N_("ParkLogic, which parks domains"), "parklogic.com"},
+    {N_("Above, which parks domains"), "above.com"},
+    {N_("CashParking, which parks domains"), "cashparking.com"},
+    {N_("HiChina (Alibaba Cloud), which puts expired domains there"), "expirens3.hichina.com"},
+    {N_("HiChina (Alibaba Cloud), which puts expired domains there"), "expirens4.hichina.com"},
+    {N_("the registrar, which puts expired domains there"), "pendingrenewaldeletion.com"},
 };
 
 const char *suspect_cdn_address(const struct endpoint *e)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/translate.h"
 #include "dnscheck/words.h"
 
 /* --- No usable answer ---------------------------------------------------------------------- */
@@ -136,8 +137,8 @@ static const char *print_remembered(const struct answer *a, char text[static WHO
 {
     text[0] = '\0';
     if (a->ttl > 0)
-        snprintf(text, WHO_TEXT, "; clients that have asked already remember that for up to %u s",
-                 a->ttl);
+        translate_print(text, WHO_TEXT,
+                        "; clients that have asked already remember that for up to %u s", a->ttl);
     return text;
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/translate.h"
 #include "dnscheck/caa.h"
 #include "dnscheck/verdict.h"
 
@@ -16,12 +17,9 @@ struct decisive {
 /* "letsencrypt.org" or "letsencrypt.org or example.net". */
 static const char *print_names(const struct dnscheck_options *o, char *text, size_t cap)
 {
-    size_t used = 0;
-    snprintf(text, cap, "%s", o->ca_count ? "" : "the CA");
-    for (size_t i = 0; i < o->ca_count && used < cap; i++) {
-        int n = snprintf(text + used, cap - used, "%s%s", i ? " or " : "", o->ca_names[i]);
-        used += n > 0 ? (size_t)n : 0;
-    }
+    translate_print(text, cap, "%s", o->ca_count ? "" : "the CA");
+    for (size_t i = 0; i < o->ca_count; i++)
+        translate_append(text, cap, "%s%s", i ? " or " : "", o->ca_names[i]);
     return text;
 }
 
@@ -57,7 +55,7 @@ static void see_critical(const struct verdict_input *in, const struct decisive *
 static void see_method(const struct verdict_input *in, const struct decisive *d,
                        struct findings *all)
 {
-    const char *challenge = in->options->challenge ? in->options->challenge : "the one in use";
+    const char *challenge = in->options->challenge ? in->options->challenge : N_("the one in use");
     size_t i = finding_add(all, SEVERITY_FAIL, "dns.caa.forbidden",
                            "the CAA record of %s allows %s; the challenge %s is not among its "
                            "validationmethods",

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/translate.h"
 #include "dnscheck/verdict.h"
 #include "dnscheck/words.h"
 
@@ -50,9 +51,9 @@ static void print_says(const struct authority_server *s, char *text, size_t cap)
     answer_addresses(&s->a, &set);
     answer_addresses(&s->aaaa, &set);
     if (s->a.status == ANSWER_NXDOMAIN)
-        snprintf(text, cap, "that there is no such name");
+        translate_print(text, cap, "that there is no such name");
     else if (set.count == 0)
-        snprintf(text, cap, "that it has no address");
+        translate_print(text, cap, "that it has no address");
     else
         address_set_print(&set, text, cap);
 }
@@ -61,18 +62,17 @@ static void print_says(const struct authority_server *s, char *text, size_t cap)
 static size_t print_servers(const struct verdict_input *in, enum says wanted, bool what, char *text,
                             size_t cap)
 {
-    size_t used = 0, count = 0;
+    size_t count = 0;
     text[0] = '\0';
     for (size_t i = 0; i < in->authority->server_count; i++) {
         const struct authority_server *s = &in->authority->servers[i];
         char server[WHO_TEXT], says[SET_TEXT] = "";
-        if (judge_server(in, s) != wanted || count++ > 3 || used >= cap)
+        if (judge_server(in, s) != wanted || count++ > 3)
             continue;
         if (what)
             print_says(s, says, sizeof says);
-        used +=
-            (size_t)snprintf(text + used, cap - used, "%s%s%s%s", used ? ", " : "",
-                             words_server(in->authority, s, server), what ? " says " : "", says);
+        translate_append(text, cap, "%s%s%s%s", *text ? N_(", ") : "",
+                         words_server(in->authority, s, server), what ? " says " : "", says);
     }
     return count;
 }
@@ -139,7 +139,8 @@ static void see_lame(const struct verdict_input *in, const struct authority_serv
 {
     char server[WHO_TEXT], rcode[MESSAGE_RCODE_TEXT];
     const struct authority *a = in->authority;
-    const char *what = s->head.rcode ? message_rcode(s->head.rcode, rcode) : "without authority";
+    const char *what =
+        s->head.rcode ? message_rcode(s->head.rcode, rcode) : N_("without authority");
     size_t i = finding_add(all, SEVERITY_WARN, "dns.ns.lame",
                            "%s is a name server of %s, but does not serve it (it answers %s): "
                            "lookups that meet it fail or are slow",
@@ -272,28 +273,27 @@ static void print_old(const struct verdict_resolver *r, char *text, size_t cap)
     if (set.count > 0)
         address_set_print(&set, text, cap);
     else if (r->a.status == ANSWER_SERVFAIL)
-        snprintf(text, cap, "%s", message_rcode(r->rcode, rcode));
+        translate_print(text, cap, "%s", message_rcode(r->rcode, rcode));
     else
-        snprintf(text, cap, "no address");
+        translate_print(text, cap, "no address");
 }
 
 void verdict_resolvers(const struct verdict_input *in, const struct verdict_resolver *list,
                        size_t count, struct findings *all)
 {
     char who[SERVERS_TEXT] = "";
-    size_t used = 0, answered = 0, old = 0;
+    size_t answered = 0, old = 0;
     uint32_t ttl = 0;
     for (size_t i = 0; i < count; i++) {
         char ip[ENDPOINT_TEXT], what[SET_TEXT];
         answered += list[i].answered;
-        if (!list[i].answered || is_right(in, &list[i].a) || used >= sizeof who)
+        if (!list[i].answered || is_right(in, &list[i].a))
             continue;
         print_old(&list[i], what, sizeof what);
-        used += (size_t)snprintf(who + used, sizeof who - used, "%s%s says %s", old++ ? ", " : "",
-                                 endpoint_print_ip(&list[i].server, ip), what);
-        if (list[i].a.ttl > 0 && used < sizeof who)
-            used +=
-                (size_t)snprintf(who + used, sizeof who - used, " for another %u s", list[i].a.ttl);
+        translate_append(who, sizeof who, "%s%s says %s", old++ ? N_(", ") : "",
+                         endpoint_print_ip(&list[i].server, ip), what);
+        if (list[i].a.ttl > 0)
+            translate_append(who, sizeof who, " for another %u s", list[i].a.ttl);
         ttl = list[i].a.ttl > ttl ? list[i].a.ttl : ttl;
     }
     if (count == 0)

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/translate.h"
 #include "dnscheck/suspects.h"
 
 const char *words_alias(const struct answer *a, char text[static ALIAS_TEXT])
 {
     text[0] = '\0';
     if (a->chain_count > 0)
-        snprintf(text, ALIAS_TEXT, " (an alias of %s)", a->chain[a->chain_count - 1]);
+        translate_print(text, ALIAS_TEXT, " (an alias of %s)", a->chain[a->chain_count - 1]);
     return text;
 }
 
@@ -20,7 +21,7 @@ static const char *print_wanted(const struct address_set *ours, const char *othe
 {
     if (ours->count > 0)
         return address_set_print(ours, text, cap);
-    snprintf(text, cap, "%s", otherwise);
+    translate_print(text, cap, "%s", otherwise);
     return text;
 }
 
@@ -36,12 +37,12 @@ const char *words_kind(const struct address_set *set, char text[static SET_TEXT]
         const char *kind = address_kind_text(address_classify(&set->list[i]));
         const char *cdn = suspect_cdn_address(&set->list[i]);
         if (cdn) {
-            snprintf(text, SET_TEXT, ", %s of %s", set->count > 1 ? "addresses" : "an address",
-                     cdn);
+            translate_print(text, SET_TEXT, ", %s of %s",
+                            set->count > 1 ? "addresses" : "an address", cdn);
             break;
         }
         if (*kind) {
-            snprintf(text, SET_TEXT, ", %s", kind);
+            translate_print(text, SET_TEXT, ", %s", kind);
             break;
         }
     }
@@ -71,12 +72,12 @@ const char *words_who(const struct verdict_input *in, char text[static WHO_TEXT]
     if (t->replies == 0)
         return text;
     if (in->options->resolver.any.sa_family != AF_UNSPEC)
-        snprintf(text, WHO_TEXT, " (asked through %s)", t->server);
+        translate_print(text, WHO_TEXT, " (asked through %s)", t->server);
     else if (t->zone[0] == '\0')
-        snprintf(text, WHO_TEXT, " (the last to answer was the root server %s)", t->server);
+        translate_print(text, WHO_TEXT, " (the last to answer was the root server %s)", t->server);
     else
-        snprintf(text, WHO_TEXT, " (the last to answer was %s, a name server of %s)", t->server,
-                 t->zone);
+        translate_print(text, WHO_TEXT, " (the last to answer was %s, a name server of %s)",
+                        t->server, t->zone);
     return text;
 }
 
@@ -84,37 +85,34 @@ const char *words_server(const struct authority *a, const struct authority_serve
                          char text[static WHO_TEXT])
 {
     char ip[ENDPOINT_TEXT];
-    snprintf(text, WHO_TEXT, "%s (%s)", a->names[s->name].name, endpoint_print_ip(&s->at, ip));
+    translate_print(text, WHO_TEXT, "%s (%s)", a->names[s->name].name,
+                    endpoint_print_ip(&s->at, ip));
     return text;
 }
 
 const char *words_servers(const struct verdict_input *in, char text[static SERVERS_TEXT])
 {
     const struct authority *a = in->authority;
-    size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; a && i < a->name_count && used < SERVERS_TEXT; i++) {
-        const char *between = used ? ", " : ": ";
+    for (size_t i = 0; a && i < a->name_count; i++) {
+        const char *between = *text ? N_(", ") : N_(": ");
         if (a->names[i].addresses.count == 0 && !a->names[i].unsure)
-            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s has no address",
-                                     between, a->names[i].name);
+            translate_append(text, SERVERS_TEXT, "%s%s has no address", between, a->names[i].name);
     }
-    for (size_t i = 0; a && i < a->server_count && used < SERVERS_TEXT; i++) {
+    for (size_t i = 0; a && i < a->server_count; i++) {
         const struct authority_server *s = &a->servers[i];
         char server[WHO_TEXT], rcode[MESSAGE_RCODE_TEXT];
-        const char *between = used ? ", " : ": ";
+        const char *between = *text ? N_(", ") : N_(": ");
         words_server(a, s, server);
         if (!s->answered)
-            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s does not answer",
-                                     between, server);
+            translate_append(text, SERVERS_TEXT, "%s%s does not answer", between, server);
         else if (s->head.rcode != 0)
-            used += (size_t)snprintf(text + used, SERVERS_TEXT - used, "%s%s answers %s", between,
-                                     server, message_rcode(s->head.rcode, rcode));
+            translate_append(text, SERVERS_TEXT, "%s%s answers %s", between, server,
+                             message_rcode(s->head.rcode, rcode));
         else if (!s->head.authoritative)
-            used += (size_t)snprintf(text + used, SERVERS_TEXT - used,
-                                     "%s%s does not serve the zone", between, server);
+            translate_append(text, SERVERS_TEXT, "%s%s does not serve the zone", between, server);
     }
-    if (used == 0 && a && a->server_count > 0)
-        snprintf(text, SERVERS_TEXT, ": asked directly, they do answer");
+    if (!*text && a && a->server_count > 0)
+        translate_print(text, SERVERS_TEXT, ": asked directly, they do answer");
     return text;
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "firewall/apt.h"
 #include "firewall/confirm.h"
 #include "firewall/foreign.h"
@@ -121,7 +122,7 @@ static bool run_step(struct job *job, const struct firewall_step *step)
         return true;
     if (is_stopped(job) || is_overtaken(job))
         return false;
-    snprintf(what, sizeof what, "\"%s\" failed: %s", step->text, f.text);
+    translate_print(what, sizeof what, "\"%s\" failed: %s", step->text, f.text);
     return fail(job, "firewall.apply", what, "see the message; then run again");
 }
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "firewall/kernel.h"
 #include "firewall/nft.h"
 #include "firewall/systemd.h"
@@ -37,12 +38,12 @@ char *foreign_rules(const struct rules *table, bool ufw_active)
     for (size_t i = 0; i < 2; i++) {
         const struct rules_chain *chain = rules_chain(table, chains[i]);
         if (chain && chain->policy == RULES_DROP && !ufw_active)
-            return mem_printf("the policy of chain %s is DROP while ufw is inactive", chains[i]);
+            return translate_new("the policy of chain %s is DROP while ufw is inactive", chains[i]);
     }
     const struct rules_chain *input = rules_chain(table, "INPUT");
     for (size_t i = 0; input && i < input->count; i++)
         if (!is_harmless_jump(&input->rules[i]))
-            return mem_printf("the rule \"%s\" is not ufw's", input->rules[i].text);
+            return translate_new("the rule \"%s\" is not ufw's", input->rules[i].text);
     return NULL;
 }
 

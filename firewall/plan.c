@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "firewall/reach.h"
 
 #define MAX_SUMMARY (64U << 10)
@@ -27,7 +28,7 @@ static void add_step(struct firewall_plan *plan, enum firewall_step_kind kind, c
 static void add_install(struct firewall_plan *plan)
 {
     static const char *const words[] = {"apt-get", "install", "ufw", NULL};
-    add_step(plan, FIREWALL_STEP_INSTALL, mem_strdup("install ufw (apt)"), words);
+    add_step(plan, FIREWALL_STEP_INSTALL, mem_strdup(N_("install ufw (apt)")), words);
 }
 
 static void add_allow(struct firewall_plan *plan, const struct wanted *w)
@@ -35,14 +36,15 @@ static void add_allow(struct firewall_plan *plan, const struct wanted *w)
     char port[WANTED_TEXT];
     const char *const words[] = {
         "ufw", "allow", wanted_print(&w->at, port), "comment", wanted_comment(w->kind), NULL};
-    add_step(plan, FIREWALL_STEP_ALLOW, mem_printf("allow %s (%s)", port, wanted_name(w->kind)),
+    add_step(plan, FIREWALL_STEP_ALLOW, translate_new("allow %s (%s)", port, wanted_name(w->kind)),
              words);
 }
 
-static void add_default(struct firewall_plan *plan, const char *policy, const char *direction)
+static void add_default(struct firewall_plan *plan, const char *policy, const char *direction,
+                        const char *text)
 {
     const char *const words[] = {"ufw", "default", policy, direction, NULL};
-    add_step(plan, FIREWALL_STEP_DEFAULT, mem_printf("%s %s by default", policy, direction), words);
+    add_step(plan, FIREWALL_STEP_DEFAULT, mem_strdup(text), words);
 }
 
 /* --- What is missing ------------------------------------------------------------------------- */
@@ -72,9 +74,9 @@ static bool incoming_differs(const struct firewall_state *state)
 static void add_policies(const struct firewall_state *state, struct firewall_plan *plan)
 {
     if (!state->ufw_installed || incoming_differs(state))
-        add_default(plan, "deny", "incoming");
+        add_default(plan, "deny", "incoming", "deny incoming by default");
     if (!state->ufw_installed || state->facts->ufw.outgoing != UFW_POLICY_ALLOW)
-        add_default(plan, "allow", "outgoing");
+        add_default(plan, "allow", "outgoing", "allow outgoing by default");
 }
 
 static void add_start(const struct firewall_state *state, struct firewall_plan *plan)
@@ -82,9 +84,9 @@ static void add_start(const struct firewall_state *state, struct firewall_plan *
     static const char *const enable[] = {"ufw", "--force", "enable", NULL};
     static const char *const boot[] = {"systemctl", "enable", "ufw.service", NULL};
     if (!state->ufw_active || !state->facts->ufw.enabled)
-        add_step(plan, FIREWALL_STEP_ENABLE, mem_strdup("enable ufw, now and at boot"), enable);
+        add_step(plan, FIREWALL_STEP_ENABLE, mem_strdup(N_("enable ufw, now and at boot")), enable);
     if (state->ufw_installed && state->facts->systemd && !state->facts->unit_enabled)
-        add_step(plan, FIREWALL_STEP_BOOT, mem_strdup("start ufw.service at boot"), boot);
+        add_step(plan, FIREWALL_STEP_BOOT, mem_strdup(N_("start ufw.service at boot")), boot);
 }
 
 static char *summarise(const struct wanted_list *wanted, const struct firewall_plan *plan)
@@ -93,11 +95,11 @@ static char *summarise(const struct wanted_list *wanted, const struct firewall_p
     char port[WANTED_TEXT];
     buf_init(&b, MAX_SUMMARY);
     if (plan->count == 0)
-        buf_puts(&b, "already as wanted: ");
-    buf_puts(&b, "allow ");
+        translate_buf(&b, "already as wanted: ");
+    translate_buf(&b, "allow ");
     for (size_t i = 0; i < wanted->count; i++)
-        buf_printf(&b, "%s%s", i ? ", " : "", wanted_print(&wanted->list[i].at, port));
-    buf_puts(&b, "; deny other incoming, allow outgoing");
+        translate_buf(&b, "%s%s", i ? N_(", ") : "", wanted_print(&wanted->list[i].at, port));
+    translate_buf(&b, "; deny other incoming, allow outgoing");
     char *text = mem_strdup(buf_text(&b));
     buf_free(&b);
     return text;

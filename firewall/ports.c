@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "firewall/cgroup.h"
 #include "firewall/sockets.h"
 
@@ -51,9 +52,12 @@ static void name_docker_proxy(pid_t pid, char *out, size_t cap)
             else if (strcmp(s, "-container-port") == 0 && next < end)
                 port = next;
         }
-        char text[96];
-        snprintf(text, sizeof text, "docker container at %.40s:%.5s", ip, port);
-        text_printable(text, strlen(text), out, cap);
+        char text[96], address[64], number[32];
+        snprintf(text, sizeof text, "%.40s", ip);
+        text_printable(text, strlen(text), address, sizeof address);
+        snprintf(text, sizeof text, "%.5s", port);
+        text_printable(text, strlen(text), number, sizeof number);
+        translate_print(out, cap, "docker container at %s:%s", address, number);
     }
     buf_free(&b);
 }
@@ -133,12 +137,12 @@ bool ports_owner(enum ports_proto proto, uint16_t port, struct ports_list *found
 char *ports_owner_print(const struct ports_owner *owner, char *text, size_t cap)
 {
     if (owner->pid == 0) {
-        snprintf(text, cap, "the kernel");
+        translate_print(text, cap, "the kernel");
         return text;
     }
-    snprintf(text, cap, "%s (pid %d%s%s%s%s)", owner->comm, (int)owner->pid,
-             *owner->unit ? ", " : "", owner->unit, *owner->container ? ", " : "",
-             owner->container);
+    translate_print(text, cap, "%s (pid %d%s%s%s%s)", owner->comm, (int)owner->pid,
+                    *owner->unit ? ", " : "", owner->unit, *owner->container ? ", " : "",
+                    owner->container);
     return text;
 }
 

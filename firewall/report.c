@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "firewall/others.h"
 #include "firewall/reach.h"
 #include "firewall/surroundings.h"
@@ -152,8 +153,8 @@ static void report_others(const struct firewall_options *o, const struct ports_l
         const struct ports_owner *one = &others->list[i];
         const char *proto = ports_proto_name(one->proto);
         unsigned port = endpoint_port(&one->local);
-        buf_printf(&names, "%s%u/%s %s", i ? ", " : "", port, proto,
-                   ports_owner_print(one, owner, sizeof owner));
+        translate_buf(&names, "%s%u/%s %s", i ? N_(", ") : "", port, proto,
+                      ports_owner_print(one, owner, sizeof owner));
         buf_printf(&flags, " --allow=%u/%s", port, proto);
     }
     size_t i =
@@ -178,14 +179,15 @@ static void report_docker(const struct firewall_state *state, const struct ports
                           struct findings *all)
 {
     char owner[320] = "";
-    char example[400] = "them";
+    char example[400];
     const struct ports_owner *one = docker_listener(listeners);
     if (!one && !state->facts->docker)
         return;
+    translate_print(example, sizeof example, "them");
     if (one)
-        snprintf(example, sizeof example, "%u/%s, %s, or others like it",
-                 endpoint_port(&one->local), ports_proto_name(one->proto),
-                 ports_owner_print(one, owner, sizeof owner));
+        translate_print(example, sizeof example, "%u/%s, %s, or others like it",
+                        endpoint_port(&one->local), ports_proto_name(one->proto),
+                        ports_owner_print(one, owner, sizeof owner));
     size_t i = finding_add(all, SEVERITY_WARN, "firewall.docker",
                            "Docker forwards its published ports before ufw sees them: \"deny "
                            "incoming\" does not cover %s",

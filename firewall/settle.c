@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/translate.h"
 #include "firewall/inspect.h"
 #include "firewall/login.h"
 #include "firewall/process.h"
@@ -122,9 +123,9 @@ enum firewall_outcome firewall_settle(const struct firewall_options *o, struct f
 static bool is_allowed(const struct marker *m, struct findings *all)
 {
     static const char *const reasons[] = {
-        [LOGIN_OLD] = "this login, or the connection that it uses, is older than the change",
-        [LOGIN_LOCAL] = "this login comes from the server itself, which no rule keeps out",
-        [LOGIN_UNSURE] = "it cannot be told when the connection of this login began",
+        [LOGIN_OLD] = N_("this login, or the connection that it uses, is older than the change"),
+        [LOGIN_LOCAL] = N_("this login comes from the server itself, which no rule keeps out"),
+        [LOGIN_UNSURE] = N_("it cannot be told when the connection of this login began"),
     };
     char text[ENDPOINT_TEXT];
     struct endpoint from;

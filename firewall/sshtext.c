@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/net.h"
 #include "base/text.h"
+#include "base/translate.h"
 
 /* --- The set -----------------------------------------------------------------------------------
  */
@@ -163,21 +164,22 @@ char *ssh_ports_print(const struct firewall_ssh_port *list, size_t count)
     static const struct {
         unsigned source;
         const char *name;
-    } names[] = {{FIREWALL_SSH_LISTENER, "listening"},     {FIREWALL_SSH_SOCKET, "ssh.socket"},
-                 {FIREWALL_SSH_CONFIG, "sshd_config"},     {FIREWALL_SSH_CONNECTION, "this login"},
-                 {FIREWALL_SSH_ENVIRONMENT, "this login"}, {FIREWALL_SSH_OPTION, "--ssh-port"}};
+    } names[] = {
+        {FIREWALL_SSH_LISTENER, N_("listening now")}, {FIREWALL_SSH_SOCKET, "ssh.socket"},
+        {FIREWALL_SSH_CONFIG, "sshd_config"},         {FIREWALL_SSH_CONNECTION, N_("this login")},
+        {FIREWALL_SSH_ENVIRONMENT, N_("this login")}, {FIREWALL_SSH_OPTION, "--ssh-port"}};
     struct buf b;
     buf_init(&b, 64U << 10);
     for (size_t i = 0; i < count; i++) {
         const char *last = "";
-        buf_printf(&b, "%s%u (", i ? ", " : "", list[i].port);
+        translate_buf(&b, "%s%u (", i ? N_(", ") : "", list[i].port);
         for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
             if (!(list[i].sources & names[j].source) || strcmp(last, names[j].name) == 0)
                 continue;
-            buf_printf(&b, "%s%s", *last ? ", " : "", names[j].name);
+            translate_buf(&b, "%s%s", *last ? N_(", ") : "", names[j].name);
             last = names[j].name;
         }
-        buf_puts(&b, ")");
+        translate_buf(&b, ")");
     }
     char *text = mem_strdup(buf_text(&b));
     buf_free(&b);

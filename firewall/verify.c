@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/translate.h"
 
 static void fail(struct findings *all, const char *id, const char *fix, const char *what)
 {
@@ -45,7 +46,7 @@ bool verify_port(const struct firewall_facts *facts, const struct rules *table, 
 {
     char port[WANTED_TEXT];
     struct reach_result result = reach_by_table(facts, table, family, w);
-    const char *rule = result.rule ? result.rule->text : "the default policy";
+    const char *rule = result.rule ? result.rule->text : N_("the default policy");
     wanted_print(&w->at, port);
     if (!reach_suffices(result.reach)) {
         size_t i = finding_add(all, SEVERITY_FAIL, "firewall.readback",

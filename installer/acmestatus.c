@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/run.h"
+#include "base/translate.h"
 #include "installer/certificate.h"
 #include "installer/stop.h"
 #include "installer/wrap.h"
@@ -58,12 +59,11 @@ bool acmestatus_parse(const char *text, struct acmestatus *st, struct fault *f)
 static void when_failed(const struct acmestatus *st, char *text, size_t cap)
 {
     char at[CLOCK_TEXT];
-    size_t n = 0;
     text[0] = '\0';
     if (st->failed_at)
-        n = (size_t)snprintf(text, cap, " at %s", clock_print(st->failed_at, at));
+        translate_append(text, cap, " at %s", clock_print(st->failed_at, at));
     if (st->failures > 1)
-        snprintf(text + n, cap - n, ", %u times in a row", st->failures);
+        translate_append(text, cap, ", %u times in a row", st->failures);
 }
 
 void acmestatus_judge(const struct acmestatus *st, time_t now, struct findings *all)

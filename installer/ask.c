@@ -2,11 +2,13 @@
 #include "installer/ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 
 bool ask_is_possible(const struct options *o)
 {
@@ -18,8 +20,10 @@ bool ask_line(struct report *r, const char *question, char *line, size_t cap)
 {
     size_t n = 0;
     char c = '\0';
-    fprintf(r->err, "%s ", question);
+    char *shown = translate_text(question);
+    fprintf(r->err, "%s ", shown);
     fflush(r->err);
+    free(shown);
     while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
         if (n + 1 < cap)
             line[n++] = c;

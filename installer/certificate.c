@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "installer/leaf.h"
 #include "installer/service.h"
 #include "installer/stop.h"
@@ -30,10 +31,10 @@ bool certificate_is_needed(const struct setup *s)
 void certificate_describe(const struct setup *s, struct buf *text)
 {
     const struct config *c = &s->desired.config;
-    static const char *const challenges[] = {"TLS-ALPN-01 on port 443", "HTTP-01 on port 80",
-                                             "DNS-01"};
-    buf_printf(text, "certificate for %s from %s by %s", c->domain, c->acme_directory,
-               challenges[c->challenge]);
+    static const char *const challenges[] = {N_("TLS-ALPN-01 on port 443"),
+                                             N_("HTTP-01 on port 80"), "DNS-01"};
+    translate_buf(text, "certificate for %s from %s by %s", c->domain, c->acme_directory,
+                  challenges[c->challenge]);
 }
 
 void certificate_reason(const char *log, char *reason, size_t cap)
@@ -58,14 +59,12 @@ const char *certificate_fix(const char *reason)
 {
     /* The CA's words for what happens when something on the way has read the name and cuts off. */
     if (strcasestr(reason, "connection reset"))
-        return "a connection that is reset right after the ClientHello, on a server in mainland "
-               "China, means that the domain has no ICP filing with the provider: file it, or use "
-               "a "
-               "server elsewhere. Otherwise look at the provider's firewall. Then: derp-setup "
-               "renew";
-    return "once the cause is gone it is asked for again by itself, at the latest within an hour; "
-           "to "
-           "try at once: derp-setup renew";
+        return N_("a connection that is reset right after the ClientHello, on a server in mainland "
+                  "China, means that the domain has no ICP filing with the provider: file it, or "
+                  "use a server elsewhere. Otherwise look at the provider's firewall. Then: "
+                  "derp-setup renew");
+    return N_("once the cause is gone it is asked for again by itself, at the latest within an "
+              "hour; to try at once: derp-setup renew");
 }
 
 static bool run_once(struct setup *s, const char *verb, struct run_result *r, struct fault *f)

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/translate.h"
+
 /* What becomes of clients while a source gives no answer. */
 static const char *consequence(const struct clientsjudge *j)
 {
-    return j->fail_open ? "everybody is admitted meanwhile (fail-open)" : "nobody new can log in";
+    return j->fail_open ? N_("everybody is admitted meanwhile (fail-open)")
+                        : N_("nobody new can log in");
 }
 
 static enum severity severity(const struct clientsjudge *j)

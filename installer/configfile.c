@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/run.h"
+#include "base/translate.h"
 #include "installer/paths.h"
 #include "installer/stop.h"
 
@@ -20,8 +21,8 @@ bool configfile_is_needed(const struct setup *s)
 
 void configfile_describe(const struct setup *s, struct buf *text)
 {
-    buf_printf(text, "%s %s: %s", s->old_text ? "change in" : "write", CONFIG_PATH,
-               s->desired.changes);
+    translate_buf(text, "%s %s: %s", s->old_text ? "change in" : "write", CONFIG_PATH,
+                  s->desired.changes);
 }
 
 bool configfile_judge(const char *path, struct fault *f)

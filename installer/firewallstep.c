@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/translate.h"
 #include "installer/progress.h"
 
 bool firewallstep_is_needed(const struct setup *s)
@@ -95,7 +96,7 @@ static void login_command(const struct setup *s, char *text, size_t cap)
 
 static void print_left(unsigned left, char text[static 100])
 {
-    snprintf(text, 100, "waiting for a new login, %u:%02u left", left / 60, left % 60);
+    translate_print(text, 100, "waiting for a new login, %u:%02u left", left / 60, left % 60);
 }
 
 /* On a terminal each second; elsewhere each half minute, so that a log stays one. */
@@ -119,7 +120,9 @@ static void on_waiting(void *arg, unsigned left)
         report_begin(&s->report, "firewall", text);
     } else if (s->report.progress) {
         print_left(left, text);
-        progress_say(s->report.progress, text);
+        char *shown = translate_text(text);
+        progress_say(s->report.progress, shown);
+        free(shown);
     } else if (left % 30 == 0) {
         print_left(left, text);
         report_progress(&s->report, text);

@@ -9,9 +9,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/translate.h"
 #include "installer/ask.h"
 #include "installer/doctor.h"
 #include "installer/health.h"
+#include "installer/language.h"
 #include "installer/paths.h"
 #include "installer/setup.h"
 #include "installer/steps.h"
@@ -149,7 +151,9 @@ static int refuse(int argc, char **argv, const struct fault *why)
     for (int i = 1; i < argc; i++)
         none.json |= strcmp(argv[i], "--json") == 0;
     if (!none.json) {
-        fprintf(stderr, "derp-setup: %s\n", why->text);
+        char *shown = translate_text(why->text);
+        fprintf(stderr, "derp-setup: %s\n", shown);
+        free(shown);
         return EXIT_USAGE;
     }
     struct report_style style = {0};
@@ -167,6 +171,7 @@ int main(int argc, char **argv)
     struct fault f;
     umask(022);
     log_open("derp-setup", LOG_LEVEL_WARNING);
+    language_start();
     switch (options_parse(argc, argv, &o, &f)) {
     case OPTIONS_HELP:
         options_help(stdout);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 #include "installer/values.h"
+#include "installer/wrap.h"
 
 /* Which verbs a flag belongs to. */
 #define V(verb)     (1u << (verb))
@@ -22,15 +25,15 @@ struct verb_row {
 };
 
 static const struct verb_row verbs[] = {
-    {VERB_SETUP, NULL, true, "set up this server as a relay for DOMAIN, or repair it"},
-    {VERB_CHECK, "check", true, "only the checks that come first; changes nothing"},
-    {VERB_STATUS, "status", false, "is it running, how long is the certificate valid"},
-    {VERB_DOCTOR, "doctor", false, "check everything again, with a fix for what is wrong"},
-    {VERB_MAP, "map", false, "print the derpMap for the tailnet policy file"},
-    {VERB_RENEW, "renew", false, "renew the certificate if it is due"},
-    {VERB_CONFIRM, "confirm", false, "keep a firewall change that an earlier run left pending"},
-    {VERB_ROLLBACK, "rollback", false, "take a pending firewall change back"},
-    {VERB_UNINSTALL, "uninstall", false, "undo what setting up has changed"},
+    {VERB_SETUP, NULL, true, N_("set up this server as a relay for DOMAIN, or repair it")},
+    {VERB_CHECK, "check", true, N_("only the checks that come first; changes nothing")},
+    {VERB_STATUS, "status", false, N_("is it running, how long is the certificate valid")},
+    {VERB_DOCTOR, "doctor", false, N_("check everything again, with a fix for what is wrong")},
+    {VERB_MAP, "map", false, N_("print the derpMap for the tailnet policy file")},
+    {VERB_RENEW, "renew", false, N_("renew the certificate if it is due")},
+    {VERB_CONFIRM, "confirm", false, N_("keep a firewall change that an earlier run left pending")},
+    {VERB_ROLLBACK, "rollback", false, N_("take a pending firewall change back")},
+    {VERB_UNINSTALL, "uninstall", false, N_("undo what setting up has changed")},
 };
 #define VERB_COUNT (sizeof verbs / sizeof *verbs)
 
@@ -45,7 +48,7 @@ static const struct verb_row *verb_row(enum verb verb)
 const char *verb_name(enum verb verb)
 {
     const char *word = verb_row(verb)->word;
-    return word ? word : "set up";
+    return word ? word : N_("set up");
 }
 
 /* --- The table of flags ------------------------------------------------------------------------
@@ -247,7 +250,7 @@ static bool parse_letters(struct parse *p, const char *word)
 static bool take_domain(struct parse *p, const char *word)
 {
     char text[160];
-    const char *why = "not a host name";
+    const char *why = N_("not a host name");
     shown(word, text, sizeof text);
     if (p->o->domain[0])
         return fault_set(p->f, "%s: one domain is enough, %s was given already" SEE_HELP, text,
@@ -365,42 +368,58 @@ enum options_result options_parse(int argc, char *const argv[], struct options *
 /* --- Help --------------------------------------------------------------------------------------
  */
 
+/* In the reader's language. */
+static void say(FILE *out, const char *text)
+{
+    char *shown = translate_text(text);
+    fputs(shown, out);
+    free(shown);
+}
+
+static void help_line(FILE *out, const char *left, const char *help)
+{
+    int pad = 27 - wrap_columns(left, strlen(left));
+    fprintf(out, "  %s%*s ", left, pad > 0 ? pad : 0, "");
+    say(out, help);
+    fputc('\n', out);
+}
+
 static void help_flag(FILE *out, const struct flag_row *row)
 {
     char left[64];
     if (!row->help) {
-        fprintf(out, "\n%s:\n", row->name);
+        fputc('\n', out);
+        say(out, row->name);
+        fputs(":\n", out);
         return;
     }
     snprintf(left, sizeof left, "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
              row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
              row->value ? "=" : "", row->value ? row->value : "");
-    /* The ellipsis is three bytes and one column. */
-    int pad = strstr(left, "…") ? 29 : 27;
-    fprintf(out, "  %-*s %s\n", pad, left, row->help);
+    help_line(out, left, row->help);
 }
 
 void options_help(FILE *out)
 {
-    fprintf(out, "derp-setup turns this server into a Tailscale DERP relay and STUN server.\n\n"
-                 "Usage:\n");
+    say(out, "derp-setup turns this server into a Tailscale DERP relay and STUN server.\n");
+    fputc('\n', out);
+    say(out, "Usage:\n");
     for (size_t i = 0; i < VERB_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof left, "derp-setup %s%s%s", verbs[i].word ? verbs[i].word : "",
                  verbs[i].word && verbs[i].takes_domain ? " " : "",
                  verbs[i].takes_domain ? "DOMAIN" : "");
-        fprintf(out, "  %-27s %s\n", left, verbs[i].help);
+        help_line(out, left, verbs[i].help);
     }
     for (size_t i = 0; i < FLAG_COUNT; i++)
         help_flag(out, &flags[i]);
-    fprintf(out,
-            "\n"
-            "  -h, --help                  this text\n"
-            "  -V, --version               the version\n"
-            "\n"
-            "Settings that no flag names keep the value they have in /etc/derp/derp.conf.\n"
-            "Exit status: 0 done or healthy, 1 unexpected error or degraded, 2 usage, 3 a check\n"
-            "failed and nothing was changed (status: not set up), 4 DNS not ready in time,\n"
-            "5 firewall, 6 certificate, 7 service not healthy, 8 another run is at work,\n"
-            "130 interrupted. See derp-setup(8).\n");
+    fputc('\n', out);
+    help_line(out, "-h, --help", N_("this text"));
+    help_line(out, "-V, --version", N_("the version"));
+    fputc('\n', out);
+    say(out, "Settings that no flag names keep the value they have in /etc/derp/derp.conf.\n"
+             "Exit status: 0 done or healthy, 1 unexpected error or degraded, 2 usage, 3 a check\n"
+             "failed and nothing was changed (status: not set up), 4 DNS not ready in time,\n"
+             "5 firewall, 6 certificate, 7 service not healthy, 8 another run is at work,\n"
+             "130 interrupted. See derp-setup(8).\n");
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/translate.h"
 #include "installer/desired.h"
 
 #define PROOF_HOLDS (90 * 86400) /* seconds: then somebody may have changed the way in between */
@@ -15,7 +16,7 @@ void outside_console(const struct config *c, enum severity severity, struct find
                             "a firewall of the provider in front of this server cannot be seen "
                             "from here");
     if (c->stun.count)
-        snprintf(stun, sizeof stun, " and %u/udp", desired_stun_port(c));
+        translate_print(stun, sizeof stun, " and %u/udp", desired_stun_port(c));
     finding_fix(
         all, at,
         "also allow %u/tcp%s in the provider's console (\"security group\", \"firewall "

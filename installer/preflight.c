@@ -10,6 +10,7 @@
 #include "base/config_values.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "installer/ca.h"
 #include "installer/clients.h"
 #include "installer/configfile.h"
@@ -255,8 +256,9 @@ static void wait_for_domain(struct setup *s, struct findings *all)
         s->waited_for_dns = left <= 0;
         if (s->waited_for_dns)
             break;
-        snprintf(doing, sizeof doing, "waiting for %s to point here, %lld:%02lld left",
-                 s->desired.config.domain, (long long)left / 60000, (long long)left / 1000 % 60);
+        translate_print(doing, sizeof doing, "waiting for %s to point here, %lld:%02lld left",
+                        s->desired.config.domain, (long long)left / 60000,
+                        (long long)left / 1000 % 60);
         /* A plain log needs no countdown every few seconds. */
         if (s->report.style.terminal || polls++ % 12 == 0)
             report_progress(&s->report, doing);

@@ -24,22 +24,13 @@ struct progress {
     int64_t started_ms;
 };
 
-/* As many bytes of text as fit into columns, never half a character. */
-static size_t fitting(const char *text, int columns)
-{
-    size_t n = 0;
-    while (text[n] && wrap_columns(text, n + 1) <= columns)
-        n++;
-    return n;
-}
-
 static void draw(struct progress *p)
 {
     long seconds = (long)((clock_mono_ms() - p->started_ms) / 1000);
     char head[64];
     int used =
         snprintf(head, sizeof head, "  %-12.20s %ld:%02ld ", p->label, seconds / 60, seconds % 60);
-    size_t n = fitting(p->doing, p->width - used - 4);
+    size_t n = wrap_fit(p->doing, p->width - used - 4);
     /* Erase to the end of the line, then leave the cursor at its start. */
     fprintf(p->out, "\r  %s%s%.*s\033[K\r", p->utf8 ? "…" : ".", head + 1, (int)n, p->doing);
     fflush(p->out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/translate.h"
 #include "derp/client/probe.h"
 #include "installer/leaf.h"
 #include "installer/stop.h"
@@ -53,10 +54,10 @@ static const char *via(const struct way *w, char *text, size_t cap)
     char public[ENDPOINT_TEXT], at[ENDPOINT_TEXT];
     endpoint_print_ip(&w->public, public);
     if (w->direct)
-        snprintf(text, cap, "at %s", public);
+        translate_print(text, cap, "at %s", public);
     else
-        snprintf(text, cap, "at %s (for %s, which is not on this server)",
-                 endpoint_print_ip(&w->at, at), public);
+        translate_print(text, cap, "at %s (for %s, which is not on this server)",
+                        endpoint_print_ip(&w->at, at), public);
     return text;
 }
 

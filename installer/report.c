@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <langinfo.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "installer/progress.h"
 #include "installer/wrap.h"
 
@@ -39,7 +39,6 @@ struct report_style report_style(const struct options *o, int fd)
     const char *no_color = getenv("NO_COLOR");
     bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
     struct report_style style = {.terminal = isatty(fd) && !dumb};
-    setlocale(LC_CTYPE, "");
     style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     style.color = style.terminal && !o->no_color && !(no_color && *no_color);
     style.width = style.terminal ? terminal_width(fd) : 0;
@@ -109,63 +108,73 @@ static void write_line(struct report *r, const char *text, int indent)
     fflush(r->err);
 }
 
-#define FORMAT(text)                                                                               \
+/* Defines text, in English, for the log and for programs, and shown, for people. */
+#define FORMAT(text, shown)                                                                        \
     va_list args;                                                                                  \
     va_start(args, format);                                                                        \
-    char *text = mem_vprintf(format, args);                                                        \
-    va_end(args)
+    char *text = mem_vprintf(format, args), *shown = translate_format(format, args);               \
+    va_end(args);                                                                                  \
+    if (!shown)                                                                                    \
+    shown = mem_strdup(text)
 
 void report_title(struct report *r, const char *format, ...)
 {
-    FORMAT(text);
+    FORMAT(text, shown);
     log_text(r, text);
     if (!r->quiet) {
-        fprintf(r->err, "\n%s%s%s\n", r->style.color ? "\033[1m" : "", text,
+        fprintf(r->err, "\n%s%s%s\n", r->style.color ? "\033[1m" : "", shown,
                 r->style.color ? "\033[0m" : "");
         fflush(r->err);
     }
     free(text);
+    free(shown);
 }
 
 void report_line(struct report *r, const char *format, ...)
 {
-    FORMAT(text);
+    FORMAT(text, shown);
     log_text(r, text);
     if (!r->quiet)
-        write_line(r, text, 2);
+        write_line(r, shown, 2);
     free(text);
+    free(shown);
 }
 
 void report_item(struct report *r, const char *label, const char *format, ...)
 {
-    FORMAT(text);
+    FORMAT(text, shown);
     char *line = mem_printf("%-*s%s", LABEL_WIDTH, label, text);
     log_text(r, line);
-    if (!r->quiet && r->style.width) {
-        fprintf(r->err, "  %-*s", LABEL_WIDTH, label);
-        wrap_print(r->err, text, r->style.width, 2 + LABEL_WIDTH, 2 + LABEL_WIDTH);
-    } else if (!r->quiet) {
-        write_line(r, line, 2);
+    if (!r->quiet) {
+        char *shown_label = translate_text(label);
+        int pad = LABEL_WIDTH - wrap_columns(shown_label, strlen(shown_label));
+        fprintf(r->err, "  %s%*s", shown_label, pad > 0 ? pad : 0, "");
+        wrap_print(r->err, shown, r->style.width, 2 + LABEL_WIDTH, 2 + LABEL_WIDTH);
+        fflush(r->err);
+        free(shown_label);
     }
     free(line);
     free(text);
+    free(shown);
 }
 
 void report_always(struct report *r, const char *format, ...)
 {
-    FORMAT(text);
+    FORMAT(text, shown);
     log_text(r, text);
-    write_line(r, text, 0);
+    write_line(r, shown, 0);
     free(text);
+    free(shown);
 }
 
 void report_detail(struct report *r, const char *format, ...)
 {
-    FORMAT(text);
+    FORMAT(text, shown);
     log_text(r, text);
     if (r->verbose && !r->progress)
-        write_line(r, text, 4);
+        write_line(r, shown, 4);
     free(text);
+    free(shown);
 }
 
 /* --- Findings ------------------------------------------------------------------------------------
@@ -181,13 +190,14 @@ static void print_on_terminal(struct report *r, const struct finding *one)
     snprintf(label, sizeof label, "%.*s", (int)strcspn(one->id, "."), one->id);
     fprintf(r->err, "  %s%s%s %-*s", color, r->style.utf8 ? look->symbol : look->plain, off,
             LABEL_WIDTH, label);
-    char *text = trouble ? mem_printf("%s [%s]", one->message, one->id) : mem_strdup(one->message);
+    const char *message = finding_shown_message(one), *fix = finding_shown_fix(one);
+    char *text = trouble ? mem_printf("%s [%s]", message, one->id) : mem_strdup(message);
     wrap_print(r->err, text, r->style.width, TEXT_COLUMN, TEXT_COLUMN);
     free(text);
-    if (!one->fix)
+    if (!fix)
         return;
     fprintf(r->err, "%*s%s ", TEXT_COLUMN, "", r->style.utf8 ? "→" : ">");
-    wrap_print(r->err, one->fix, r->style.width, TEXT_COLUMN + 2, TEXT_COLUMN + 2);
+    wrap_print(r->err, fix, r->style.width, TEXT_COLUMN + 2, TEXT_COLUMN + 2);
 }
 
 static void show(struct report *r, const struct finding *one)
@@ -205,7 +215,7 @@ static void show(struct report *r, const struct finding *one)
     if (r->style.terminal)
         print_on_terminal(r, one);
     else
-        finding_print(one, r->err);
+        finding_show(one, r->err);
     fflush(r->err);
 }
 
@@ -220,23 +230,23 @@ void report_found(struct report *r, enum severity severity, const char *id, cons
                   const char *format, ...)
 {
     struct findings one = {0};
-    FORMAT(text);
+    FORMAT(text, shown);
+    translate_learn(text, shown);
     size_t i = finding_add(&one, severity, id, "%s", text);
     if (fix)
         finding_fix(&one, i, "%s", fix);
     report_findings(r, &one);
     findings_free(&one);
     free(text);
+    free(shown);
 }
 
 void report_change(struct report *r, const char *format, ...)
 {
-    FORMAT(text);
-    char *line = mem_printf("changed: %s", text);
-    log_text(r, line);
-    if (r->verbose && !r->progress)
-        write_line(r, line, 4);
-    free(line);
+    FORMAT(text, shown);
+    translate_learn(text, shown);
+    report_detail(r, "changed: %s", text);
+    free(shown);
     r->changes = mem_resize(r->changes, r->change_count + 1, sizeof *r->changes);
     r->changes[r->change_count++] = text;
 }
@@ -247,25 +257,29 @@ void report_change(struct report *r, const char *format, ...)
 void report_begin(struct report *r, const char *label, const char *doing)
 {
     report_end(r);
+    char *shown = translate_text(doing ? doing : "");
     if (doing) {
-        char *text = mem_printf("%s: %s", label, doing);
+        char *text = mem_printf("%s: %s", label, doing), *line = mem_printf("%s: %s", label, shown);
         log_text(r, text);
         if (!r->style.terminal && !r->quiet)
-            write_line(r, text, 2);
+            write_line(r, line, 2);
         free(text);
+        free(line);
     }
     if (r->style.terminal && !r->quiet)
-        r->progress =
-            progress_start(r->err, r->style.width, r->style.utf8, label, doing ? doing : "");
+        r->progress = progress_start(r->err, r->style.width, r->style.utf8, label, shown);
+    free(shown);
 }
 
 void report_progress(struct report *r, const char *doing)
 {
+    char *shown = translate_text(doing);
     log_text(r, doing);
     if (r->progress)
-        progress_say(r->progress, doing);
+        progress_say(r->progress, shown);
     else if (!r->quiet)
-        write_line(r, doing, 4);
+        write_line(r, shown, 4);
+    free(shown);
 }
 
 void report_end(struct report *r)

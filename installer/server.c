@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "installer/stop.h"
 
 #define MIB            (1024.0 * 1024)
@@ -140,7 +141,7 @@ static void check_package(struct findings *all)
             missing = files[i];
     for (size_t i = 0; i < 2; i++)
         if (!getpwnam(users[i]))
-            missing = i ? "the user _derp-acme" : "the user _derp";
+            missing = i ? N_("the user _derp-acme") : N_("the user _derp");
     if (!missing)
         return;
     size_t at =

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/run.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "installer/stop.h"
 
 #define SYSTEMCTL_MS 120000 /* longer than a start may take (TimeoutStartSec) */
@@ -135,12 +136,13 @@ bool service_is_needed(const struct setup *s)
 void service_describe(const struct setup *s, struct buf *text)
 {
     if (!s->service_active)
-        buf_puts(text, "start " SERVICE_RELAY);
+        translate_buf(text, "start " SERVICE_RELAY);
     else if (has_old_config(s))
-        buf_puts(text,
-                 s->desired.relay_changed ? "restart " SERVICE_RELAY : "reload " SERVICE_RELAY);
+        translate_buf(text, "%s",
+                      s->desired.relay_changed ? "restart " SERVICE_RELAY
+                                               : "reload " SERVICE_RELAY);
     if (!s->service_enabled)
-        buf_printf(text, "%senable " SERVICE_RELAY, text->len ? ", " : "");
+        translate_buf(text, "%senable " SERVICE_RELAY, text->len ? N_(", ") : "");
 }
 
 /* Enables a unit and writes down that it was us. */
@@ -220,8 +222,8 @@ bool service_timer_is_needed(const struct setup *s)
 
 void service_timer_describe(const struct setup *s, struct buf *text)
 {
-    buf_printf(text, "%s " SERVICE_TIMER ", which renews the certificate",
-               s->timer_enabled ? "start" : "enable and start");
+    translate_buf(text, "%s " SERVICE_TIMER ", which renews the certificate",
+                  s->timer_enabled ? "start" : "enable and start");
 }
 
 enum setup_exit service_timer_run(struct setup *s)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/translate.h"
 #include "installer/ask.h"
 #include "installer/certificate.h"
 #include "installer/choose.h"
@@ -30,11 +31,11 @@ struct step {
 };
 
 static const struct step steps[] = {
-    {"firewall", firewallstep_is_needed, firewallstep_describe, firewallstep_run},
-    {"config", configfile_is_needed, configfile_describe, configfile_run},
-    {"service", service_is_needed, service_describe, service_run},
-    {"certificate", certificate_is_needed, certificate_describe, certificate_run},
-    {"timer", service_timer_is_needed, service_timer_describe, service_timer_run},
+    {N_("firewall"), firewallstep_is_needed, firewallstep_describe, firewallstep_run},
+    {N_("config"), configfile_is_needed, configfile_describe, configfile_run},
+    {N_("service"), service_is_needed, service_describe, service_run},
+    {N_("certificate"), certificate_is_needed, certificate_describe, certificate_run},
+    {N_("timer"), service_timer_is_needed, service_timer_describe, service_timer_run},
 };
 #define STEP_COUNT (sizeof steps / sizeof *steps)
 

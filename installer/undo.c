@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/run.h"
+#include "base/translate.h"
 #include "installer/ask.h"
 #include "installer/paths.h"
 #include "installer/stop.h"
@@ -181,8 +182,8 @@ static enum setup_exit agree(struct setup *s)
         return EXIT_USAGE;
     }
     if (s->opt->purge) {
-        question = mem_printf("Keys and certificates will be deleted. Type the domain %s to go on:",
-                              domain);
+        question = translate_new(
+            "Keys and certificates will be deleted. Type the domain %s to go on:", domain);
         fine = *domain && ask_word(&s->report, question, domain);
         free(question);
     } else {

@@ -2,9 +2,11 @@
 #include "installer/watch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/translate.h"
 #include "installer/acmestatus.h"
 #include "installer/health.h"
 #include "installer/screen.h"
@@ -24,7 +26,7 @@ static void sum_up(struct findings *all, char *text, size_t cap)
         if (!worst || all->list[i].severity > worst->severity)
             worst = &all->list[i];
     snprintf(text, cap, "%s%s", worst && worst->severity >= SEVERITY_WARN ? "! " : "",
-             worst ? worst->message : "");
+             worst ? finding_shown_message(worst) : "");
     findings_free(all);
 }
 
@@ -61,9 +63,10 @@ static void show(struct setup *s, const struct screen *now, const struct screen 
     /* Home, then each line over the old one: no flicker. */
     if (s->report.style.terminal)
         fprintf(s->report.err, "\033[H\033[J");
-    fprintf(s->report.err, "%s%s", buf_text(&text),
-            s->report.style.terminal ? "\nCtrl-C ends this.\n" : "\n");
+    char *hint = translate_text(s->report.style.terminal ? N_("Ctrl-C ends this.") : "");
+    fprintf(s->report.err, "%s\n%s%s", buf_text(&text), hint, *hint ? "\n" : "");
     fflush(s->report.err);
+    free(hint);
     buf_free(&text);
 }
 

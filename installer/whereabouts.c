@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/translate.h"
 #include "derp/client/probe.h"
 #include "installer/transport.h"
 
@@ -131,7 +132,7 @@ static void ask_cloud(struct whereabouts *w, const volatile int *stop)
     if (!m.service)
         return;
     struct dnscheck_witness *one = add_witness(w, WITNESS_METADATA);
-    snprintf(one->name, sizeof one->name, "the metadata of %s", cloud_name(w->cloud));
+    translate_print(one->name, sizeof one->name, "the metadata of %s", cloud_name(w->cloud));
     fetch_token(&m);
     fetch_address(&m, one);
     fetch_region(&m, w->region);
@@ -268,7 +269,7 @@ static void remember(const char *earlier, struct whereabouts *w)
     if (!earlier || !endpoint_parse_ip(earlier, &e) || !address_is_public(&e))
         return;
     struct dnscheck_witness *one = add_witness(w, WITNESS_EARLIER);
-    snprintf(one->name, sizeof one->name, "an earlier run");
+    translate_print(one->name, sizeof one->name, "an earlier run");
     one->ip4 = e;
 }
 

@@ -4,12 +4,22 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/width.h"
+
 int wrap_columns(const char *text, size_t n)
 {
-    int columns = 0;
-    for (size_t i = 0; i < n; i++)
-        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return columns;
+    return width_columns(text, n);
+}
+
+size_t wrap_fit(const char *text, int columns)
+{
+    size_t n = 0, bytes = 0, len = strlen(text);
+    for (int used = 0; n < len; n += bytes) {
+        used += width_of(width_character(text + n, len - n, &bytes));
+        if (used > columns)
+            break;
+    }
+    return n;
 }
 
 /* Bytes of the character at s: 0 when it is broken, overlong or a control character. */

@@ -18,7 +18,10 @@ void wrap_print(FILE *out, const char *text, int width, int used, int indent);
  */
 void wrap_clean(const char *line, char *out, size_t cap);
 
-/* Columns that a UTF-8 text takes, counting one per character. */
+/* Columns that n bytes of UTF-8 take (base/width.h). */
 int wrap_columns(const char *text, size_t n);
+
+/* As many bytes of text as fit into columns, never half a character. */
+size_t wrap_fit(const char *text, int columns);
 
 #endif

@@ -5,7 +5,7 @@
 # tool (nsd, nginx, haproxy, knot) are neither started now nor at the next boot.
 set -eu
 
-BUILD='build-essential pkg-config libssl-dev libev-dev libcurl4-openssl-dev libjansson-dev
+BUILD='build-essential pkg-config gettext libssl-dev libev-dev libcurl4-openssl-dev libjansson-dev
     libsodium-dev libunbound-dev libinih-dev libwslay-dev libsystemd-dev libnftables-dev uthash-dev
     zlib1g-dev git ca-certificates'
 PACKAGE='debhelper lintian mandoc'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make install: packaging/install.sh BUILD DESTDIR PREFIX
-# Programs, man pages, units, completion, example; users and folders are made by systemd's sysusers
+# Programs, translations, man pages, units, completion, example; users and folders are made by systemd's sysusers
 # and tmpfiles, which the package calls and `make install` into / leaves to the next boot.
 set -eu
 build=$1 dest=$2 prefix=$3
@@ -23,6 +23,11 @@ for hook in rfc2136 cloudflare template; do
     put 0755 "$here/dns-hooks/$hook" "$prefix/share/doc/derp-relay/examples/dns-hooks/$hook"
 done
 put 0644 "$here/dns-hooks/README" "$prefix/share/doc/derp-relay/examples/dns-hooks/README"
+
+for catalogue in "$build"/locale/*; do
+    put 0644 "$catalogue/LC_MESSAGES/derp-relay.mo" \
+        "$prefix/share/derp-relay/locale/${catalogue##*/}/LC_MESSAGES/derp-relay.mo"
+done
 
 # The units name the programs by their full path.
 for unit in "$here"/systemd/*.service "$here"/systemd/*.timer; do

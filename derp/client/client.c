@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "derp/client/handshake.h"
 #include "derp/wire/frame.h"
 
@@ -80,11 +81,11 @@ static const char *waiting_for(const struct derp_client *c)
 {
     switch (c->phase) {
     case CLIENT_CONNECTING:
-        return "the connection";
+        return N_("the connection");
     case CLIENT_LOGIN:
         return handshake_step_name(c->handshake.step);
     default:
-        return "packets";
+        return N_("packets");
     }
 }
 

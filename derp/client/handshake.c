@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/translate.h"
 #include "derp/wire/frame.h"
 #include "derp/wire/http.h"
 
@@ -13,15 +14,15 @@ const char *handshake_step_name(enum handshake_step step)
 {
     switch (step) {
     case HANDSHAKE_UPGRADE:
-        return "the answer to the upgrade request";
+        return N_("the answer to the upgrade request");
     case HANDSHAKE_SERVER_KEY:
-        return "the server's key";
+        return N_("the server's key");
     case HANDSHAKE_SERVER_INFO:
-        return "the admission (ServerInfo)";
+        return N_("the admission (ServerInfo)");
     case HANDSHAKE_OVER:
         break;
     }
-    return "packets";
+    return N_("packets");
 }
 
 static bool send_client_info(const struct handshake *h, struct buf *out)

@@ -29,7 +29,8 @@ static void test_set(void **state)
     assert_false(ssh_ports_has(&all, 23));
     assert_int_equal(all.list[1].sources, FIREWALL_SSH_CONFIG | FIREWALL_SSH_OPTION);
     char *text = ssh_ports_print(all.list, all.count);
-    assert_string_equal(text, "22 (listening), 2222 (sshd_config, --ssh-port), 65535 (this login)");
+    assert_string_equal(text,
+                        "22 (listening now), 2222 (sshd_config, --ssh-port), 65535 (this login)");
     free(text);
     expect(&all, "22 2222 65535");
 }
