@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import readme
+
 FUNCTION_LINES = 60
 FILE_LINES = 600
 
@@ -256,6 +258,8 @@ def lint():
         found += check_source(path, Path(path).read_text(encoding="utf-8"))
     found += check_format(sources)
     found += check_machine_paths(files)
+    found += readme.check(*(Path(p).read_text(encoding="utf-8")
+                            for p in (readme.ENGLISH, readme.CHINESE)))
     print("\n".join(found + [f"lint: {len(sources)} files, "
                              + (f"{len(found)} violations" if found else "ok")]))
     return 1 if found else 0
@@ -312,7 +316,9 @@ def self_test():
         bad.write_bytes(b"see /" + b"work/main\n")
         if not list(check_machine_paths([str(bad)])):
             wrong.append("a machine's path went unnoticed")
-    print("\n".join(wrong + [f"lint self-test: {len(BAD) + len(GOOD) + 2} cases, "
+    wrong += readme.self_test()
+    cases = len(BAD) + len(GOOD) + 2 + len(readme.CASES) + 2
+    print("\n".join(wrong + [f"lint self-test: {cases} cases, "
                              + (f"{len(wrong)} wrong" if wrong else "ok")]))
     return 1 if wrong else 0
 
