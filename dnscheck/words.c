@@ -42,7 +42,7 @@ const char *words_kind(const struct address_set *set, char text[static SET_TEXT]
             break;
         }
         if (*kind) {
-            translate_print(text, SET_TEXT, ", %s", kind);
+            translate_print(text, SET_TEXT, N_(", %s"), kind);
             break;
         }
     }
