@@ -15,8 +15,8 @@ size_t finding_add(struct findings *all, enum severity severity, const char *id,
 {
     va_list args;
     va_start(args, format);
-    char *message = mem_vprintf(format, args);
     char *shown = translate_format(format, args);
+    char *message = mem_vprintf(format, args);
     va_end(args);
 
     all->list = mem_resize(all->list, all->count + 1, sizeof *all->list);
@@ -34,8 +34,8 @@ void finding_fix(struct findings *all, size_t index, const char *format, ...)
     va_list args;
     va_start(args, format);
     struct finding *one = &all->list[index];
-    char *fix = mem_vprintf(format, args);
     char *shown = translate_format(format, args);
+    char *fix = mem_vprintf(format, args);
     va_end(args);
     free(one->fix);
     free(one->shown_fix);

@@ -28,35 +28,35 @@ static struct {
     pthread_mutex_t lock; /* guards what follows: doctor's threads all find words */
     struct learnt learnt[LEARNT_MAX];
     size_t next; /* the oldest */
-} state = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} words = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool translate_open(const char *folder, const char *language)
 {
     char *path = mem_printf("%s/%s/LC_MESSAGES/derp-relay.mo", folder, language);
     translate_close();
-    buf_init(&state.file, FILE_MAX);
-    state.on = file_read(path, &state.file, NULL) &&
-               catalogue_open(&state.catalogue, state.file.data, state.file.len);
-    if (!state.on)
-        buf_free(&state.file);
+    buf_init(&words.file, FILE_MAX);
+    words.on = file_read(path, &words.file, NULL) &&
+               catalogue_open(&words.catalogue, words.file.data, words.file.len);
+    if (!words.on)
+        buf_free(&words.file);
     free(path);
-    return state.on;
+    return words.on;
 }
 
 void translate_close(void)
 {
-    state.on = false;
-    buf_free(&state.file);
+    words.on = false;
+    buf_free(&words.file);
     for (size_t i = 0; i < LEARNT_MAX; i++) {
-        free(state.learnt[i].english);
-        free(state.learnt[i].shown);
-        state.learnt[i] = (struct learnt){0};
+        free(words.learnt[i].english);
+        free(words.learnt[i].shown);
+        words.learnt[i] = (struct learnt){0};
     }
 }
 
 bool translate_is_on(void)
 {
-    return state.on;
+    return words.on;
 }
 
 /* --- Memory --------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ static uint64_t hash_of(const char *s)
 static struct learnt *find(const char *english, uint64_t hash)
 {
     for (size_t i = 0; i < LEARNT_MAX; i++) {
-        struct learnt *one = &state.learnt[i];
+        struct learnt *one = &words.learnt[i];
         if (one->hash == hash && one->english && strcmp(one->english, english) == 0)
             return one;
     }
@@ -86,30 +86,30 @@ static struct learnt *find(const char *english, uint64_t hash)
 static char *recall(const char *english)
 {
     uint64_t hash = hash_of(english);
-    pthread_mutex_lock(&state.lock);
+    pthread_mutex_lock(&words.lock);
     const struct learnt *one = find(english, hash);
     char *shown = one ? mem_strdup(one->shown) : NULL;
-    pthread_mutex_unlock(&state.lock);
+    pthread_mutex_unlock(&words.lock);
     return shown;
 }
 
 void translate_learn(const char *english, const char *shown)
 {
-    if (!state.on || !shown || strcmp(english, shown) == 0)
+    if (!words.on || !shown || strcmp(english, shown) == 0)
         return;
     uint64_t hash = hash_of(english);
-    pthread_mutex_lock(&state.lock);
+    pthread_mutex_lock(&words.lock);
     struct learnt *one = find(english, hash);
     if (!one) {
-        one = &state.learnt[state.next];
-        state.next = (state.next + 1) % LEARNT_MAX;
+        one = &words.learnt[words.next];
+        words.next = (words.next + 1) % LEARNT_MAX;
         free(one->english);
         one->english = mem_strdup(english);
         one->hash = hash;
     }
     free(one->shown);
     one->shown = mem_strdup(shown);
-    pthread_mutex_unlock(&state.lock);
+    pthread_mutex_unlock(&words.lock);
 }
 
 /* --- Texts ---------------------------------------------------------------------------------------
@@ -117,12 +117,12 @@ void translate_learn(const char *english, const char *shown)
 
 char *translate_text(const char *text)
 {
-    if (!state.on)
+    if (!words.on)
         return mem_strdup(text);
     char *shown = recall(text);
     if (shown)
         return shown;
-    const char *found = catalogue_get(&state.catalogue, NULL, text);
+    const char *found = catalogue_get(&words.catalogue, NULL, text);
     return mem_strdup(found ? found : text);
 }
 
@@ -137,9 +137,9 @@ static char *exchange(void *arg, const char *text)
     if (shown)
         return shown;
     if (strchr(text, ' '))
-        found = catalogue_get(&state.catalogue, NULL, text);
+        found = catalogue_get(&words.catalogue, NULL, text);
     else
-        found = catalogue_get(&state.catalogue, arg, text);
+        found = catalogue_get(&words.catalogue, arg, text);
     return found ? mem_strdup(found) : NULL;
 }
 
@@ -148,9 +148,9 @@ char *translate_format(const char *format, va_list args)
     struct refill r;
     struct buf out;
     char *shown = NULL, *context = (char *)format;
-    if (!state.on || !refill_take(&r, format, args))
+    if (!words.on || !refill_take(&r, format, args))
         return NULL;
-    const char *found = catalogue_get(&state.catalogue, NULL, format);
+    const char *found = catalogue_get(&words.catalogue, NULL, format);
     buf_init(&out, TEXT_MAX);
     if (refill_fill(&r, found ? found : format, exchange, context, &out))
         shown = mem_strdup(buf_text(&out));
@@ -166,7 +166,7 @@ void translate_print(char *text, size_t cap, const char *format, ...)
     va_list args;
     va_start(args, format);
     /* The arguments may lie in text. */
-    char *english = mem_vprintf(format, args), *shown = translate_format(format, args);
+    char *shown = translate_format(format, args), *english = mem_vprintf(format, args);
     va_end(args);
     snprintf(text, cap, "%s", english);
     translate_learn(text, shown);
@@ -191,8 +191,8 @@ void translate_append(char *text, size_t cap, const char *format, ...)
     va_list args;
     size_t used = strlen(text);
     va_start(args, format);
-    char *before = state.on ? mem_strdup(text) : NULL;
-    char *english = mem_vprintf(format, args), *shown = translate_format(format, args);
+    char *before = words.on ? mem_strdup(text) : NULL;
+    char *shown = translate_format(format, args), *english = mem_vprintf(format, args);
     va_end(args);
     snprintf(text + used, cap - used, "%s", english);
     learn_longer(before, text, shown);
@@ -205,7 +205,7 @@ char *translate_new(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    char *english = mem_vprintf(format, args), *shown = translate_format(format, args);
+    char *shown = translate_format(format, args), *english = mem_vprintf(format, args);
     va_end(args);
     translate_learn(english, shown);
     free(shown);
@@ -216,8 +216,8 @@ void translate_buf(struct buf *b, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    char *before = state.on ? mem_strdup(buf_text(b)) : NULL;
-    char *english = mem_vprintf(format, args), *shown = translate_format(format, args);
+    char *before = words.on ? mem_strdup(buf_text(b)) : NULL;
+    char *shown = translate_format(format, args), *english = mem_vprintf(format, args);
     va_end(args);
     buf_puts(b, english);
     learn_longer(before, buf_text(b), shown);

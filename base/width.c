@@ -65,10 +65,10 @@ int width_columns(const char *text, size_t n)
 {
     int columns = 0;
     for (size_t bytes; n > 0; text += bytes, n -= bytes) {
-        columns += width_of(width_character(text, n, &bytes));
-        /* The rest of a character that was cut is no column of its own. */
-        while (bytes < n && bytes == 1 && ((unsigned char)*text & 0x80) &&
-               ((unsigned char)text[bytes] & 0xc0) == 0x80)
+        uint32_t character = width_character(text, n, &bytes);
+        columns += width_of(character);
+        /* The rest of one that was cut is no column of its own. */
+        while (character == BROKEN && bytes < n && ((unsigned char)text[bytes] & 0xc0) == 0x80)
             bytes++;
     }
     return columns;

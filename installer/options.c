@@ -87,6 +87,7 @@ static const struct flag_row flags[] = {
     SWITCH(0, "json", V_ALL, json, "one JSON object on standard output at the end"),
     SWITCH('q', "quiet", V_ALL, quiet, "only warnings, failures and the result"),
     SWITCH('v', "verbose", V_ALL, verbose, "also what the programs it starts say"),
+    SWITCH(0, "plain", V_ALL, plain, "nothing redrawn: for serial lines and screen readers"),
     SWITCH(0, "no-color", V_ALL, no_color, "no colours (so does NO_COLOR in the environment)"),
     VALUE("log-file", V_CHANGES, "FILE", take_log_file, "default /var/log/derp-setup.log"),
     HEADING("This server"),

@@ -57,6 +57,7 @@ struct options {
     bool json;
     bool quiet;
     bool verbose;
+    bool plain;
     bool no_color;
     const char *log_file;
     /* who and where the server is */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "installer/terminal.h"
 #include "installer/wrap.h"
 
 struct progress {
@@ -20,7 +21,7 @@ struct progress {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool stop;
-    char doing[200];
+    char doing[400];
     int64_t started_ms;
 };
 
@@ -30,7 +31,8 @@ static void draw(struct progress *p)
     char head[64];
     int used =
         snprintf(head, sizeof head, "  %-12.20s %ld:%02ld ", p->label, seconds / 60, seconds % 60);
-    size_t n = wrap_fit(p->doing, p->width - used - 4);
+    int width = terminal_width(fileno(p->out), p->width); /* it may have been resized */
+    size_t n = wrap_fit(p->doing, width - used - 4);
     /* Erase to the end of the line, then leave the cursor at its start. */
     fprintf(p->out, "\r  %s%s%.*s\033[K\r", p->utf8 ? "…" : ".", head + 1, (int)n, p->doing);
     fflush(p->out);
@@ -53,7 +55,7 @@ static void *run_clock(void *arg)
 
 static void set_text(struct progress *p, const char *doing)
 {
-    snprintf(p->doing, sizeof p->doing, "%s", doing);
+    wrap_clean(doing, p->doing, sizeof p->doing);
 }
 
 struct progress *progress_start(FILE *out, int width, bool utf8, const char *label,

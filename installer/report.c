@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,32 +15,28 @@
 #include "base/mem.h"
 #include "base/translate.h"
 #include "installer/progress.h"
+#include "installer/terminal.h"
 #include "installer/wrap.h"
 
 #define LABEL_WIDTH   12                /* "certificate" and room */
 #define TEXT_COLUMN   (4 + LABEL_WIDTH) /* two spaces, symbol, space, label */
+#define NARROW        40 /* from here on a column for labels would leave no room for text */
+#define NARROW_INDENT 4
+#define WIDTH_USUAL   80
 #define REPORT_SCHEMA 1
 
 /* --- Style -------------------------------------------------------------------------------------
  */
 
-static int terminal_width(int fd)
-{
-    struct winsize size;
-    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col < 40)
-        return 80;
-    return size.ws_col > 100 ? 100 : size.ws_col;
-}
-
 struct report_style report_style(const struct options *o, int fd)
 {
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
-    bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
-    struct report_style style = {.terminal = isatty(fd) && !dumb};
+    bool plain = o->plain || !term || !*term || strcmp(term, "dumb") == 0 || terminal_is_serial(fd);
+    struct report_style style = {.terminal = isatty(fd) && !plain};
     style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     style.color = style.terminal && !o->no_color && !(no_color && *no_color);
-    style.width = style.terminal ? terminal_width(fd) : 0;
+    style.width = style.terminal ? terminal_width(fd, WIDTH_USUAL) : 0;
     return style;
 }
 
@@ -108,11 +103,17 @@ static void write_line(struct report *r, const char *text, int indent)
     fflush(r->err);
 }
 
+/* Where text goes on in further lines. */
+static int text_column(const struct report *r, int usual)
+{
+    return r->style.width && r->style.width < NARROW ? NARROW_INDENT : usual;
+}
+
 /* Defines text, in English, for the log and for programs, and shown, for people. */
 #define FORMAT(text, shown)                                                                        \
     va_list args;                                                                                  \
     va_start(args, format);                                                                        \
-    char *text = mem_vprintf(format, args), *shown = translate_format(format, args);               \
+    char *shown = translate_format(format, args), *text = mem_vprintf(format, args);               \
     va_end(args);                                                                                  \
     if (!shown)                                                                                    \
     shown = mem_strdup(text)
@@ -149,7 +150,7 @@ void report_item(struct report *r, const char *label, const char *format, ...)
         char *shown_label = translate_text(label);
         int pad = LABEL_WIDTH - wrap_columns(shown_label, strlen(shown_label));
         fprintf(r->err, "  %s%*s", shown_label, pad > 0 ? pad : 0, "");
-        wrap_print(r->err, shown, r->style.width, 2 + LABEL_WIDTH, 2 + LABEL_WIDTH);
+        wrap_print(r->err, shown, r->style.width, 2 + LABEL_WIDTH, text_column(r, 2 + LABEL_WIDTH));
         fflush(r->err);
         free(shown_label);
     }
@@ -186,18 +187,19 @@ static void print_on_terminal(struct report *r, const struct finding *one)
     const char *color = r->style.color ? look->color : "";
     const char *off = r->style.color ? "\033[0m" : "";
     bool trouble = one->severity >= SEVERITY_WARN;
+    int column = text_column(r, TEXT_COLUMN);
     char label[32];
     snprintf(label, sizeof label, "%.*s", (int)strcspn(one->id, "."), one->id);
     fprintf(r->err, "  %s%s%s %-*s", color, r->style.utf8 ? look->symbol : look->plain, off,
             LABEL_WIDTH, label);
     const char *message = finding_shown_message(one), *fix = finding_shown_fix(one);
     char *text = trouble ? mem_printf("%s [%s]", message, one->id) : mem_strdup(message);
-    wrap_print(r->err, text, r->style.width, TEXT_COLUMN, TEXT_COLUMN);
+    wrap_print(r->err, text, r->style.width, TEXT_COLUMN, column);
     free(text);
     if (!fix)
         return;
-    fprintf(r->err, "%*s%s ", TEXT_COLUMN, "", r->style.utf8 ? "→" : ">");
-    wrap_print(r->err, fix, r->style.width, TEXT_COLUMN + 2, TEXT_COLUMN + 2);
+    fprintf(r->err, "%*s%s ", column, "", r->style.utf8 ? "→" : ">");
+    wrap_print(r->err, fix, r->style.width, column + 2, column + 2);
 }
 
 static void show(struct report *r, const struct finding *one)

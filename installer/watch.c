@@ -12,6 +12,7 @@
 #include "installer/screen.h"
 #include "installer/service.h"
 #include "installer/stop.h"
+#include "installer/terminal.h"
 
 #define EVERY_MS     2000
 #define RENEWAL_MS   60000 /* it costs a process */
@@ -57,9 +58,9 @@ static void look(struct setup *s, struct screen *now, struct fault *why)
 static void show(struct setup *s, const struct screen *now, const struct screen *before)
 {
     struct buf text;
-    int width = s->report.style.width;
+    int width = terminal_width(fileno(s->report.err), DEFAULT_COLS);
     buf_init(&text, SCREEN_MAX);
-    screen_print(now, before, width > 0 ? width : DEFAULT_COLS, &text);
+    screen_print(now, before, width, &text);
     /* Home, then each line over the old one: no flicker. */
     if (s->report.style.terminal)
         fprintf(s->report.err, "\033[H\033[J");

@@ -56,24 +56,63 @@ void wrap_clean(const char *line, char *out, size_t cap)
     out[len] = '\0';
 }
 
+/* --- Lines ---------------------------------------------------------------------------------------
+ */
+
+static bool is_one_of(uint32_t character, const uint32_t *list)
+{
+    while (*list && *list != character)
+        list++;
+    return *list != 0;
+}
+
+/* Between characters of a script without spaces a line may end, but not just before what closes
+ * a phrase, nor just after what opens one. */
+static bool may_break(uint32_t before, uint32_t after)
+{
+    static const uint32_t closing[] = {U'。', U'，', U'、', U'；', U'：', U'！', U'？', U'）',
+                                       U'」', U'』', U'》', U'】', U'〉', U'”',  U'’',  U'…',
+                                       U'—',  U'·',  U'％', U',',  U'.',  U';',  U':',  U'!',
+                                       U'?',  U')',  U']',  U'}',  U'%',  0};
+    static const uint32_t opening[] = {U'（', U'「', U'『', U'《', U'【', U'〈',
+                                       U'“',  U'‘',  U'(',  U'[',  U'{',  0};
+    return (width_of(before) == 2 || width_of(after) == 2) && width_of(after) != 0 &&
+           !is_one_of(after, closing) && !is_one_of(before, opening);
+}
+
+/* Bytes from text on that stay on one line; text does not begin with a space. */
+static size_t unbroken(const char *text)
+{
+    size_t end = strcspn(text, " \n"), n, bytes;
+    uint32_t before = width_character(text, end, &n);
+    for (; n < end; n += bytes) {
+        uint32_t next = width_character(text + n, end - n, &bytes);
+        if (may_break(before, next))
+            break;
+        before = next;
+    }
+    return n;
+}
+
 void wrap_print(FILE *out, const char *text, int width, int used, int indent)
 {
+    bool blank = false;
     const char *word = text + strspn(text, " \n");
-    bool first = true;
     while (*word) {
-        size_t n = strcspn(word, " \n");
+        size_t n = unbroken(word);
         int columns = wrap_columns(word, n);
-        if (!first && width > 0 && used + 1 + columns > width) {
+        if (width > 0 && used > indent && used + blank + columns > width) {
             fprintf(out, "\n%*s", indent, "");
             used = indent;
-        } else if (!first) {
+        } else if (blank) {
             fputc(' ', out);
             used++;
         }
         fwrite(word, 1, n, out);
         used += columns;
-        first = false;
-        word += n + strspn(word + n, " \n");
+        word += n;
+        blank = *word == ' ' || *word == '\n';
+        word += strspn(word, " \n");
     }
     fputc('\n', out);
 }

@@ -6,9 +6,11 @@
 #include <stdio.h>
 
 /*
- * Writes text to out, broken at spaces so that no line is wider than width columns (0: never
- * broken). The first line starts at column used; further lines are indented by indent. Words
- * longer than a line are not broken: commands and URLs must stay whole. Ends with a newline.
+ * Writes text to out, broken at spaces, and between wide characters (Chinese has no spaces), so
+ * that no line is wider than width columns (0: never broken). The first line starts at column used,
+ * and is left empty from there when nothing fits and more fits on the next; further lines are
+ * indented by indent. Words longer than a line are not broken: commands and URLs must stay whole.
+ * Ends with a newline.
  */
 void wrap_print(FILE *out, const char *text, int width, int used, int indent);
 
