@@ -90,7 +90,7 @@ $(B)/obj/%.o: %.c Makefile
 $(B)/locale/%/LC_MESSAGES/derp-relay.mo: po/%.po
 	$(call say,MSGFMT,$@)
 	@mkdir -p $(@D)
-	$(Q)msgfmt --check-format -o $@ $<
+	$(Q)msgfmt --check-format --endianness=little -o $@ $<
 
 define archive
 $(B)/lib$(1).a: $(call obj,$(sources-$(1)))
@@ -221,8 +221,9 @@ coverage: ## Lines and branches of each parser that tests reach; build/coverage/
 # --- The rest --------------------------------------------------------------------------------------
 deps: ## Install what building and testing need (root)
 	$(Q)sh packaging/deps.sh
-lint: ## House rules: include directions, library walls, lengths, formatting
+lint: ## House rules: include directions, library walls, lengths, formatting, translations
 	$(Q)$(PYTHON) tests/lint.py
+	$(Q)$(PYTHON) tests/po.py
 po: ## After a sentence was changed: its template and the translations' gaps, in po/
 	$(Q)$(PYTHON) tests/po.py --update
 format: ## Format the C code in place

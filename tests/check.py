@@ -151,8 +151,11 @@ def make(result, name, deadline, *args):
 # --- Stages ---------------------------------------------------------------------------------------
 
 def stage_lint(result, deadline):
-    for name, args in (("rules of the house", []), ("lint notices bad code", ["--self-test"])):
-        status, output = programs.run([sys.executable, "tests/lint.py", *args], deadline)
+    for name, script, args in (("rules of the house", "lint.py", []),
+                               ("lint notices bad code", "lint.py", ["--self-test"]),
+                               ("every sentence is translated", "po.py", []),
+                               ("po notices gaps", "po.py", ["--self-test"])):
+        status, output = programs.run([sys.executable, f"tests/{script}", *args], deadline)
         if status == 0:
             result.ok()
             print(output.strip())

@@ -66,6 +66,21 @@ LOCAL = {
     "installer/preflight.c": {"check_ports": (2, 2)},
     "installer/screen.c": {"put": (2, 3)},
 }
+# Functions whose strings nobody reads: they compare, or write to the services' journal.
+UNSHOWN = {"after", "log_debug", "log_error", "log_info", "log_warning", "memmem", "strcasestr",
+           "strcmp", "strlen", "strncmp", "strstr", "text_starts"}
+# File -> beginnings of sentences in it that are for files, other programs, or in English on purpose.
+HIDDEN = {
+    "base/log.c": ["unknown error", " (%llu more"],  # the journal
+    "dnscheck/trace.c": ["] fatal error"],
+    "firewall/marker.c": ["derp-setup changes the firewall;"],
+    "firewall/nft.c": ["list ruleset"],
+    "firewall/walk.c": ["partly open"],  # tests
+    "installer/bundle.c": [""],  # the report is for those who help
+    "installer/confedit.c": ["# Made by derp-setup;"],
+}
+COMMAND = re.compile(r"(?:apt-get|systemctl|ufw) ")
+
 # Words that are names, of programs and of keys of the config.
 NAMES = {"chain", "iptables", "key", "root"}
 
@@ -153,10 +168,10 @@ def read_sources():
     return sources, macros
 
 
-def extract(path, text, macros):
+def extract(path, text, macros, all_literals=None):
     """(literal, context or None) of what is shown."""
     sinks = {**SINKS, **LOCAL.get(path, {})}
-    all_literals = literals(text, macros)
+    all_literals = literals(text, macros) if all_literals is None else all_literals
     formats = {}
     for one in all_literals:
         if one.call in sinks and one.argument == sinks[one.call][1]:
@@ -227,9 +242,157 @@ def update():
     print(f"{POT}: {len(messages())} texts")
 
 
+# --- What is wrong ---------------------------------------------------------------------------------
+
+def looks_shown(text):
+    """Two words of a language beside each other."""
+    return re.search(r"(?:^| )[A-Za-z'’]{2,},? [a-z'’]{2,}(?:$|[ ,.;:?!])",
+                     CONVERSION.sub("", text)) is not None
+
+
+def check_literals(path, text, macros):
+    """A sentence that reaches nobody's terminal, as far as this script can see."""
+    allowed = HIDDEN.get(path, [])
+    everything = literals(text, macros)
+    shown = {id(one) for one, _ in extract(path, text, macros, everything)}
+    for one in everything:
+        if (id(one) not in shown and one.call not in UNSHOWN and looks_shown(one.text)
+                and not COMMAND.match(one.text) and not any(one.text.startswith(a) for a in allowed)):
+            yield (f'{path}:{one.line}: "{one.text[:60]}" is not translated: give it to a function '
+                   f"of SINKS, mark it with N_(), or list it in tests/po.py")
+
+
+def check_template(wanted, found):
+    if wanted == found:
+        return
+    old, new = (set(re.findall(r'^msgid (?:""\n)?(".*")$', t, re.M)) for t in (found, wanted))
+    for text in sorted(new - old):
+        yield f"{POT} lacks {text[:90]}"
+    for text in sorted(old - new):
+        yield f"{POT} still has {text[:90]}"
+    yield f"{POT} is not what the sources say: make po, then fill in po/*.po"
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"})
+    return done.returncode, done.stdout + done.stderr
+
+
+def entries(po):
+    """(msgid, msgstr) of what is translated, unescaped no more than PO is."""
+    _, text = run("msgattrib", "--translated", "--no-wrap", "--no-obsolete", po)
+    for m in re.finditer(r'^msgid ((?:".*"\n)+)msgstr ((?:".*"(?:\n|$))+)', text, re.M):
+        msgid, msgstr = ("".join(re.findall(r'^"(.*)"$', part, re.M)) for part in m.groups())
+        if msgid:
+            yield msgid, msgstr
+
+
+def check_entry(msgid, msgstr):
+    """What must stand in the translation as it is: flags, commands, paths, and the blanks around a
+    part of a sentence whose neighbours rely on them."""
+    for token in re.findall(r"`[^`]+`|(?<![\w-])--[a-z][a-z-]+|(?<![\w.])/(?:etc|usr|var|run)/[\w./-]+",
+                            msgid):
+        if token.rstrip(".") not in msgstr:
+            yield f'"{msgstr[:60]}" lacks {token}'
+
+
+def check_translation(po, pot):
+    status, output = run("msgfmt", "--check-format", "--check-domain", "-o", "/dev/null", po)
+    if status != 0:
+        yield from (line for line in output.splitlines() if line)
+    status, output = run("msgcmp", po, pot)  # complains of gaps, fuzzy ones and strangers
+    if status != 0:
+        yield from (line for line in output.splitlines() if line)
+    _, output = run("msgattrib", "--only-obsolete", "--no-wrap", po)
+    for msgid in re.findall(r'^#~ msgid (".+")', output, re.M):
+        yield f"{po}: nothing says {msgid[:70]} any more: take it out"
+    for msgid, msgstr in entries(po):
+        for complaint in check_entry(msgid, msgstr):
+            yield f"{po}: {complaint}"
+
+
+def check():
+    sources, macros = read_sources()
+    found = []
+    for path, text in sources.items():
+        if path.endswith(".c"):
+            found += check_literals(path, text, macros)
+    found += check_template(template(), Path(POT).read_text(encoding="utf-8"))
+    for po in sorted(glob.glob("po/*.po")):
+        found += check_translation(po, POT)
+    print("\n".join(found + [f"po: {len(messages())} texts, "
+                             + (f"{len(found)} complaints" if found else "ok")]))
+    return 1 if found else 0
+
+
+# --- Self-test -------------------------------------------------------------------------------------
+
+SNIPPETS = [  # source, what is taken from it: (context, msgid)
+    ('finding_add(all, S, "an.id", "two %s", "of them" );', [(None, "two %s"), (None, "of them")]),
+    ('finding_fix(all, i, a ? "one %d" : b ? "two" : "three", f("not this"));',
+     [(None, "one %d"), (None, "two"), (None, "three")]),
+    ('finding_fix(all, i, "is %s", ok ? "free" : "taken");',
+     [(None, "is %s"), ("is %s", "free"), ("is %s", "taken")]),
+    ('report_found(r, S, "an.id", fix ? "try this" : NULL, "no %s", "key");',
+     [(None, "try this"), (None, "no %s")]),
+    ('#define AGAIN "run it " \\\n    "again"\nfault_set(f, "then " AGAIN " (%d)", 1);',
+     [(None, "then run it again (%d)")]),
+    ('const char *t[] = {N_("word"), "other words"}; /* N_("comment") */', [(None, "word")]),
+    ('report_item(r, "label", "text %s", "/a/path");', [(None, "label"), (None, "text %s")]),
+    ('fault_set(f, "%s: %" PRId64 " bytes", a, n);', [(None, "%s: %ld bytes")]),
+    ('fault_set(f, "%s", why); snprintf(t, n, "not shown at all");', []),
+]
+HIDE_AND_SEEK = [  # source, is it complained of
+    ('const char *s = "nobody will see this";', True),
+    ('snprintf(t, n, "cannot read %s", p);', True),
+    ('translate_print(t, n, "cannot read %s", p);', False),
+    ('strcmp(s, "not for people at all");', False),
+    ('const char *s = "/usr/sbin/ufw -f";', False),
+    ('log_error("for the journal only");', False),
+]
+CATALOGUES = [  # entry, part of the complaint; the template has "take %s `a b` --flag"
+    ('msgid "take %s `a b` --flag"\nmsgstr "取 %s `a b` --flag"\n', None),
+    ('msgid "take %s `a b` --flag"\nmsgstr "取 %d `a b` --flag"\n', "format"),
+    ('msgid "take %s `a b` --flag"\nmsgstr "取 %s `甲` --flag"\n', "lacks `a b`"),
+    ('msgid "take %s `a b` --flag"\nmsgstr "取 %s `a b`"\n', "lacks --flag"),
+    ('msgid "take %s `a b` --flag"\nmsgstr ""\n', "not"),
+    ('msgid "another"\nmsgstr "别的"\n', "not"),
+    ('#, fuzzy, c-format\nmsgid "take %s `a b` --flag"\nmsgstr "取 %s `a b` --flag"\n', "reviewed"),
+    ('msgid "take %s `a b` --flag"\nmsgstr "取 %s `a b` --flag"\n'
+     '#~ msgid "gone"\n#~ msgstr "没了"\n', "any more"),
+]
+
+
+def self_test():
+    wrong = []
+    for text, wanted in SNIPPETS:
+        macros = {"PRId64": "ld", **dict(string_macros(text))}
+        found = [(context, one.text) for one, context in extract("x.c", text, macros)]
+        if sorted(map(str, found)) != sorted(map(str, wanted)):
+            wrong.append(f"{text}: found {found}")
+    for text, complains in HIDE_AND_SEEK:
+        if bool(list(check_literals("x.c", text, {}))) != complains:
+            wrong.append(f"{text}: {'nothing was' if complains else 'something was'} said")
+    if not list(check_template('msgid "a"\n', 'msgid "b"\n')):
+        wrong.append("a stale template went unnoticed")
+    with tempfile.TemporaryDirectory() as folder:
+        head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n'
+        pot, po = Path(folder, "t.pot"), Path(folder, "t.po")
+        pot.write_text(head + '#, c-format\nmsgid "take %s `a b` --flag"\nmsgstr ""\n',
+                       encoding="utf-8")
+        for entry, complaint in CATALOGUES:
+            flag = "" if entry.startswith("#") else "#, c-format\n"
+            po.write_text(head + flag + entry, encoding="utf-8")
+            found = list(check_translation(str(po), str(pot)))
+            if bool(found) != bool(complaint) or not any((complaint or "") in f for f in found or [""]):
+                wrong.append(f"{entry}: {found}")
+    cases = len(SNIPPETS) + len(HIDE_AND_SEEK) + len(CATALOGUES) + 1
+    print("\n".join(wrong + [f"po self-test: {cases} cases, "
+                             + (f"{len(wrong)} wrong" if wrong else "ok")]))
+    return 1 if wrong else 0
+
+
 if __name__ == "__main__":
     os.chdir(Path(__file__).resolve().parent.parent)
-    if sys.argv[1:] == ["--update"]:
-        sys.exit(update())
-    for (c, t), p in messages().items():
-        if c is not None: print(repr(t), repr(c)[:150])
+    sys.exit({"--update": update, "--self-test": self_test}.get("".join(sys.argv[1:]), check)())
