@@ -330,11 +330,18 @@ class Conversation:
 
     def __init__(self, box, *args, prepare=""):
         self.master, slave = pty.openpty()
-        env = {**box.env(prepare), "TERM": "dumb", "LANG": "C.UTF-8"}
-        self.process = subprocess.Popen(box.argv(*args), env=env, stdin=slave, stdout=slave,
-                                        stderr=slave, start_new_session=True)
+        self.prepare_slave(slave)
+        self.process = subprocess.Popen(box.argv(*args), env=self.environment(box, prepare),
+                                        stdin=slave, stdout=slave, stderr=slave,
+                                        start_new_session=True)
         os.close(slave)
         self.text = ""
+
+    def environment(self, box, prepare):
+        return {**box.env(prepare), "TERM": "dumb", "LANG": "C.UTF-8"}
+
+    def prepare_slave(self, slave):
+        """For those who want a terminal of their own."""
 
     def expect(self, words, seconds=20):
         """Reads until these words have come since the last call; returns what came with them."""
