@@ -14,6 +14,9 @@ struct fault {
 };
 
 /*
+ * The text is English. What it is in the reader's language is remembered, for when it becomes an
+ * argument of what is shown (base/translate.h).
+ *
  * Stores a formatted reason in f (ignored when f is NULL).
  * Always returns false, so that "return fault_set(f, ...)" reads as failure.
  */

@@ -11,7 +11,7 @@ int terminal_width(int fd, int otherwise);
 /* True for a console at the end of a slow line, often with little of a terminal's mind. */
 bool terminal_is_serial(int fd);
 
-/* The same, of a terminal's name (pure). */
+/* The same, of a terminal's name. */
 bool terminal_name_is_serial(const char *name);
 
 #endif

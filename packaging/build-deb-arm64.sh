@@ -22,7 +22,7 @@ mirror=${DERP_TESTBED_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Cre
     DERP_TESTBED_MIRROR to the URI of one"
 
 # The libraries of the other architecture; everything else runs here.
-native='build-essential crossbuild-essential-arm64 debhelper qemu-user-static uthash-dev'
+native='build-essential crossbuild-essential-arm64 debhelper gettext qemu-user-static uthash-dev'
 foreign='pkg-config libcurl4-openssl-dev libev-dev libinih-dev libjansson-dev libnftables-dev
     libsodium-dev libssl-dev libsystemd-dev libunbound-dev libwslay-dev zlib1g-dev'
 packages=$native
@@ -51,7 +51,7 @@ rm -rf "$work"
 mkdir -p "$work/src" build
 trap 'rm -rf "$work"' EXIT
 git ls-files -z --cached --others --exclude-standard -- \
-    Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging |
+    Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging po |
     tar -c --mtime="@$SOURCE_DATE_EPOCH" --null -T - | tar -x -C "$work/src"
 mv "$work/src/packaging/debian" "$work/src/debian"
 chroot "$root" env -i PATH="$PATH" LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \

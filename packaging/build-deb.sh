@@ -20,9 +20,9 @@ bounds='libc6 2.39 libcurl4 8.5.0 libev4 1:4.33 libinih1 55 libjansson4 2.14 lib
 sources() {
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git ls-files --cached --others --exclude-standard -- \
-            Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging
+            Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging po
     else
-        find Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging -type f
+        find Makefile LICENSE CHANGES.md base derp acme dnscheck firewall installer packaging po -type f
     fi | while read -r file; do
         [ ! -f "$file" ] || printf '%s\n' "$file"
     done | LC_ALL=C sort

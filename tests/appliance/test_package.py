@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package itself: what manual pages, completion and example say, and who may read what."""
 
+import os
 import re
 
 import pytest
@@ -71,6 +72,12 @@ def test_modes_and_contents(unpacked, deb):
     assert not (unpacked / "etc/derp/derp.conf").exists()  # derp-setup makes it
     for program in PROGRAMS:
         assert (unpacked / "usr/sbin" / program).stat().st_mode & 0o777 == 0o755
+    # Where it looks for what it says: minimal systems leave /usr/share/locale out.
+    catalogue = unpacked / "usr/share/derp-relay/locale/zh_CN/LC_MESSAGES/derp-relay.mo"
+    assert catalogue.stat().st_mode & 0o777 == 0o644
+    shown = run(unpacked / "usr/sbin/derp-setup", "--help",
+                env={**os.environ, "LC_ALL": "zh_CN.UTF-8"}).out
+    assert "用法" in shown and "Usage" not in shown
     control = (unpacked / "DEBIAN/control").read_text()
     depends = re.search(r"^Depends: (.*)$", control, re.M)[1]
     assert "ufw" not in depends and re.search(r"^Suggests: (.*, )?ufw(,|$)", control, re.M)
