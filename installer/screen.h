@@ -17,8 +17,8 @@ struct screen {
     bool known; /* relay was read; else reason says why not */
     struct relaystatus relay;
     const char *reason;
-    char certificate[160]; /* "89 days left (until …), by …" */
-    char renewal[160];     /* what comes next for it; "" */
+    char certificate[480]; /* "89 days left (until …), by …" */
+    char renewal[480];     /* what comes next for it; "" */
 };
 
 /*

@@ -9,6 +9,7 @@ import pytest
 from conftest import TOP
 from testbed import rootfs
 from testbed.shell import run
+from testbed.world import World
 
 PROGRAMS = ("derpd", "derp-acme", "derp-setup")
 
@@ -123,8 +124,20 @@ def test_same_sources_give_the_same_package(deb, tmp_path):
     copy.mkdir()
     files = run("git", "-C", TOP, "ls-files", "--cached", "--others", "--exclude-standard", "--",
                 "Makefile", "LICENSE", "CHANGES.md", "base", "derp", "acme", "dnscheck",
-                "firewall", "installer", "packaging").out.split()
+                "firewall", "installer", "packaging", "po").out.split()
     run("tar", "-cf", tmp_path / "tree.tar", "-C", TOP, *[f for f in files if (TOP / f).exists()])
     run("tar", "-xf", tmp_path / "tree.tar", "-C", copy)
     run("make", "-C", copy, "deb", timeout=900)
     assert (copy / "build" / deb.name).read_bytes() == first
+
+
+@pytest.mark.parametrize("suite", rootfs.SUITES)
+def test_chinese_without_a_chinese_locale(installed, suite):
+    """As an SSH client brings it along (SendEnv LANG), to a server that has generated none."""
+    with World(suite, layers=installed(suite)) as world:
+        locales = world.server.sh("locale -a")
+        assert "zh_" not in locales
+        shown = world.server.sh("LANG=zh_CN.UTF-8 derp-setup status; test $? = 3")
+        assert "setup.missing" in shown and "本机还没有部署为中继" in shown
+        shown = world.server.sh("LANG=en_US.UTF-8 derp-setup status; test $? = 3")
+        assert "was not set up" in shown

@@ -14,6 +14,12 @@ import pki  # noqa: E402
 import relays  # noqa: E402
 
 
+# Tests read English, whatever their developer does.
+for variable in ("LC_ALL", "LC_MESSAGES", "LC_CTYPE", "LANGUAGE"):
+    os.environ.pop(variable, None)
+os.environ["LANG"] = "C.UTF-8"
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: also run with derpd built for ThreadSanitizer")
 
