@@ -197,7 +197,7 @@ static int take_value(void *user, const char *section, const char *key, const ch
         translate_print(text, sizeof text, "%s is given twice, first in line %d", key, in->seen[i]);
         fail(in, text);
     } else if (!row->parse(whole, (char *)in->object + row->offset, &reason)) {
-        translate_print(text, sizeof text, "%.60s: %.400s", key, reason.text);
+        translate_print(text, sizeof text, "%s: %s", key, reason.text);
         fail(in, text);
     }
     in->seen[i] = in->line;

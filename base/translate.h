@@ -7,7 +7,8 @@
  * functions that take a format (finding_add, report_line, fault_set, ...): they fill the English
  * format, and its translation with the same arguments. An argument of %s that is itself a text of
  * the catalogue, or was made by fault_set or by a function below, is translated as well; so a
- * sentence can be put together from parts.
+ * sentence can be put together from parts. One word alone may be a name: it is looked up with the
+ * format as its context. An argument with a precision ("%.40s") stays as it is.
  *
  * The catalogue is a GNU .mo file (base/catalogue.h) of our own. libc's gettext would need a
  * generated locale, which servers seldom have. Before translate_open, and in the two services,
@@ -47,7 +48,7 @@ char *translate_text(const char *text);
 char *translate_format(const char *format, va_list args);
 
 /* Remembers what an English text is in the reader's language, for when it becomes an argument. The
- * last few hundred are kept. shown NULL: nothing to remember. */
+ * last few hundred are kept. shown NULL: nothing to remember. Not for words that could be names. */
 void translate_learn(const char *english, const char *shown);
 
 /*

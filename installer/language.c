@@ -51,9 +51,10 @@ const char *language_choose(const struct language_wish *wish)
 bool language_is_utf8(const char *locale)
 {
     const char *dot = strchr(locale, '.');
-    size_t n = dot ? strcspn(dot + 1, "@") : 0;
-    return (n == 5 && strncasecmp(dot + 1, "UTF-8", n) == 0) ||
-           (n == 4 && strncasecmp(dot + 1, "utf8", n) == 0);
+    const char *codeset = dot ? dot + 1 : locale;
+    size_t n = strcspn(codeset, "@");
+    return (n == 5 && strncasecmp(codeset, "UTF-8", n) == 0) ||
+           (n == 4 && strncasecmp(codeset, "utf8", n) == 0);
 }
 
 /* Beside the program where it was built, or where the package puts both: no variable of the

@@ -18,7 +18,8 @@ struct language_wish {
  */
 const char *language_choose(const struct language_wish *wish);
 
-/* True when the locale's name says that its characters are UTF-8 ("zh_CN.UTF-8", "C.utf8"). */
+/* True when the locale's name says that its characters are UTF-8: "zh_CN.UTF-8", "C.utf8", and
+ * "UTF-8", which is what macOS sends as LC_CTYPE. */
 bool language_is_utf8(const char *locale);
 
 /* Sets LC_CTYPE and opens the catalogue that the environment asks for, if the terminal is UTF-8.

@@ -81,6 +81,7 @@ FORBIDDEN = {
     "atol": "text_number",
     "atoll": "text_number",
     "alloca": "mem_alloc",
+    "gettext": "translate_text (base/translate.h)",
     "system": "run (base/run.h)",
     "popen": "run (base/run.h)",
 }

@@ -38,6 +38,7 @@ def setup(*args, **wanted):
     ({"LC_ALL": "zh_CN.UTF-8", "LANG": "C"}, True),
     ({"LC_MESSAGES": "zh_CN.UTF-8", "LANG": "C.UTF-8"}, True),
     ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN:en"}, True),
+    ({"LANG": "zh_CN.UTF-8", "LC_CTYPE": "UTF-8"}, True),  # from a Mac
     ({}, False),
     ({"LANG": "C.UTF-8"}, False),
     ({"LANG": "C", "LANGUAGE": "zh_CN"}, False),

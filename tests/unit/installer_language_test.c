@@ -58,6 +58,7 @@ static void test_utf8(void **state)
     assert_true(language_is_utf8("zh_CN.UTF-8"));
     assert_true(language_is_utf8("zh_CN.utf8"));
     assert_true(language_is_utf8("C.utf-8@x"));
+    assert_true(language_is_utf8("UTF-8"));
     assert_false(language_is_utf8("zh_CN"));
     assert_false(language_is_utf8("zh_CN.GB18030"));
     assert_false(language_is_utf8("zh_CN.UTF-16"));
