@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/schedule.h"
 
+#include "base/translate.h"
+
 #define MINUTE 60
 #define HOUR   3600
 #define DAY    (24 * HOUR)
@@ -155,23 +157,23 @@ const char *schedule_words(enum schedule_answer answer)
 {
     switch (answer) {
     case SCHEDULE_GOOD:
-        return "the certificate is good";
+        return N_("the certificate is good");
     case SCHEDULE_WAIT:
-        return "waiting for the time of the next try";
+        return N_("waiting for the time of the next try");
     case SCHEDULE_RESUME:
-        return "an order is under way";
+        return N_("an order is under way");
     case SCHEDULE_FORCED:
-        return "a new certificate was asked for";
+        return N_("a new certificate was asked for");
     case SCHEDULE_MISSING:
-        return "there is no usable certificate";
+        return N_("there is no usable certificate");
     case SCHEDULE_EXPIRED:
-        return "the certificate has expired";
+        return N_("the certificate has expired");
     case SCHEDULE_DUE:
-        return "the certificate is due for renewal";
+        return N_("the certificate is due for renewal");
     case SCHEDULE_ARI:
-        return "the CA suggests to renew the certificate now";
+        return N_("the CA suggests to renew the certificate now");
     case SCHEDULE_EMERGENCY:
-        return "the certificate expires soon";
+        return N_("the certificate expires soon");
     }
     return "";
 }

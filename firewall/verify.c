@@ -93,7 +93,7 @@ static void report_ok(const struct firewall_state *state, const struct wanted_li
     char port[WANTED_TEXT];
     buf_init(&b, 64U << 10);
     for (size_t i = 0; i < wanted->count; i++)
-        buf_printf(&b, "%s%s", i ? ", " : "", wanted_print(&wanted->list[i].at, port));
+        translate_buf(&b, "%s%s", i ? N_(", ") : "", wanted_print(&wanted->list[i].at, port));
     finding_add(all, SEVERITY_OK, "firewall.ok",
                 "ufw is active: %s incoming, allow outgoing; %s reach ACCEPT in %s",
                 ufw_policy_name(state->facts->ufw.incoming), buf_text(&b),

@@ -391,7 +391,7 @@ static void help_flag(FILE *out, const struct flag_row *row)
     if (!row->help) {
         fputc('\n', out);
         say(out, row->name);
-        fputs(":\n", out);
+        say(out, N_(":\n"));
         return;
     }
     snprintf(left, sizeof left, "%c%c%s --%s%s%s", row->letter ? '-' : ' ',

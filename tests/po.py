@@ -19,6 +19,7 @@ from pathlib import Path
 
 POT = "po/derp-relay.pot"
 FOLDERS = ["base", "derp/client", "dnscheck", "firewall", "installer"]
+FILES = ["acme/schedule.c"]  # what derp-acme does next: derp-setup's status shows it
 
 # Function -> (first argument that is shown, the format). What stands before the format is shown as
 # it is; what stands behind it fills it.
@@ -160,7 +161,7 @@ def is_word(text):
 
 def read_sources():
     """path -> text, and all string macros."""
-    paths = sorted(p for folder in FOLDERS for p in glob.glob(f"{folder}/*.[ch]"))
+    paths = sorted(p for folder in FOLDERS for p in glob.glob(f"{folder}/*.[ch]")) + FILES
     sources = {p: Path(p).read_text(encoding="utf-8") for p in paths}
     macros = {"PRId64": "ld"}  # of the 64-bit machines that there are packages for
     for text in sources.values():
