@@ -204,6 +204,7 @@ struct session {
     struct outbox outbox;
     struct paced paced;
     struct registry_member member;    /* key and handle, once logged in */
+    struct packet *server_info;       /* to be sent first of all, once it may be here */
     struct tunnel *tunnel;            /* NULL: DERP without WebSocket */
     int64_t since_ms;                 /* when it logged in, on the loop's clock */
     uint64_t bytes_in, bytes_out;     /* of its packets; out: without those that were dropped */

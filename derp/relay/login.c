@@ -208,9 +208,27 @@ size_t login_http(struct session *s, const uint8_t *data, size_t n)
     return used;
 }
 
+/* Made while the secret is at hand: to find it again costs as much as a signature. */
+static struct packet *make_server_info(struct worker *w,
+                                       const uint8_t secret[static HELLO_SECRET_LEN])
+{
+    uint8_t nonce[24];
+    struct packet *p;
+    struct buf frame;
+
+    buf_init(&frame, 1024);
+    randombytes_buf(nonce, sizeof nonce);
+    hello_write_server_info(&frame, secret, nonce);
+    p = packet_new(w->pool, frame.len, PACKET_CONTROL);
+    memcpy(p->data, frame.data, frame.len);
+    buf_free(&frame);
+    return p;
+}
+
 /* What the client said of itself, as far as it is needed later. */
 static void remember(struct session *s, const struct client_info *info)
 {
+    s->server_info = make_server_info(s->worker, info->secret);
     s->member.key = info->key;
     s->member.peer = &s->peer;
     if (info->app_name[0] != '\0')
@@ -240,18 +258,14 @@ static void log_login(const struct session *s)
 static void logged_in(struct session *s)
 {
     struct worker *w = s->worker;
-    uint8_t nonce[24];
-    struct buf frame;
+    struct packet *server_info = s->server_info;
 
     prelogin_remove(s);
     s->state = SESSION_DERP;
     s->member.handle = s->handle;
     s->not_here_tokens = NOT_HERE_BURST;
-    buf_init(&frame, 1024);
-    randombytes_buf(nonce, sizeof nonce);
-    hello_write_server_info(&frame, &w->relay->server_key, &s->member.key, nonce);
-    session_push_bytes(s, frame.data, frame.len);
-    buf_free(&frame);
+    s->server_info = NULL;
+    session_push(s, server_info);
     /* ServerInfo is queued first: nothing may arrive before it. */
     registry_add(w->relay->registry, &s->member);
     count(&w->counters, COUNTER_LOGIN_OK, 1);

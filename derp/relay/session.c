@@ -335,6 +335,7 @@ static void on_end(void *owner, enum conn_end end, const char *reason)
         session_gauges(s, false);
     }
     outbox_clear(&s->outbox, &tools);
+    packet_free(w->pool, s->server_info);
     atomic_fetch_sub_explicit(&w->connections, 1, memory_order_relaxed);
     tunnel_free(s->tunnel);
     free(s->destinations);

@@ -17,6 +17,7 @@
 
 _Static_assert(NONCE_LEN == crypto_box_NONCEBYTES, "nonce of NaCl's box");
 _Static_assert(HELLO_CLIENT_INFO_MIN == KEY_LEN + NONCE_LEN, "key and nonce");
+_Static_assert(HELLO_SECRET_LEN == crypto_box_BEFORENMBYTES, "secret of NaCl's box");
 
 static const uint8_t magic[8] = {0x44, 0x45, 0x52, 0x50, 0xf0, 0x9f, 0x94, 0x91};
 
@@ -39,9 +40,15 @@ bool hello_read_server_key(const uint8_t *payload, size_t n, struct node_key *ke
 
 /* --- Boxes ----------------------------------------------------------------------------------- */
 
+bool hello_secret(const struct keypair *ours, const struct node_key *theirs,
+                  uint8_t secret[static HELLO_SECRET_LEN])
+{
+    return crypto_box_beforenm(secret, theirs->bytes, ours->secret) == 0;
+}
+
 /* Opens nonce + box. The text is terminated; wipe and free it. NULL when it does not open. */
-static char *open_box(const uint8_t *sealed, size_t n, const struct node_key *from,
-                      const struct keypair *to, size_t *text_len)
+static char *open_box(const uint8_t *sealed, size_t n,
+                      const uint8_t secret[static HELLO_SECRET_LEN], size_t *text_len)
 {
     char *text;
 
@@ -49,8 +56,8 @@ static char *open_box(const uint8_t *sealed, size_t n, const struct node_key *fr
         return NULL;
     *text_len = n - NONCE_LEN - MAC_LEN;
     text = mem_alloc(*text_len + 1, 1);
-    if (crypto_box_open_easy((unsigned char *)text, sealed + NONCE_LEN, n - NONCE_LEN, sealed,
-                             from->bytes, to->secret) == 0)
+    if (crypto_box_open_easy_afternm((unsigned char *)text, sealed + NONCE_LEN, n - NONCE_LEN,
+                                     sealed, secret) == 0)
         return text;
     free(text);
     return NULL;
@@ -63,9 +70,10 @@ static void free_secret(char *text, size_t n)
     free(text);
 }
 
-/* Appends nonce + box of text; false when out is full or the key is no point. */
-static bool append_box(struct buf *out, const char *text, const struct keypair *from,
-                       const struct node_key *to, const uint8_t nonce[static NONCE_LEN])
+/* Appends nonce + box of text; false when out is full. */
+static bool append_box(struct buf *out, const char *text,
+                       const uint8_t secret[static HELLO_SECRET_LEN],
+                       const uint8_t nonce[static NONCE_LEN])
 {
     size_t n = strlen(text);
     uint8_t *room = buf_reserve(out, NONCE_LEN + MAC_LEN + n);
@@ -73,8 +81,8 @@ static bool append_box(struct buf *out, const char *text, const struct keypair *
     if (!room)
         return false;
     memcpy(room, nonce, NONCE_LEN);
-    if (crypto_box_easy(room + NONCE_LEN, (const unsigned char *)text, n, nonce, to->bytes,
-                        from->secret) != 0)
+    if (crypto_box_easy_afternm(room + NONCE_LEN, (const unsigned char *)text, n, nonce, secret) !=
+        0)
         return false;
     out->len += NONCE_LEN + MAC_LEN + n;
     return true;
@@ -272,7 +280,7 @@ bool hello_parse_client_info(const char *text, size_t n, struct client_info *inf
 bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypair *server,
                             struct client_info *info, struct fault *f)
 {
-    char *text;
+    char *text = NULL;
     size_t text_len = 0;
     bool ok;
 
@@ -283,11 +291,13 @@ bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypa
     memcpy(info->key.bytes, payload, KEY_LEN);
     if (node_key_is_zero(&info->key))
         return fault_set(f, "ClientInfo with a client key of zeros");
-    text = open_box(payload + KEY_LEN, n - KEY_LEN, &info->key, server, &text_len);
-    if (!text)
-        return fault_set(f, "ClientInfo's box does not open with our key");
-    ok = hello_parse_client_info(text, text_len, info, f);
+    if (hello_secret(server, &info->key, info->secret))
+        text = open_box(payload + KEY_LEN, n - KEY_LEN, info->secret, &text_len);
+    ok = text != NULL ? hello_parse_client_info(text, text_len, info, f)
+                      : fault_set(f, "ClientInfo's box does not open with our key");
     free_secret(text, text_len);
+    if (!ok)
+        mem_wipe(info, sizeof(*info));
     return ok;
 }
 
@@ -320,27 +330,27 @@ bool hello_write_client_info(struct buf *out, const struct client_info *info,
                              const uint8_t nonce[static NONCE_LEN])
 {
     size_t before = out->len;
-    uint8_t head[FRAME_HEADER_LEN];
+    uint8_t head[FRAME_HEADER_LEN], secret[HELLO_SECRET_LEN];
     char *text;
     bool ok;
 
-    if (!is_app_name(info->app_name))
+    if (!is_app_name(info->app_name) || !hello_secret(client, server, secret))
         return false;
     text = print_client_info(info);
     frame_put_header(head, FRAME_CLIENT_INFO, KEY_LEN + NONCE_LEN + MAC_LEN + strlen(text));
     ok = buf_append(out, head, sizeof(head)) &&
-         buf_append(out, client->public_key.bytes, KEY_LEN) &&
-         append_box(out, text, client, server, nonce);
+         buf_append(out, client->public_key.bytes, KEY_LEN) && append_box(out, text, secret, nonce);
     if (!ok)
         out->len = before;
+    mem_wipe(secret, sizeof(secret));
     free_secret(text, strlen(text));
     return ok;
 }
 
 /* --- ServerInfo ------------------------------------------------------------------------------ */
 
-bool hello_write_server_info(struct buf *out, const struct keypair *server,
-                             const struct node_key *client, const uint8_t nonce[static NONCE_LEN])
+bool hello_write_server_info(struct buf *out, const uint8_t secret[static HELLO_SECRET_LEN],
+                             const uint8_t nonce[static NONCE_LEN])
 {
     char text[32];
     size_t before = out->len;
@@ -349,7 +359,7 @@ bool hello_write_server_info(struct buf *out, const struct keypair *server,
 
     snprintf(text, sizeof(text), "{\"version\":%d}", HELLO_PROTOCOL_VERSION);
     frame_put_header(head, FRAME_SERVER_INFO, NONCE_LEN + MAC_LEN + strlen(text));
-    ok = buf_append(out, head, sizeof(head)) && append_box(out, text, server, client, nonce);
+    ok = buf_append(out, head, sizeof(head)) && append_box(out, text, secret, nonce);
     if (!ok)
         out->len = before;
     return ok;
@@ -358,11 +368,15 @@ bool hello_write_server_info(struct buf *out, const struct keypair *server,
 bool hello_read_server_info(const uint8_t *payload, size_t n, const struct keypair *client,
                             const struct node_key *server, int64_t *version, struct fault *f)
 {
-    size_t text_len = 0;
-    char *text = open_box(payload, n, server, client, &text_len);
     struct client_info info = {0}; /* a ServerInfo's version is read the same way */
+    uint8_t secret[HELLO_SECRET_LEN];
+    size_t text_len = 0;
+    char *text = NULL;
     bool ok;
 
+    if (hello_secret(client, server, secret))
+        text = open_box(payload, n, secret, &text_len);
+    mem_wipe(secret, sizeof(secret));
     if (!text)
         return fault_set(f, "ServerInfo's box does not open: the server's key is another one");
     ok = hello_parse_client_info(text, text_len, &info, f);

@@ -24,10 +24,17 @@ void hello_write_server_key(uint8_t out[static HELLO_SERVER_KEY_LEN], const stru
 /* Client side: payload of a ServerKey frame; up to 1 KiB of future bytes is tolerated. */
 bool hello_read_server_key(const uint8_t *payload, size_t n, struct node_key *key);
 
+/* What two key pairs have in common: most of the work of a box, the same for all boxes between
+ * them (NaCl's beforenm). Its owner wipes it. False: theirs is no point of the curve. */
+#define HELLO_SECRET_LEN 32
+bool hello_secret(const struct keypair *ours, const struct node_key *theirs,
+                  uint8_t secret[static HELLO_SECRET_LEN]);
+
 /* What a client says of itself. */
 struct client_info {
     struct node_key key;
-    bool has_mesh_key; /* false too for 64 zeros */
+    uint8_t secret[HELLO_SECRET_LEN]; /* of that key and the server's; set by reading */
+    bool has_mesh_key;                /* false too for 64 zeros */
     uint8_t mesh_key[KEY_LEN];
     int64_t version;
     bool can_ack_pings;
@@ -38,7 +45,8 @@ struct client_info {
 /*
  * Opens and reads a ClientInfo payload with the server's key pair. Refused, with a reason: wrong
  * size, zero key, a box that does not open, JSON that derper would refuse (see docs/PROTOCOL.md),
- * a malformed mesh key, an app name that is too long or not printable ASCII.
+ * a malformed mesh key, an app name that is too long or not printable ASCII; nothing of it is left
+ * in info then. Otherwise the caller wipes info, which has the secret and the mesh key.
  */
 bool hello_read_client_info(const uint8_t *payload, size_t n, const struct keypair *server,
                             struct client_info *info, struct fault *f);
@@ -53,9 +61,10 @@ bool hello_write_client_info(struct buf *out, const struct client_info *info,
                              const struct keypair *client, const struct node_key *server,
                              const uint8_t nonce[static 24]);
 
-/* Server side: appends a whole ServerInfo frame ({"version":2}) to out. */
-bool hello_write_server_info(struct buf *out, const struct keypair *server,
-                             const struct node_key *client, const uint8_t nonce[static 24]);
+/* Server side: appends a whole ServerInfo frame ({"version":2}) to out, sealed with the secret of
+ * the client's ClientInfo. False when out is full. */
+bool hello_write_server_info(struct buf *out, const uint8_t secret[static HELLO_SECRET_LEN],
+                             const uint8_t nonce[static 24]);
 /* Client side: opens a ServerInfo payload; *version gets its version. */
 bool hello_read_server_info(const uint8_t *payload, size_t n, const struct keypair *client,
                             const struct node_key *server, int64_t *version, struct fault *f);

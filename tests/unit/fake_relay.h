@@ -139,7 +139,7 @@ static inline void fake_login(struct fake_conn *c, const struct frame *f)
     if (c->relay->mode == FAKE_REFUSE || c->relay->mode == FAKE_SILENT_LOGIN)
         return;
     c->logged_in = true;
-    hello_write_server_info(&c->out, &c->relay->keys, &c->key, nonce);
+    hello_write_server_info(&c->out, info.secret, nonce);
     if (c->relay->mode == FAKE_TOO_LONG)
         fake_say(c, "\x05\xff\xff\xff\xff", 5);
     if (c->relay->mode == FAKE_TALKATIVE)

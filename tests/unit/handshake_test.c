@@ -51,7 +51,10 @@ static void say_key(struct buf *b, const struct node_key *key)
 
 static void say_info(struct buf *b)
 {
-    hello_write_server_info(b, &server, &client.public_key, nonce);
+    uint8_t secret[HELLO_SECRET_LEN];
+
+    assert_true(hello_secret(&server, &client.public_key, secret));
+    hello_write_server_info(b, secret, nonce);
 }
 
 /* The client's ClientInfo is at this place of what it sent, and it is whole. */

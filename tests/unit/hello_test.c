@@ -158,6 +158,8 @@ static void test_client_info_round_trip(void **state)
     struct buf out;
     size_t used;
 
+    uint8_t secret[HELLO_SECRET_LEN];
+
     memset(info.mesh_key, 0xee, KEY_LEN);
     strcpy(info.app_name, "a \"b\" \\");
     buf_init(&out, 4096);
@@ -174,6 +176,8 @@ static void test_client_info_round_trip(void **state)
     assert_memory_equal(&back.mesh_key, &info.mesh_key, KEY_LEN);
     assert_true(back.is_prober && back.has_mesh_key && !back.can_ack_pings);
     assert_string_equal(back.app_name, info.app_name);
+    assert_true(hello_secret(&client, &server.public_key, secret)); /* either side finds the same */
+    assert_memory_equal(back.secret, secret, sizeof(secret));
     buf_free(&out);
 }
 
@@ -198,22 +202,24 @@ static void test_writers_leave_a_full_buffer_alone(void **state)
     (void)state;
     struct client_info info = {.version = 2};
     struct node_key no_point = {{0}};
+    uint8_t secret[HELLO_SECRET_LEN];
     struct buf out;
 
+    assert_true(hello_secret(&server, &client.public_key, secret));
     for (size_t room = 0; room < 100; room++) {
         buf_init(&out, room);
         bool ok = hello_write_client_info(&out, &info, &client, &server.public_key, nonce);
         assert_int_equal(out.len, ok ? 5 + 32 + 24 + 16 + 33 : 0);
         buf_free(&out);
         buf_init(&out, room);
-        ok = hello_write_server_info(&out, &server, &client.public_key, nonce);
+        ok = hello_write_server_info(&out, secret, nonce);
         assert_int_equal(ok, room >= 58);
         assert_int_equal(out.len, ok ? 5 + 24 + 16 + 13 : 0);
         buf_free(&out);
     }
     buf_init(&out, 4096);
     assert_false(hello_write_client_info(&out, &info, &client, &no_point, nonce));
-    assert_false(hello_write_server_info(&out, &server, &no_point, nonce));
+    assert_false(hello_secret(&server, &no_point, secret));
     strcpy(info.app_name, "\xff");
     assert_false(hello_write_client_info(&out, &info, &client, &server.public_key, nonce));
     assert_int_equal(out.len, 0);
@@ -226,12 +232,14 @@ static void test_server_info(void **state)
     struct frame frame;
     struct fault f;
     struct buf out;
+    uint8_t secret[HELLO_SECRET_LEN];
     int64_t version = 0;
     size_t used;
     size_t n;
 
     buf_init(&out, 4096);
-    assert_true(hello_write_server_info(&out, &server, &client.public_key, nonce));
+    assert_true(hello_secret(&server, &client.public_key, secret));
+    assert_true(hello_write_server_info(&out, secret, nonce));
     assert_int_equal(frame_decode(out.data, out.len, &frame, &used, NULL), FRAME_OK);
     assert_int_equal(frame.type, FRAME_SERVER_INFO);
     assert_true(hello_read_server_info(frame.payload, frame.len, &client, &server.public_key,
