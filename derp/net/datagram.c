@@ -26,7 +26,7 @@ struct batch {
     struct mmsghdr out[BATCH];
     struct iovec in_part[BATCH];
     struct iovec out_part[BATCH];
-    struct sockaddr_storage from[BATCH];
+    struct endpoint from[BATCH];
     union control control[BATCH];
     uint8_t request[BATCH][DATAGRAM_MAX];
     uint8_t answer[BATCH][DATAGRAM_ANSWER_MAX];
@@ -36,6 +36,7 @@ struct datagram {
     int fd;
     struct loop_io io;
     struct batch *batch;
+    unsigned used; /* of the batch, by the last receive, with the one that it tried in vain */
     datagram_answer answer;
     void (*failed)(void *arg, unsigned n);
     void *arg;
@@ -81,18 +82,28 @@ struct datagram *datagram_open(struct endpoint *at, struct fault *f)
     return d;
 }
 
-static void prepare(struct batch *b)
+static struct batch *batch_new(void)
 {
+    struct batch *b = mem_alloc(1, sizeof *b);
+
     for (int i = 0; i < BATCH; i++) {
         b->in_part[i] = (struct iovec){b->request[i], DATAGRAM_MAX};
         b->in[i].msg_hdr = (struct msghdr){
             .msg_name = &b->from[i],
-            .msg_namelen = sizeof b->from[i],
             .msg_iov = &b->in_part[i],
             .msg_iovlen = 1,
             .msg_control = &b->control[i],
-            .msg_controllen = sizeof b->control[i],
         };
+    }
+    return b;
+}
+
+/* Sizes that the last receive has written over. */
+static void prepare(struct batch *b, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        b->in[i].msg_hdr.msg_namelen = sizeof b->from[i];
+        b->in[i].msg_hdr.msg_controllen = sizeof b->control[i];
     }
 }
 
@@ -121,14 +132,10 @@ static unsigned make_answers(struct datagram *d, unsigned n)
 
     for (unsigned i = 0; i < n; i++) {
         struct msghdr *m = &b->in[i].msg_hdr;
-        struct endpoint from = {0};
-        size_t len;
+        size_t len =
+            d->answer(d->arg, b->request[i], m->msg_flags & MSG_TRUNC ? 0 : b->in[i].msg_len,
+                      &b->from[i], b->answer[answers]);
 
-        if (m->msg_namelen > sizeof from)
-            continue;
-        memcpy(&from, &b->from[i], m->msg_namelen);
-        len = d->answer(d->arg, b->request[i], m->msg_flags & MSG_TRUNC ? 0 : b->in[i].msg_len,
-                        &from, b->answer[answers]);
         if (len == 0)
             continue;
         b->out_part[answers] = (struct iovec){b->answer[answers], len};
@@ -167,8 +174,9 @@ static void on_readable(void *arg, int events)
     for (int turn = 0; turn < TURN_BATCHES; turn++) {
         int n;
 
-        prepare(d->batch);
+        prepare(d->batch, d->used);
         n = recvmmsg(d->fd, d->batch->in, BATCH, MSG_DONTWAIT, NULL);
+        d->used = n < 0 ? 1 : n < BATCH ? (unsigned)n + 1 : BATCH;
         if (n <= 0)
             return; /* nothing left; an ICMP error of an earlier answer is read away this way too */
         send_answers(d, make_answers(d, (unsigned)n));
@@ -180,7 +188,8 @@ static void on_readable(void *arg, int events)
 void datagram_start(struct datagram *d, struct loop *l, datagram_answer answer,
                     void (*failed)(void *arg, unsigned n), void *arg)
 {
-    d->batch = mem_alloc(1, sizeof *d->batch);
+    d->batch = batch_new();
+    d->used = BATCH;
     d->answer = answer;
     d->failed = failed;
     d->arg = arg;
