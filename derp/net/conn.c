@@ -9,9 +9,8 @@
 #include "base/mem.h"
 #include "derp/net/conn_private.h"
 
-#define HANDSHAKE_TURN_NS                                                                          \
-    100000 /* about a third of a handshake: one, or many that bring little                         \
-            */
+/* About a third of a handshake: one, or many that bring little. */
+#define NEWCOMERS_TURN_NS 100000
 
 struct conn_scratch *conn_scratch_new(void)
 {
@@ -108,22 +107,26 @@ static void on_connected(struct conn *c)
         conn_want_events(c);
 }
 
-/* A storm of handshakes must not hold up packets: once the turn's time for them is used up the
- * others wait for the next turn, in which they are still readable. */
-static void read_handshake(struct conn *c)
+/* A storm of handshakes and logins must not hold up packets: those of this turn are sent before,
+ * and once the turn's time for newcomers is used up the others wait for the next turn, in which
+ * they are still readable. */
+static void read_newcomer(struct conn *c)
 {
     struct conn_scratch *s = c->scratch;
     unsigned turn = loop_turn(c->io.loop);
     int64_t begin;
 
-    if (s->handshake_turn != turn)
-        s->handshake_ns = 0;
-    s->handshake_turn = turn;
-    if (s->handshake_ns >= HANDSHAKE_TURN_NS)
+    if (s->newcomers_turn != turn)
+        s->newcomers_ns = 0;
+    s->newcomers_turn = turn;
+    if (s->newcomers_ns >= NEWCOMERS_TURN_NS)
+        return;
+    loop_end_turn(c->io.loop);
+    if (c->phase == PHASE_ENDED)
         return;
     begin = clock_mono_ns();
     conn_read(c);
-    s->handshake_ns += clock_mono_ns() - begin;
+    s->newcomers_ns += clock_mono_ns() - begin;
 }
 
 static void on_io(void *arg, int events)
@@ -140,8 +143,8 @@ static void on_io(void *arg, int events)
             else
                 conn_write(c);
         }
-        if ((events & LOOP_READ) && c->phase == PHASE_HANDSHAKE)
-            read_handshake(c);
+        if ((events & LOOP_READ) && (c->is_newcomer || c->phase == PHASE_HANDSHAKE))
+            read_newcomer(c);
         else if ((events & LOOP_READ) && c->phase != PHASE_ENDED)
             conn_read(c);
     }
@@ -168,6 +171,12 @@ void conn_pin(struct conn *c)
 void conn_unpin(struct conn *c)
 {
     conn_leave(c);
+}
+
+void conn_settled(struct conn *c)
+{
+    c->is_newcomer = false;
+    loop_io_rank(&c->io, LOOP_USUAL);
 }
 
 void conn_hold(struct conn *c, bool held)
@@ -213,6 +222,9 @@ static struct conn *conn_new(const struct conn_options *opt, int fd,
     c->owner = owner;
     c->scratch = opt->scratch;
     c->write_timeout_ms = opt->write_timeout_ms;
+    c->is_newcomer = opt->is_newcomer;
+    if (c->is_newcomer)
+        loop_io_rank(&c->io, LOOP_LAST);
     c->batch = BATCH_START;
     c->fd = fd;
     return c;

@@ -68,6 +68,7 @@ struct conn_options {
     int write_timeout_ms;     /* a peer that takes nothing for so long is closed */
     size_t keep_max;          /* most plaintext kept for on_data while a unit is incomplete */
     bool has_preface;         /* server side: on_preface is asked before TLS begins */
+    bool is_newcomer;         /* until conn_settled: others go first */
 };
 
 /* Takes over an accepted socket (non-blocking, close-on-exec). events must outlive it. */
@@ -89,6 +90,11 @@ bool conn_is_blocked(const struct conn *c);
  * for owners that do several things with it outside an upward call. */
 void conn_pin(struct conn *c);
 void conn_unpin(struct conn *c);
+
+/* A newcomer's input waits for all others': what comes from newcomers is read last in a turn, when
+ * the others' packets have been sent, and no more of it than takes a short time. This one is not a
+ * newcomer any more. */
+void conn_settled(struct conn *c);
 
 /* While held, nothing is read and on_data is not called; what has come is kept. Releasing it calls
  * on_data with what was kept. */

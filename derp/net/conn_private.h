@@ -16,8 +16,8 @@
 #define REASON_MAX  160
 
 struct conn_scratch {
-    unsigned handshake_turn; /* in which time was last spent on handshakes, and how much in it */
-    int64_t handshake_ns;
+    unsigned newcomers_turn; /* in which time was last spent on newcomers, and how much in it */
+    int64_t newcomers_ns;
     uint8_t in[READ_MAX];
     uint8_t plain[PLAIN_MAX];
     uint8_t fill[TLS_RECORD_MAX + 1]; /* tls_seal writes one more */
@@ -56,7 +56,8 @@ struct conn {
     bool is_slow;    /* the peer's line: the kernel is given less ahead */
     bool is_full;    /* that line is: the owner is not asked for more */
     bool held;       /* the owner wants no data now */
-    unsigned depth;  /* calls of ours under way: nothing is freed before the last returns */
+    bool is_newcomer;
+    unsigned depth; /* calls of ours under way: nothing is freed before the last returns */
     enum conn_phase phase;
     enum conn_end end;
     char *reason;

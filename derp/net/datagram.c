@@ -194,7 +194,7 @@ void datagram_start(struct datagram *d, struct loop *l, datagram_answer answer,
     d->failed = failed;
     d->arg = arg;
     loop_io_init(&d->io, l, d->fd, on_readable, d);
-    loop_io_first(&d->io); /* clients choose their relay by how soon it answers */
+    loop_io_rank(&d->io, LOOP_FIRST); /* clients choose their relay by how soon it answers */
     loop_io_want(&d->io, LOOP_READ);
 }
 

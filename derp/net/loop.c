@@ -91,6 +91,12 @@ void loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg)
     ev_unref(l->ev); /* does not keep the loop running by itself */
 }
 
+void loop_end_turn(struct loop *l)
+{
+    if (l->on_turn_end != NULL)
+        l->on_turn_end(l->turn_end_arg);
+}
+
 static void timer_fired(struct ev_loop *ev, ev_timer *w, int revents)
 {
     struct loop_timer *t = w->data;
@@ -145,9 +151,19 @@ void loop_io_init(struct loop_io *io, struct loop *l, int fd, void (*fn)(void *a
     io->arg = arg;
 }
 
-void loop_io_first(struct loop_io *io)
+void loop_io_rank(struct loop_io *io, enum loop_rank rank)
 {
-    ev_set_priority(&io->ev, EV_MAXPRI - 1); /* the highest is turn_began's */
+    static const int priority[] = {
+        [LOOP_FIRST] = EV_MAXPRI - 1, /* the highest is turn_began's */
+        [LOOP_USUAL] = 0,
+        [LOOP_LAST] = EV_MINPRI,
+    };
+    bool is_active = ev_is_active(&io->ev);
+
+    ev_io_stop(io->loop->ev, &io->ev); /* tells the kernel nothing: it starts again before that */
+    ev_set_priority(&io->ev, priority[rank]);
+    if (is_active)
+        ev_io_start(io->loop->ev, &io->ev);
 }
 
 void loop_io_want(struct loop_io *io, int events)

@@ -31,6 +31,8 @@ unsigned loop_turn(struct loop *l);
 
 /* Calls fn before the loop waits again, after all callbacks of the turn. One per loop. */
 void loop_on_turn_end(struct loop *l, void (*fn)(void *arg), void *arg);
+/* Calls that fn now, too: before work that takes long. */
+void loop_end_turn(struct loop *l);
 
 /* A one-shot timer. */
 struct loop_timer {
@@ -56,8 +58,9 @@ struct loop_io {
 };
 void loop_io_init(struct loop_io *io, struct loop *l, int fd, void (*fn)(void *arg, int events),
                   void *arg);
-/* In each turn before all others. To be called before loop_io_want. */
-void loop_io_first(struct loop_io *io);
+/* When in each turn it is called, among the others. Legal at any time. */
+enum loop_rank { LOOP_FIRST, LOOP_USUAL, LOOP_LAST };
+void loop_io_rank(struct loop_io *io, enum loop_rank rank);
 /* Sets what is waited for (0: nothing). */
 void loop_io_want(struct loop_io *io, int events);
 

@@ -261,6 +261,7 @@ static void logged_in(struct session *s)
     struct packet *server_info = s->server_info;
 
     prelogin_remove(s);
+    conn_settled(s->conn);
     s->state = SESSION_DERP;
     s->member.handle = s->handle;
     s->not_here_tokens = NOT_HERE_BURST;

@@ -362,6 +362,7 @@ void session_new(struct worker *w, int fd, enum relay_port port, const struct en
         .write_timeout_ms = WRITE_TIMEOUT_MS,
         .keep_max = HELLO_CLIENT_INFO_MAX + FRAME_HEADER_LEN,
         .has_preface = port == RELAY_PORT_PROXY,
+        .is_newcomer = true,
     };
     static const enum session_state begin[] = {[RELAY_PORT_TLS] = SESSION_HANDSHAKE,
                                                [RELAY_PORT_HTTP] = SESSION_HTTP,
