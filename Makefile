@@ -162,6 +162,15 @@ $(B)/bench/stun-load: $(call obj,$(addprefix tests/bench/,stun.c load/histogram.
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lz $(libs-base)
+$(B)/bench/floor: $(call obj,$(addprefix tests/bench/floor/,relay.c sealed.c)) $(B)/libderp.a $(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ssl) -lz $(libs-base)
+$(B)/bench/floor-load: $(call obj,$(addprefix tests/bench/,floor/load.c floor/sealed.c load/histogram.c load/usage.c)) \
+		$(B)/libbase.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ssl) $(libs-base)
 $(B)/bench/limit: $(call obj,tests/bench/limit.c)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -170,7 +179,7 @@ $(B)/bench/wan: $(call obj,tests/bench/wan.c)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
-BENCH := $(addprefix $(B)/bench/,derp-load stun-load limit wan)
+BENCH := $(addprefix $(B)/bench/,derp-load stun-load floor floor-load limit wan)
 bench: ## derpd beside derper, all scenarios, into docs/PERFORMANCE.md: about an hour and a half (root)
 	$(Q)BENCH=1 $(MAKE) --no-print-directory deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH)

@@ -16,6 +16,7 @@ sys.path[:0] = [str(ROOT / "tests" / "interop")]
 
 import gobuild  # noqa: E402
 import pki  # noqa: E402
+import relays  # noqa: E402
 
 HOST, PORT, STUN_PORT = "relay.bench.test", 443, 3478
 CIPHER = "TLS_AES_128_GCM_SHA256"  # what every contender must have agreed upon
@@ -26,20 +27,23 @@ def derpd(folder, options):
     lines = ["[relay]", "domain = " + HOST, "listen = 0.0.0.0:%d" % PORT, "stun = 0.0.0.0:%d" % STUN_PORT,
              "metrics = off", "workers = 1", "state-dir = %s" % (folder / "state"),
              *("%s = %s" % o for o in options.items()),
-             "[certificate]", "source = files", "chain = %s" % (folder / (HOST + ".crt")),
-             "key = %s" % (folder / (HOST + ".key"))]
+             *relays.derpd_certificate(folder / (HOST + ".crt"), folder / (HOST + ".key"))]
     config = folder / "derp.conf"
     config.write_text("\n".join(lines) + "\n")
     return [str(ROOT / "build" / "derpd"), "--config", str(config)]
 
 
 def derper(folder, _):
-    return [str(gobuild.OUT / "derper"), "-a", ":%d" % PORT, "-stun-port", str(STUN_PORT), "-http-port", "-1",
-            "-certmode", "manual", "-certdir", str(folder), "-hostname", HOST,
-            "-c", str(folder / "derper.key")]
+    return relays.derper_command(gobuild.OUT / "derper", folder, HOST, folder / "derper.key", PORT, STUN_PORT, -1)
 
 
-COMMANDS = {"derpd": derpd, "derper": derper}
+def floor(_, options):
+    """tests/bench/floor/relay.c: no relay, but what any one pays."""
+    return [str(ROOT / "build" / "bench" / "floor"), str(PORT), str(STUN_PORT),
+            *(["cipher"] if "cipher" in options else [])]
+
+
+COMMANDS = {"derpd": derpd, "derper": derper, "floor": floor}
 
 
 class Contender:
@@ -72,25 +76,25 @@ class Contender:
         return self
 
     def __exit__(self, *_):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            relays.end_process(self.process, signal.SIGTERM, 10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _wait_ready(self):
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
-            cipher = self.network.call(self._cipher)
-            if cipher is not None:
-                if cipher != CIPHER:
-                    raise RuntimeError("%s has agreed upon %s" % (self.kind, cipher))
+            if self._is_ready():
                 return
             time.sleep(0.05)
         raise RuntimeError("%s did not start:\n%s" % (self.kind, self.log()))
+
+    def _is_ready(self):
+        if self.kind == "floor":  # it pairs clients as they come: nobody else may
+            return self.log() == "ready\n"
+        cipher = self.network.call(self._cipher)
+        if cipher not in (None, CIPHER):
+            raise RuntimeError("%s has agreed upon %s" % (self.kind, cipher))
+        return cipher is not None
 
     def _cipher(self):
         """What TLS agrees upon with a client that does not mind; None: nobody answers yet."""

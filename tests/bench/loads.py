@@ -84,6 +84,17 @@ def run(contender, groups, seconds, cpu=1, **more):
     return finish(start(contender, plan, cpu), contender, within)
 
 
+def run_floor(contender, size, pair_count, rate, seconds, burst=1, share="nothing", cpu=1):
+    """The report of floor-load: the same packets through tests/bench/floor/relay.c."""
+    command = [*contender.network.clients, "taskset", "-c", str(cpu), str(PROGRAM.with_name("floor-load")),
+               "%s:%d" % (contender.network.address, contenders.PORT), str(size), str(pair_count), str(rate),
+               str(burst), share, str(seconds), str(contender.process.pid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 + seconds, check=False)
+    if done.returncode != 0:
+        raise LoadFailed("floor-load: %s\n%s" % (done.stderr.strip(), contender.log()))
+    return json.loads(done.stdout)
+
+
 # --- What a report says ----------------------------------------------------------------------------------
 
 def loss(report, name):

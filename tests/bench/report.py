@@ -13,6 +13,7 @@ PAGE = DOCS / "PERFORMANCE.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 COLOURS = {"derper": "#8c8c8c", "derpd": "#3b78c3"}
 UPLINK = "#1c8f5a"
+FLOOR = "floor"  # how the columns begin that are no relays, but what none gets below
 
 
 def values(runs, figure):
@@ -36,12 +37,9 @@ def cell(runs, figure, unit):
     return text
 
 
-def ratio(scenario, figure, is_less_better):
-    """How many times better the last column is than derper."""
-    runs = list(scenario["runs"].values())
-    if len(runs) < 2:
-        return ""
-    was, now = values(runs[0], figure), values(runs[-1], figure)
+def ratio(was, now, figure, is_less_better):
+    """How many times better the second one's runs are."""
+    was, now = values(was, figure), values(now, figure)
     if not was or not now:
         return ""
     was, now = statistics.median(was), statistics.median(now)
@@ -51,16 +49,27 @@ def ratio(scenario, figure, is_less_better):
     return "%.2f" % (over / under)
 
 
+def columns(scenario):
+    """(title, how to print a figure): the relays, the last one beside the first, and what no relay gets below."""
+    runs = scenario["runs"]
+    relays = [n for n in runs if not n.startswith(FLOOR)]
+    first = runs[relays[0]]
+    found = [(n, lambda figure, unit, _, r=runs[n]: cell(r, figure, unit)) for n in relays]
+    if len(relays) > 1:
+        found.append(("times better", lambda figure, _, less: ratio(first, runs[relays[-1]], figure, less)))
+    for n in runs:
+        if n not in relays:
+            found.append((n, lambda figure, unit, _, r=runs[n]: cell(r, figure, unit)))
+            found.append(("%s ÷ floor" % relays[0], lambda figure, _, less, r=runs[n]: ratio(first, r, figure, less)))
+    return found
+
+
 def table(scenario):
-    names = list(scenario["runs"])
-    many = len(names) > 1
-    lines = ["**%s**" % scenario["title"], "",
-             "| | " + " | ".join(names) + (" | times better |" if many else " |"),
-             "|---" * (len(names) + 1 + many) + "|"]
+    found = columns(scenario)
+    lines = ["**%s**" % scenario["title"], "", "| | %s |" % " | ".join(title for title, _ in found),
+             "|---" * (len(found) + 1) + "|"]
     for figure, what, unit, is_less_better in scenario["rows"]:
-        cells = [cell(scenario["runs"][n], figure, unit) for n in names]
-        lines.append("| %s | %s |" % (what, " | ".join(
-            cells + ([ratio(scenario, figure, is_less_better)] if many else []))))
+        lines.append("| %s | %s |" % (what, " | ".join(show(figure, unit, is_less_better) for _, show in found)))
     return "\n".join(lines)
 
 
@@ -112,6 +121,10 @@ def plot_cpu(plt, results, path):
     for i, (_, scenario) in enumerate(found):
         for k, (name, runs) in enumerate(scenario["runs"].items()):
             v = statistics.median(values(runs, "cpu"))
+            if name.startswith(FLOOR):
+                axis.plot([v, v], [i - 0.18, i + 0.56], color="black", lw=1, ls="--" if k > 2 else "-",
+                          label=name if name not in axis.get_legend_handles_labels()[1] else None)
+                continue
             axis.barh(i + 0.38 * k, v, 0.36, color=colour(name), label=name if i == 0 else None)
             axis.text(v, i + 0.38 * k, " %s" % number(v), va="center", fontsize=7)
     axis.set_yticks([i + 0.19 for i in range(len(found))])

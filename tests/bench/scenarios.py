@@ -15,6 +15,9 @@ LOAD_LIMIT = 0.93  # of its core: above, derp-load itself is the bottleneck
 MAX_LOSS = 0.001   # what "without loss" means
 
 DERPER, DERPD = ("derper", "derper", {}), ("derpd", "derpd", {})
+# What no relay with one event loop gets below; tests/bench/floor.
+FLOOR = ("floor: a bare loop", "floor", {})
+FLOOR_CIPHER = ("floor: the same with AES-GCM", "floor", {"cipher": "yes"})
 
 
 class Scenario:
@@ -163,6 +166,7 @@ class Shape:
 
 
 PAIRS = loads.pairs(10)
+WITH_FLOOR = "1312", "1312-bursts", "1312-packed", "64", "64-bursts"
 BURST, PACK = {"burst": 8, "share": "write"}, {"burst": 8, "share": "record"}
 SINGLE = Shape("1312", "1312 bytes, evenly spaced, 10 pairs", 1312, PAIRS, 30000)
 BURSTS = Shape("1312-bursts", "1312 bytes, 8 at a time, each in its own record, 10 pairs", 1312, PAIRS, 40000,
@@ -201,8 +205,18 @@ class CpuPerPacket(Scenario):
         self.shape, self.rate = shape, rate or shape.rate
         self.name = name or "cpu-" + shape.name
         self.title = "%s, %s/s" % (shape.title, format(round(self.rate), ","))
+        if shape.name in WITH_FLOOR and not quick:
+            self.contenders = [DERPER, DERPD, FLOOR, FLOOR_CIPHER]
+
+    def measure_floor(self, c):
+        r = loads.run_floor(c, self.shape.size, len(self.shape.pairs), self.rate, 3, **self.shape.more)
+        return {"cpu": 1e6 * r["server_cpu"] / r["arrived"], "p50": r["p50_ms"], "p99": r["p99_ms"],
+                "lost": 100 * (1 - r["received"] / r["due"]), "server": 100 * r["server_cpu"] / r["seconds"],
+                "load": 100 * r["busy"]}
 
     def measure(self, c):
+        if c.kind == "floor":
+            return self.measure_floor(c)
         clients = CLIENTS.get(self.shape.name)
         r = self.shape.run(c, self.rate, 2 if self.quick else 3, clients=clients, at_once=64)
         delay = r["groups"]["load"]["delay_ms"]
@@ -393,6 +407,8 @@ class Stun(Scenario):
         self.name = "stun-%d%s%s" % (rate, "-bursts" if burst > 1 else "", "-relaying" if relaying else "")
         self.title = "STUN, %s requests/s%s%s" % (
             format(rate, ","), ", %d at a time" % burst if burst > 1 else "", ", while 10 pairs exchange 10,000 packets/s" if relaying else "")
+        if not relaying and not quick:
+            self.contenders = [DERPER, DERPD, FLOOR]
 
     def measure(self, c):
         seconds = 2 if self.quick else 4

@@ -63,6 +63,29 @@ def stun_request():
     return body + b"\x80\x28\x00\x04" + struct.pack(">I", zlib.crc32(body) ^ 0x5354554E)
 
 
+def derpd_certificate(chain, key):
+    """Lines of derp.conf."""
+    return ["[certificate]", "source = files", "chain = %s" % chain, "key = %s" % key]
+
+
+def derper_command(binary, folder, name, key, tls, stun, http):
+    """With the certificate NAME.crt, NAME.key of the folder; ports are numbers, http may be -1."""
+    return [str(binary), "-a", ":%d" % tls, "-stun-port", str(stun), "-http-port", str(http), "-certmode", "manual",
+            "-certdir", str(folder), "-hostname", name, "-c", str(key)]
+
+
+def end_process(process, how, patience):
+    """Ends one that may still run, by force if need be; returns its exit status."""
+    if process.poll() is None:
+        process.send_signal(how)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
 class Relay:
     """A running relay. Subclasses say how to start it and when it is ready."""
 
@@ -202,14 +225,7 @@ class Relay:
         """Ends the relay and returns its exit status. One that does not end is killed."""
         if self.process is None:
             return None
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-            try:
-                self.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        status, self.process = self.process.returncode, None
+        status, self.process = end_process(self.process, how, PATIENCE), None
         return status
 
     def text(self, begin=0):
@@ -280,7 +296,7 @@ class Derpd(Relay):
                  *(["home = %s" % self.home] if self.home else []),
                  *(["bootstrap-dns = " + " ".join(self.names)] if self.names else []),
                  "[admission]", "refuse-apps = other, " + REFUSED_APP,
-                 "[certificate]", "source = files", "chain = %s" % self.chain, "key = %s" % self.key]
+                 *derpd_certificate(self.chain, self.key)]
         config = self.folder / "derp.conf"
         config.write_text("\n".join(lines) + "\n")
         return [str(self.binary), "--config", str(config)]
@@ -306,9 +322,8 @@ class Derper(Relay):
 
     def command(self):
         tls, stun, http, _ = self.ports
-        return [str(self.binary), "-a", ":%d" % tls, "-stun-port", str(stun), "-http-port", str(http),
-                "-certmode", "manual", "-certdir", str(self.folder), "-hostname", self.name,
-                "-c", str(self.folder / "state" / "derper.key"),
+        return [*derper_command(self.binary, self.folder, self.name, self.folder / "state" / "derper.key",
+                                tls, stun, http),
                 "-disallow-app-names", "other," + REFUSED_APP,
                 *(["-mesh-psk-file", str(self.mesh_file)] if self.mesh else []),
                 *(["-mesh-with", ",".join("%s:%d/127.0.0.1" % (r.name, r.ports[0])
