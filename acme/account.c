@@ -134,9 +134,9 @@ bool account_settle(struct session *s, struct failure *fail)
     struct fault why;
     EVP_PKEY *next = account_store_next_key(&s->store, s->client.url, &why);
     if (!next) {
-        /* Whatever the CA has made of it, nobody can sign with it any more. */
-        log_warning("%s; the account keeps its key", why.text);
-        return account_store_drop_next(&s->store, s->client.url, &why) || local(fail, &why);
+        /* Whatever the CA has made of it, nothing can be signed with it now. */
+        struct fault f;
+        return account_store_put_next_aside(&s->store, s->client.url, &why, &f) || local(fail, &f);
     }
     s->client.key = next;
     bool holds = find(s, fail);

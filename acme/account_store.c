@@ -19,6 +19,7 @@
 #define KEY_BYTES_MAX 16384
 #define HOST_MAX      100
 #define HASH_BYTES    4
+#define ASIDE_MOST    9
 
 void account_store_folder(const char *directory, char folder[static ACCOUNT_FOLDER_MAX])
 {
@@ -191,6 +192,26 @@ bool account_store_drop_next(const struct store *s, const char *directory, struc
     char *path = path_of(s, directory, NEXT_FILE);
     bool ok = file_remove(path, f);
     free(path);
+    return ok;
+}
+
+bool account_store_put_next_aside(const struct store *s, const char *directory,
+                                  const struct fault *why, struct fault *f)
+{
+    char *from = path_of(s, directory, NEXT_FILE);
+    char *to = mem_printf("%s.bad", from);
+    for (int i = 2; i <= ASIDE_MOST && file_exists(to); i++) {
+        free(to);
+        to = mem_printf("%s.bad%d", from, i);
+    }
+    bool ok = move(from, to, f);
+    if (ok)
+        log_warning(
+            "%s: the account keeps its key, and this one is put aside as %s. If the CA should "
+            "say that it does not know the account's key, mend it and rename it to account.key",
+            why->text, to);
+    free(from);
+    free(to);
     return ok;
 }
 

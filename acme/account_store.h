@@ -7,6 +7,7 @@
  *     account.key            0600   the account's key; a CAA record may bind to its account
  *     account.json           0600   directory and URL (state.h); can be asked for again by the key
  *     account.key.new        0600   only while a key rollover is under way
+ *     account.key.new.bad    0600   one that could not be read
  */
 #ifndef ACME_ACCOUNT_STORE_H
 #define ACME_ACCOUNT_STORE_H
@@ -47,5 +48,10 @@ bool account_store_has_next(const struct store *s, const char *directory);
 EVP_PKEY *account_store_next_key(const struct store *s, const char *directory, struct fault *f);
 bool account_store_promote(const struct store *s, const char *directory, struct fault *f);
 bool account_store_drop_next(const struct store *s, const char *directory, struct fault *f);
+
+/* A next key that cannot be read is put aside as account.key.new.bad, or .bad2 to .bad9 when that
+ * is taken: a person may still make sense of it. Logged. */
+bool account_store_put_next_aside(const struct store *s, const char *directory,
+                                  const struct fault *why, struct fault *f);
 
 #endif

@@ -42,8 +42,8 @@ struct ca_record *attempts_of(struct state *s, const char *directory)
         if (!s->cas[i].directory || used(&s->cas[i]) < used(r))
             r = &s->cas[i];
     }
-    free(r->directory);
-    *r = (struct ca_record){.directory = mem_strdup(directory)};
+    state_free_ca(r);
+    r->directory = mem_strdup(directory);
     return r;
 }
 
@@ -95,22 +95,46 @@ void attempts_failed(struct state *s, const char *directory, const struct failur
     state_set(&s->failed_ca, directory);
 }
 
-static void forgive(struct ca_record *r)
+static void forgive(struct ca_record *r, bool at_once)
 {
     memset(r->failures, 0, sizeof r->failures);
-    r->class = FAILURE_NONE;
     r->failing_since = 0;
+    if (!at_once)
+        return;
+    r->class = FAILURE_NONE;
     r->failed_at = 0;
     r->next_try = 0;
 }
 
-void attempts_issued(struct state *s, const char *directory, time_t now)
+static bool is_about(const struct issued *got, const char *name)
+{
+    return got->at != 0 && (!got->name || strcmp(got->name, name) == 0);
+}
+
+/* What counts for a name: its own place; a new one takes a free place, or the oldest. */
+static struct issued *issued_of(struct ca_record *r, const char *name)
+{
+    struct issued *oldest = &r->issued[0];
+    for (size_t i = 0; i < STATE_NAMES; i++) {
+        if (is_about(&r->issued[i], name))
+            return &r->issued[i];
+        if (r->issued[i].at < oldest->at)
+            oldest = &r->issued[i];
+    }
+    free(oldest->name);
+    *oldest = (struct issued){0};
+    return oldest;
+}
+
+void attempts_issued(struct state *s, const char *directory, const char *name, time_t now)
 {
     struct ca_record *r = attempts_of(s, directory);
-    bool believed = r->issued_at <= now + CLOCK_SLACK; /* else a clock was wrong */
-    time_t from = believed && r->whole_at > now ? r->whole_at : now;
-    r->issued_at = now;
-    r->whole_at = from + LIMIT_EACH;
+    struct issued *got = issued_of(r, name);
+    bool believed = got->at <= now + CLOCK_SLACK; /* else a clock was wrong */
+    time_t from = believed && got->whole_at > now ? got->whole_at : now;
+    state_set(&got->name, name);
+    r->issued_at = got->at = now;
+    got->whole_at = from + LIMIT_EACH;
 }
 
 bool attempts_begin(struct state *s, bool by_timer, time_t now)
@@ -127,11 +151,13 @@ bool attempts_begin(struct state *s, bool by_timer, time_t now)
     return true;
 }
 
-void attempts_succeeded(struct state *s)
+void attempts_succeeded(struct state *s, const char *directory)
 {
     s->unfinished = 0;
-    for (size_t i = 0; i < STATE_CAS; i++)
-        forgive(&s->cas[i]);
+    for (size_t i = 0; i < STATE_CAS; i++) {
+        const char *one = s->cas[i].directory;
+        forgive(&s->cas[i], one && strcmp(one, directory) == 0);
+    }
     s->failures = 0;
     s->total = 0;
     s->class = FAILURE_NONE;
@@ -169,12 +195,15 @@ time_t attempts_next_try(const struct ca_record *r, time_t now)
     return r->next_try;
 }
 
-time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now)
+time_t attempts_room(const struct ca_record *r, const char *name, int64_t lifetime, time_t now)
 {
-    if (!r || lifetime < LIMIT_LIVES || r->issued_at > now + CLOCK_SLACK)
-        return 0;
-    time_t room = r->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH + LIMIT_SLACK;
-    return room > now ? room : 0;
+    for (size_t i = 0; r && lifetime >= LIMIT_LIVES && i < STATE_NAMES; i++) {
+        const struct issued *got = &r->issued[i];
+        time_t room = got->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH + LIMIT_SLACK;
+        if (is_about(got, name) && got->at <= now + CLOCK_SLACK)
+            return room > now ? room : 0;
+    }
+    return 0;
 }
 
 unsigned attempts_curable(const struct ca_record *r, bool emergency)

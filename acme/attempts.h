@@ -38,8 +38,9 @@ void attempts_put_off(struct state *s, const char *directory, const struct failu
 void attempts_heed(struct state *s, const char *directory, const struct failure *fail, time_t now,
                    int64_t remaining);
 
-/* This CA has issued a certificate that counts for its limits, whatever becomes of it. */
-void attempts_issued(struct state *s, const char *directory, time_t now);
+/* This CA has issued a certificate for a name that counts for its limits, whatever becomes of it.
+ */
+void attempts_issued(struct state *s, const char *directory, const char *name, time_t now);
 
 /*
  * An attempt begins: true, and one of the timer's is counted as one whose end is not noted yet.
@@ -49,8 +50,9 @@ void attempts_issued(struct state *s, const char *directory, time_t now);
  */
 bool attempts_begin(struct state *s, bool by_timer, time_t now);
 
-/* A certificate is in place: no CA counts as failing any more. */
-void attempts_succeeded(struct state *s);
+/* A certificate of this CA is in place: no CA counts as failing any more. Another one that has
+ * asked to be left in peace still is. */
+void attempts_succeeded(struct state *s, const char *directory);
 
 /* The clock is right again: what a wrong one has made us note is no failure in a row any more, once
  * its next try is due. True when something was taken back. */
@@ -64,11 +66,12 @@ bool attempts_forgive_clock(struct state *s, time_t now);
 time_t attempts_next_try(const struct ca_record *r, time_t now);
 
 /*
- * From when this CA gives another certificate for the same name, 0: now. Let's Encrypt gives five,
- * and another each 33.6 hours (five in seven days). Certificates that live for less than six days
- * come from a CA with other limits.
+ * From when this CA gives another certificate for exactly this name, 0: now. Let's Encrypt gives
+ * five, and another each 33.6 hours (five in seven days). Its other limits are wider (50 in seven
+ * days for the registered domain, which others share; 300 orders in three hours) and heard of from
+ * the CA itself. Certificates that live for less than six days come from a CA with other limits.
  */
-time_t attempts_room(const struct ca_record *r, int64_t lifetime, time_t now);
+time_t attempts_room(const struct ca_record *r, const char *name, int64_t lifetime, time_t now);
 
 /* Failures in a row that another CA might not have: all but those of our own side. With emergency
  * those of validations and of our own checks count too: another CA looks from elsewhere, and CAA

@@ -107,7 +107,7 @@ static bool wait_for_end(struct session *s, const char *url, struct authorizatio
     struct poll p;
     struct response r = {0};
     bool ok = true;
-    poll_begin(&p);
+    poll_begin(&p, s->deadline_ms);
     while (ok && a->status == MESSAGE_PENDING) {
         ok = poll_wait(&p, &r, "the validation", fail);
         response_free(&r);

@@ -3,15 +3,32 @@
 
 #define PATIENCE_FAILURES 3
 #define PATIENCE_SECONDS  (6 * 3600)
+#define NEVER             INT64_MAX
 
-/* Time to turn to the other one? An outage of some minutes is no reason. */
-static bool given_up(const struct choice_ca *ca, const struct choice_facts *facts)
+/* From when it is time to turn to the other one: an outage of some minutes is no reason, and one
+ * failure is, when this CA may not be asked again before the patience with it is over. */
+static int64_t given_up_at(const struct choice_ca *ca, const struct choice_facts *facts)
 {
     int64_t patience =
         facts->remaining / 8 < PATIENCE_SECONDS ? facts->remaining / 8 : PATIENCE_SECONDS;
+    if (ca->curable == 0)
+        return NEVER;
     if (facts->emergency)
-        return ca->curable > 0;
-    return ca->curable >= PATIENCE_FAILURES && facts->now - ca->failing_since >= patience;
+        return facts->now;
+    bool waits = ca->due > facts->now;
+    return ca->curable >= PATIENCE_FAILURES || waits ? ca->failing_since + patience : NEVER;
+}
+
+/* Not before this is the other one asked. */
+static int64_t turn_at(const struct choice_ca *here, const struct choice_ca *there,
+                       const struct choice_facts *facts)
+{
+    int64_t given_up = given_up_at(here, facts);
+    if (!facts->two || facts->stay)
+        return NEVER;
+    if (facts->emergency && here->due > facts->now)
+        given_up = facts->now;
+    return there->due > given_up ? there->due : given_up;
 }
 
 struct choice choice_make(const struct choice_facts *facts)
@@ -19,16 +36,13 @@ struct choice choice_make(const struct choice_facts *facts)
     bool second = facts->two && facts->open && facts->open_second;
     const struct choice_ca *here = second ? &facts->second : &facts->first;
     const struct choice_ca *there = second ? &facts->first : &facts->second;
-    bool here_due = here->due <= facts->now, there_due = there->due <= facts->now;
-    bool turn = facts->two && !facts->stay && there_due &&
-                (given_up(here, facts) || (facts->emergency && !here_due));
+    bool here_due = here->due <= facts->now;
+    int64_t turn = turn_at(here, there, facts);
     /* When both fail, each is tried when it is due, and an order stays where it is if it can. */
-    if (turn && given_up(there, facts) && here_due)
-        turn = false;
-    if (turn)
+    if (here_due && (turn > facts->now || given_up_at(there, facts) <= facts->now))
+        return (struct choice){.second = second};
+    if (turn <= facts->now)
         return (struct choice){.second = !second};
-    time_t until = here_due ? 0 : here->due;
-    if (until && facts->two && !facts->stay && given_up(here, facts) && there->due < until)
-        return (struct choice){.second = !second, .until = there->due};
-    return (struct choice){.second = second, .until = until};
+    return turn < here->due ? (struct choice){.second = !second, .until = (time_t)turn}
+                            : (struct choice){.second = second, .until = here->due};
 }

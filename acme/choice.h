@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pure: which of two CAs is asked. The first one, as long as it works; the second one after
- * repeated failures of the first that another CA might not have, or at the first of them in an
+ * six hours (an eighth of what is left, if that is less) of failures of the first that another CA
+ * might not have, three or one that keeps it from being asked again, or at the first of them in an
  * emergency; the first again with the next renewal.
  */
 #ifndef ACME_CHOICE_H

@@ -20,12 +20,13 @@
 #define POLL_FIRST_MS 250
 #define POLL_MOST_MS  5000
 
-bool client_open(struct client *c, const char *url, const char *ca_file, struct failure *fail)
+bool client_open(struct client *c, const char *url, const char *ca_file, int64_t deadline_ms,
+                 struct failure *fail)
 {
     *c = (struct client){.url = url};
     if (!header_is_url(url))
         return failure_set(fail, FAILURE_CONFIGURATION, "directory in [acme] is not an https URL");
-    c->net = transport_new(ca_file, fail);
+    c->net = transport_new(ca_file, deadline_ms, fail);
     return c->net != NULL;
 }
 
@@ -85,17 +86,38 @@ static bool is_success(const struct response *r)
 
 /* --- Directory -------------------------------------------------------------------------------- */
 
-static bool check_clock(const struct response *r, struct failure *fail)
+static bool clocks_agree(time_t theirs, time_t now)
 {
-    char ours[CLOCK_TEXT], theirs[CLOCK_TEXT];
+    return (theirs > now ? theirs - now : now - theirs) <= CLOCK_SLACK;
+}
+
+/* newNonce is never answered out of a cache (RFC 8555 7.2), whose Date would be an old one. */
+static time_t date_of_nonce(struct client *c)
+{
+    struct response r;
+    struct failure ignored;
+    if (transport_request(c->net, TRANSPORT_HEAD, c->directory.new_nonce, NULL, NULL, &r, &ignored))
+        keep_nonce(c, &r);
+    time_t date = r.date;
+    response_free(&r);
+    return date;
+}
+
+static bool check_clock(struct client *c, time_t theirs, struct failure *fail)
+{
+    char ours[CLOCK_TEXT], date[CLOCK_TEXT];
+    if (theirs == 0 || !clocks_agree(theirs, clock_wall())) {
+        time_t second = date_of_nonce(c);
+        theirs = second ? second : theirs;
+    }
     time_t now = clock_wall();
-    time_t off = r->date > now ? r->date - now : now - r->date;
-    if (r->date == 0 || off <= CLOCK_SLACK)
+    c->dated = theirs != 0 && clocks_agree(theirs, now);
+    if (theirs == 0 || c->dated)
         return true;
     return failure_set(fail, FAILURE_CLOCK,
                        "this server's clock says %s, the CA's %s; set the clock (timedatectl "
                        "set-ntp true)",
-                       clock_print(now, ours), clock_print(r->date, theirs));
+                       clock_print(now, ours), clock_print(theirs, date));
 }
 
 bool client_directory(struct client *c, struct failure *fail)
@@ -103,12 +125,13 @@ bool client_directory(struct client *c, struct failure *fail)
     struct response r;
     struct fault why;
     bool ok = transport_request(c->net, TRANSPORT_GET, c->url, NULL, "application/json", &r, fail);
-    ok = ok && (is_success(&r) || refusal(&r, fail)) && check_clock(&r, fail);
+    ok = ok && (is_success(&r) || refusal(&r, fail));
     if (ok) {
         directory_free(&c->directory);
         ok = message_directory(r.body.data, r.body.len, &c->directory, &why) ||
              failure_set(fail, FAILURE_PROTOCOL, "%s: %s", c->url, why.text);
     }
+    ok = ok && check_clock(c, r.date, fail);
     response_free(&r);
     return ok;
 }
@@ -187,9 +210,11 @@ bool client_post(struct client *c, const char *url, const char *payload, enum cl
 
 /* --- Patience --------------------------------------------------------------------------------- */
 
-void poll_begin(struct poll *p)
+void poll_begin(struct poll *p, int64_t deadline_ms)
 {
-    *p = (struct poll){.deadline_ms = clock_mono_ms() + POLL_TOTAL_MS, .wait_ms = POLL_FIRST_MS};
+    int64_t own = clock_mono_ms() + POLL_TOTAL_MS;
+    *p = (struct poll){.deadline_ms = own < deadline_ms ? own : deadline_ms,
+                       .wait_ms = POLL_FIRST_MS};
 }
 
 static void sleep_ms(int64_t ms)

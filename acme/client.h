@@ -21,18 +21,22 @@ struct client {
     struct transport *net;
     const char *url; /* of the directory; borrowed */
     struct directory directory;
+    bool dated;    /* an answer had a Date, and our clock agrees with it */
     EVP_PKEY *key; /* the account's; borrowed */
     char *kid;     /* the account's URL; owned, NULL until known */
     char *nonces[CLIENT_NONCES];
     size_t nonce_count;
 };
 
-/* Prepares; nothing is sent. url must outlive the client. Close with client_close in any case. */
-bool client_open(struct client *c, const char *url, const char *ca_file, struct failure *fail);
+/* Prepares; nothing is sent. url must outlive the client. Nothing goes on beyond deadline_ms
+ * (clock_mono_ms, budget.h). Close with client_close in any case. */
+bool client_open(struct client *c, const char *url, const char *ca_file, int64_t deadline_ms,
+                 struct failure *fail);
 void client_close(struct client *c);
 
 /* Fetches the directory, and fails with FAILURE_CLOCK when our clock is more than five minutes
- * off the CA's. */
+ * off the CA's: the Date of the directory's answer and, when that is missing or another, of
+ * newNonce's. Answers that bear no Date say nothing about our clock; c->dated tells. */
 bool client_directory(struct client *c, struct failure *fail);
 
 /* Fetches something that is open to everybody, without a signature (RFC 9773 4.1). As
@@ -56,7 +60,8 @@ struct poll {
     int64_t wait_ms;     /* next wait when the CA names none */
 };
 
-void poll_begin(struct poll *p);
+/* Not beyond deadline_ms, whatever the CA asks for. */
+void poll_begin(struct poll *p, int64_t deadline_ms);
 
 /*
  * Sleeps before the next look: what Retry-After of r asks for, or a growing wait. false, without

@@ -12,8 +12,7 @@
 #include "base/mem.h"
 #include "base/run.h"
 
-#define HOOK_MS 30000
-#define VALUES  8
+#define VALUES 8
 
 /* Stable: people match on them. */
 static const struct {
@@ -104,7 +103,7 @@ static void call_hook(const char *hook, const struct config *config, const struc
     char *input = status_text(config);
     const char *argv[] = {hook, t->fields[0].value, NULL};
     const struct run_options options = {
-        .timeout_ms = HOOK_MS, .input = input, .env = (const char *const *)env};
+        .timeout_ms = EVENT_HOOK_MS, .input = input, .env = (const char *const *)env};
     if (!run(argv, &options, &r, &why)) {
         log_warning("hook: %s", why.text);
     } else if (!run_ok(&r)) {

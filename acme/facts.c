@@ -62,12 +62,13 @@ static void add_suggestion(const struct state *state, struct facts *facts)
 }
 
 static struct choice_ca look_at(const struct state *state, const char *directory,
-                                const struct facts *facts, bool at_once)
+                                const char *domain, const struct facts *facts, bool at_once)
 {
     const struct ca_record *r = attempts_find(state, directory);
     time_t now = facts->schedule.now;
     time_t next = attempts_next_try(r, now);
-    time_t room = state->phase == PHASE_IDLE ? attempts_room(r, lifetime_of(state, facts), now) : 0;
+    time_t room =
+        state->phase == PHASE_IDLE ? attempts_room(r, domain, lifetime_of(state, facts), now) : 0;
     return (struct choice_ca){
         .due = at_once       ? 0
                : next > room ? next
@@ -77,8 +78,8 @@ static struct choice_ca look_at(const struct state *state, const char *directory
     };
 }
 
-static void choose(const struct authority *list, size_t count, const struct state *state,
-                   bool at_once, struct facts *facts)
+static void choose(const struct authority *list, size_t count, const char *domain,
+                   const struct state *state, bool at_once, struct facts *facts)
 {
     struct choice_facts c = {
         .now = facts->schedule.now,
@@ -87,12 +88,12 @@ static void choose(const struct authority *list, size_t count, const struct stat
         .two = count > 1,
         .open = state->phase != PHASE_IDLE,
         .stay = state->phase >= PHASE_INSTALLING,
-        .first = look_at(state, list[0].directory, facts, at_once),
+        .first = look_at(state, list[0].directory, domain, facts, at_once),
     };
     if (c.two) {
         c.open_second =
             c.open && state->directory && strcmp(state->directory, list[1].directory) == 0;
-        c.second = look_at(state, list[1].directory, facts, at_once);
+        c.second = look_at(state, list[1].directory, domain, facts, at_once);
     }
     facts->choice = choice_make(&c);
     facts->schedule.next_try = facts->choice.until;
@@ -124,5 +125,5 @@ void facts_gather(const struct config *config, const struct store *store, const 
         .open = state->phase != PHASE_IDLE,
     };
     add_suggestion(state, facts);
-    choose(list, count, state, wish != FACTS_TIMER, facts);
+    choose(list, count, config->domain, state, wish != FACTS_TIMER, facts);
 }

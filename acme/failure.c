@@ -23,6 +23,35 @@ static const char *const names[FAILURE_CLASSES] = {
     [FAILURE_CLOCK] = "clock",
 };
 
+/* Bytes of a UTF-8 character of more than one byte, 0: it is none (RFC 3629, roughly). */
+static size_t character(const unsigned char *s)
+{
+    size_t n = s[0] >= 0xf0 && s[0] < 0xf5   ? 4
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+               : s[0] >= 0xc2                ? 2
+                                             : 0;
+    if (s[0] >= 0xf5)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return n;
+}
+
+/* The text goes to terminals, hooks and the state, and a parser's complaint may quote what the CA
+ * has sent: no control characters, and no half ones where it was cut. */
+static void tame(char *text)
+{
+    unsigned char *s = (unsigned char *)text;
+    while (*s) {
+        size_t n = *s < 0x80 ? 1 : character(s);
+        if (n == 0 || *s < ' ' || *s == 0x7f)
+            *s = '?';
+        s += n ? n : 1;
+    }
+}
+
 bool failure_set(struct failure *f, enum failure_class class, const char *format, ...)
 {
     /* Through a copy: the arguments may be this failure's own text. */
@@ -31,6 +60,7 @@ bool failure_set(struct failure *f, enum failure_class class, const char *format
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    tame(text);
 
     *f = (struct failure){.class = class};
     memcpy(f->text, text, sizeof text);

@@ -32,7 +32,7 @@ struct failure {
     long status;         /* HTTP status of the CA's refusal, 0 otherwise */
     int64_t retry_after; /* seconds the CA asks to wait, 0: none; see header_retry_after */
     char type[128];      /* the problem's type as sent, "" when it does not come from the CA */
-    char text[4096];     /* printable, terminated, cut when longer */
+    char text[4096];     /* UTF-8 without control characters, terminated, cut when longer */
 };
 
 /* Stores class and reason; always returns false. The CA's fields are cleared. */

@@ -80,7 +80,7 @@ static bool finish(struct session *s, const struct chain_facts *facts, struct fa
     state->lifetime = (unsigned)(facts->not_after - facts->not_before);
     if (state->suggested)
         state->suggested_at = now;
-    attempts_succeeded(state);
+    attempts_succeeded(state, state->directory);
     attempts_of(state, state->directory)->enrolled = true;
     s->changed = true;
     if (!session_drop_order(s, fail))

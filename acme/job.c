@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "acme/attempts.h"
+#include "acme/budget.h"
 #include "acme/caa.h"
 #include "acme/event.h"
 #include "acme/facts.h"
@@ -105,7 +106,7 @@ static bool attempt(struct session *s, const struct authority *ca, const struct 
     if (s->state.phase != PHASE_IDLE && strcmp(s->state.directory, ca->directory) != 0) {
         log_warning("the order at %s is given up; turning to %s", s->state.directory,
                     ca->directory);
-        if (!session_drop_order(s, fail))
+        if (!order_give_up(s, fail))
             return false;
     }
     if (s->ca != ca)
@@ -126,7 +127,7 @@ static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_an
         failed(s, p, &fail);
         p->wish = FACTS_TIMER;
         look_around(s, p);
-        if (!p->facts.emergency || p->facts.choice.until || chosen(s, p) == ca)
+        if (!p->facts.emergency || p->facts.choice.until || chosen(s, p) == ca || session_late(s))
             break;
         log_warning("trying the other CA: %s", chosen(s, p)->directory);
     }
@@ -135,18 +136,42 @@ static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_an
 
 /* --- The clock -------------------------------------------------------------------------------- */
 
-/* A clock that has gone back may be the one that is right now: a CA's Date tells. */
+/* What the CAs say of our clock: one that agrees or contradicts by its Date ends it. An answer
+ * without a Date is no evidence; *heard tells that there was one. */
+static bool confirmed(struct session *s, const struct plan *p, bool *heard, struct failure *why)
+{
+    *heard = false;
+    failure_set(why, FAILURE_PROTOCOL, "it sends no Date");
+    for (size_t i = 0; i < p->count; i++) {
+        struct failure fail = {0};
+        if (session_use(s, &p->list[i], &fail) && client_directory(&s->client, &fail)) {
+            *heard = true;
+            if (s->client.dated)
+                return true;
+            continue;
+        }
+        *why = fail;
+        if (fail.class == FAILURE_CLOCK) {
+            *heard = false;
+            return false;
+        }
+    }
+    return false;
+}
+
+/* A clock that has gone back may be the one that is right now: a CA's Date tells. One that never
+ * tells the time must not keep us from it for ever: when a certificate is needed, it is asked. */
 static bool ask_the_cas(struct session *s, const struct plan *p, struct failure *fail)
 {
     char now[CLOCK_TEXT], seen[CLOCK_TEXT];
-    struct failure why = {0};
-    for (size_t i = 0; i < p->count; i++) {
-        if (session_use(s, &p->list[i], &why) && client_directory(&s->client, &why)) {
-            log_notice("the clock has gone back from %s; the CA agrees with it",
-                       clock_print(s->state.last_seen, seen));
-            s->state.last_seen = clock_wall();
-            return session_save(s, fail);
-        }
+    struct failure why;
+    bool heard, dated = confirmed(s, p, &heard, &why);
+    if (dated || (heard && p->facts.emergency)) {
+        log_notice("the clock has gone back from %s; %s", clock_print(s->state.last_seen, seen),
+                   dated ? "the CA agrees with it"
+                         : "no CA tells the time, but a certificate is needed now");
+        s->state.last_seen = clock_wall();
+        return session_save(s, fail);
     }
     s->ca = p->list;
     return failure_set(fail, FAILURE_CLOCK,
@@ -196,7 +221,7 @@ static void look_ahead(struct session *s, struct plan *p)
     look_around(s, p);
     renewal_look(s, p->list, p->count, &p->facts);
     look_around(s, p);
-    if (p->count > 1 && !p->facts.emergency && s->state.phase == PHASE_IDLE)
+    if (p->count > 1 && !p->facts.emergency && s->state.phase == PHASE_IDLE && !session_late(s))
         standby_ready(s, &p->list[1], &p->facts);
 }
 
@@ -234,7 +259,8 @@ static enum job_exit certify(struct session *s, struct plan *p)
         return untouched;
     }
     look_around(s, p);
-    if (!clock_fine(s, p, &fail) || !order_reconcile(s, p->list, p->count, &fail))
+    if (!clock_fine(s, p, &fail) ||
+        !order_reconcile(s, p->list, p->count, p->wish != FACTS_TIMER, &fail))
         return failed(s, p, &fail);
     if (attempts_forgive_clock(&s->state, clock_wall()) && !session_save(s, &fail))
         log_debug("%s", fail.text);
@@ -373,7 +399,10 @@ static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
 enum job_exit job(const struct config *config, enum job_verb verb)
 {
     struct plan p = {.wish = wish_of(verb)};
-    struct session s = {.config = config, .ca = p.list, .store.lock = -1};
+    struct session s = {.config = config,
+                        .ca = p.list,
+                        .store.lock = -1,
+                        .deadline_ms = clock_mono_ms() + BUDGET_MS};
     enum job_exit code;
     p.count = authority_list(config, p.list);
     if (begin(&s, verb, &code)) {

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/leftover.h"
 
-#include <string.h>
-
 #include "base/log.h"
+#include "base/text.h"
+
+void leftover_renounce(struct session *s, const char *url)
+{
+    struct response r;
+    struct failure fail;
+    if (client_post(&s->client, url, "{\"status\":\"deactivated\"}", CLIENT_KID, NULL, &r, &fail))
+        log_info("authorization %s is deactivated", url);
+    else
+        log_debug("authorization %s is not deactivated: %s", url, fail.text);
+    response_free(&r);
+}
 
 static void deactivate(struct session *s, const char *url)
 {
@@ -16,19 +26,22 @@ static void deactivate(struct session *s, const char *url)
                    a.status == MESSAGE_PENDING;
     response_free(&r);
     authorization_free(&a);
-    if (!pending)
-        return;
-    if (client_post(&s->client, url, "{\"status\":\"deactivated\"}", CLIENT_KID, NULL, &r, &fail))
-        log_info("authorization %s of an order that was given up is deactivated", url);
-    response_free(&r);
+    if (pending)
+        leftover_renounce(s, url);
 }
 
-/* The order may be another CA's than the one that this run talks to. */
-static bool is_this_ca(const struct session *s)
+/* The order may be another CA's than the one that this run talks to, or another account's. */
+static bool is_ours(const struct session *s)
 {
-    const char *url = s->client.url;
-    size_t n = strlen("https://") + strcspn(url + strlen("https://"), "/?#");
-    return strncmp(url, s->state.leftover, n) == 0 && s->state.leftover[n] == '/';
+    return text_same(s->state.leftover_ca, s->client.url) &&
+           text_same(s->state.leftover_account, s->client.kid);
+}
+
+void leftover_note(struct state *s)
+{
+    state_set(&s->leftover, s->order);
+    state_set(&s->leftover_ca, s->directory);
+    state_set(&s->leftover_account, s->account);
 }
 
 void leftover_deactivate(struct session *s)
@@ -37,7 +50,7 @@ void leftover_deactivate(struct session *s)
     struct order o = {0};
     struct failure fail;
     struct fault why;
-    if (!s->state.leftover || !is_this_ca(s))
+    if (!s->state.leftover || !is_ours(s))
         return;
     if (client_post(&s->client, s->state.leftover, "", CLIENT_KID, NULL, &r, &fail) &&
         message_order(r.body.data, r.body.len, &o, &why) && o.status == MESSAGE_PENDING) {
@@ -47,6 +60,8 @@ void leftover_deactivate(struct session *s)
     order_free(&o);
     response_free(&r);
     state_set(&s->state.leftover, NULL);
+    state_set(&s->state.leftover_ca, NULL);
+    state_set(&s->state.leftover_account, NULL);
     if (!session_save(s, &fail))
         log_warning("%s", fail.text);
 }

@@ -11,4 +11,10 @@
  */
 void leftover_deactivate(struct session *s);
 
+/* The order under way, which has been validated in part, becomes the one to forget like that. */
+void leftover_note(struct state *s);
+
+/* Takes an authorization back, so that it is not reused. Whether it could be is only logged. */
+void leftover_renounce(struct session *s, const char *url);
+
 #endif

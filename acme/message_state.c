@@ -52,10 +52,16 @@ void state_free(struct state *s)
 {
     state_drop_order(s);
     free(s->leftover);
+    free(s->leftover_ca);
+    free(s->leftover_account);
     free(s->hook_name);
     free(s->hook_value);
+    for (size_t i = 0; i < STATE_STALE; i++) {
+        free(s->stale[i].name);
+        free(s->stale[i].value);
+    }
     for (size_t i = 0; i < STATE_CAS; i++)
-        free(s->cas[i].directory);
+        state_free_ca(&s->cas[i]);
     ari_free(&s->ari);
     free(s->issued_by);
     free(s->issued_account);
@@ -64,6 +70,14 @@ void state_free(struct state *s)
     free(s->problem);
     free(s->failed_ca);
     *s = (struct state){0};
+}
+
+void state_free_ca(struct ca_record *r)
+{
+    free(r->directory);
+    for (size_t i = 0; i < STATE_NAMES; i++)
+        free(r->issued[i].name);
+    *r = (struct ca_record){0};
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -104,6 +118,24 @@ static enum failure_class class_of(const json_t *root, const char *name)
     return known == FAILURE_CLASSES ? FAILURE_PROTOCOL : known;
 }
 
+static void read_issued(const json_t *root, struct ca_record *r)
+{
+    size_t i, count = 0;
+    json_t *one;
+    json_array_foreach(json_object_get(root, "issued"), i, one)
+    {
+        struct issued got = {.at = time_of(one, "at"), .whole_at = time_of(one, "whole_at")};
+        if (count == STATE_NAMES || got.at == 0)
+            continue;
+        got.name = string_of(one, "name");
+        r->issued[count++] = got;
+    }
+    /* Of a version that did not tell names apart. */
+    time_t whole_at = time_of(root, "whole_at");
+    if (count == 0 && whole_at && r->issued_at)
+        r->issued[0] = (struct issued){.at = r->issued_at, .whole_at = whole_at};
+}
+
 static void read_ca(const json_t *root, struct ca_record *r)
 {
     const json_t *failures = json_object_get(root, "failures");
@@ -115,8 +147,9 @@ static void read_ca(const json_t *root, struct ca_record *r)
     r->failed_at = time_of(root, "failed_at");
     r->next_try = time_of(root, "next_try");
     r->enrolled = json_is_true(json_object_get(root, "enrolled"));
+    r->profile_denied = json_is_true(json_object_get(root, "profile_denied"));
     r->issued_at = time_of(root, "issued_at");
-    r->whole_at = time_of(root, "whole_at");
+    read_issued(root, r);
 }
 
 static void read_cas(const json_t *array, struct state *s)
@@ -127,6 +160,24 @@ static void read_cas(const json_t *array, struct state *s)
     {
         if (count < STATE_CAS && json_is_string(json_object_get(one, "directory")))
             read_ca(one, &s->cas[count++]);
+    }
+}
+
+static void read_stale(const json_t *array, struct state *s)
+{
+    size_t i, count = 0;
+    json_t *one;
+    json_array_foreach(array, i, one)
+    {
+        struct stale r = {.name = string_of(one, "name"), .value = string_of(one, "value")};
+        r.tries = number_of(one, "tries");
+        r.next_try = time_of(one, "next_try");
+        if (r.name && r.value && count < STATE_STALE) {
+            s->stale[count++] = r;
+        } else {
+            free(r.name);
+            free(r.value);
+        }
     }
 }
 
@@ -184,6 +235,8 @@ static void read_fields(const json_t *root, struct state *s)
     s->generation = number_of(root, "generation");
     s->previous = number_of(root, "previous");
     s->leftover = string_of(root, "leftover");
+    s->leftover_ca = string_of(root, "leftover_ca");
+    s->leftover_account = string_of(root, "leftover_account");
     s->hook_name = string_of(root, "hook_name");
     s->hook_value = string_of(root, "hook_value");
     s->issued_by = string_of(root, "issued_by");
@@ -203,6 +256,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->failed_ca = string_of(root, "failed_ca");
     read_ari(json_object_get(root, "ari"), &s->ari);
     read_cas(json_object_get(root, "cas"), s);
+    read_stale(json_object_get(root, "stale"), s);
     read_told(json_object_get(root, "told"), &s->told);
 }
 
@@ -289,6 +343,22 @@ static void put_object(json_t *root, const char *name, json_t *value)
         json_decref(value);
 }
 
+static json_t *issued_array(const struct ca_record *r)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < STATE_NAMES; i++) {
+        const struct issued *got = &r->issued[i];
+        if (got->at == 0)
+            continue;
+        json_t *one = json_object();
+        put_string(one, "name", got->name);
+        put_time(one, "at", got->at);
+        put_time(one, "whole_at", got->whole_at);
+        json_array_append_new(array, one);
+    }
+    return array;
+}
+
 static json_t *ca_object(const struct ca_record *r)
 {
     json_t *one = json_pack("{s:s}", "directory", r->directory);
@@ -301,8 +371,9 @@ static json_t *ca_object(const struct ca_record *r)
     put_time(one, "failed_at", r->failed_at);
     put_time(one, "next_try", r->next_try);
     put_time(one, "issued_at", r->issued_at);
-    put_time(one, "whole_at", r->whole_at);
+    put_object(one, "issued", issued_array(r));
     put_flag(one, "enrolled", r->enrolled);
+    put_flag(one, "profile_denied", r->profile_denied);
     return one;
 }
 
@@ -312,6 +383,21 @@ static json_t *cas_array(const struct state *s)
     for (size_t i = 0; i < STATE_CAS; i++) {
         if (s->cas[i].directory)
             json_array_append_new(array, ca_object(&s->cas[i]));
+    }
+    return array;
+}
+
+static json_t *stale_array(const struct state *s)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < STATE_STALE; i++) {
+        const struct stale *r = &s->stale[i];
+        if (!r->name || !r->value)
+            continue;
+        json_t *one = json_pack("{s:s, s:s}", "name", r->name, "value", r->value);
+        put_number(one, "tries", r->tries);
+        put_time(one, "next_try", r->next_try);
+        json_array_append_new(array, one);
     }
     return array;
 }
@@ -365,6 +451,8 @@ char *state_print(const struct state *s)
     put_number(root, "generation", s->generation);
     put_number(root, "previous", s->previous);
     put_string(root, "leftover", s->leftover);
+    put_string(root, "leftover_ca", s->leftover_ca);
+    put_string(root, "leftover_account", s->leftover_account);
     put_string(root, "hook_name", s->hook_name);
     put_string(root, "hook_value", s->hook_value);
     put_string(root, "issued_by", s->issued_by);
@@ -384,6 +472,7 @@ char *state_print(const struct state *s)
     put_string(root, "failed_ca", s->failed_ca);
     put_object(root, "ari", ari_object(&s->ari));
     put_object(root, "cas", cas_array(s));
+    put_object(root, "stale", stale_array(s));
     put_object(root, "told", told_object(&s->told));
     return dump(root);
 }

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "acme/stale.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -45,6 +46,21 @@ static json_t *suggestion(const struct status *st)
                      a->explanation);
 }
 
+/* TXT records that could not be taken away. */
+static json_t *stale(const struct state *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < STATE_STALE; i++) {
+        const struct stale *r = &s->stale[i];
+        if (r->name && r->value)
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:s, s:i, s:o, s:b}", "name", r->name, "value",
+                                            r->value, "tries", (int)r->tries, "next_try",
+                                            when(r->next_try), "given_up", stale_given_up(r)));
+    }
+    return list;
+}
+
 char *status_json(const struct status *st)
 {
     const struct state *s = &st->state;
@@ -55,10 +71,11 @@ char *status_json(const struct status *st)
         st->config->fallback_directory, "issued_by", s->issued_by, "certificate", certificate(st),
         "served", status_served_name(st->served), "served_text", st->served_text, "served_serial",
         seen->not_after ? seen->serial : NULL, "served_not_after", when(seen->not_after));
-    json_t *next = json_pack("{s:o, s:o, s:s, s:s, s:s*, s:o, s:o}", "renew_at", when(st->renew_at),
-                             "next_try", when(st->facts.schedule.next_try), "next",
-                             schedule_words(st->next), "phase", phase_name(s->phase), "order",
-                             s->order, "suggestion", suggestion(st), "problem", problem(s));
+    json_t *next = json_pack(
+        "{s:o, s:o, s:s, s:s, s:s*, s:o, s:o, s:b, s:o}", "renew_at", when(st->renew_at),
+        "next_try", when(st->facts.schedule.next_try), "next", schedule_words(st->next), "phase",
+        phase_name(s->phase), "order", s->order, "suggestion", suggestion(st), "problem",
+        problem(s), "profile_denied", status_profile_denied(st), "stale_records", stale(s));
     if (root && next)
         json_object_update(root, next);
     json_decref(next);

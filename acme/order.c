@@ -22,31 +22,44 @@
 #define DOWNLOADS_MAX 5 /* chains of one order that may be of no use */
 #define STALLS_MAX    8 /* runs, about as many hours: CAs lose orders on the way */
 
-static bool same(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* --- Beginning -------------------------------------------------------------------------------- */
 
-static bool no_such_profile(const struct directory *d, const char *profile, struct failure *fail)
+/* What the CA offers, for messages. */
+static void list_profiles(const struct directory *d, struct buf *list)
 {
-    struct buf list;
-    buf_init(&list, 2048);
     for (size_t i = 0; i < d->profile_count; i++) {
         char name[64];
         text_printable(d->profiles[i], strlen(d->profiles[i]), name, sizeof name);
-        buf_printf(&list, "%s%s", i ? ", " : "", name);
+        buf_printf(list, "%s%s", i ? ", " : "", name);
     }
-    failure_set(fail, FAILURE_CONFIGURATION,
-                "the CA has no profile %s; profile in [acme] may be one of: %s", profile,
-                buf_text(&list));
+    if (d->profile_count == 0)
+        buf_puts(list, "none");
+}
+
+/* The CA does not offer the configured profile, or not to us: a certificate of its default one is
+ * better than none, unless the config says otherwise. false: it does. */
+static bool without_profile(struct session *s, const char **profile, struct failure *fail)
+{
+    struct buf list;
+    buf_init(&list, 2048);
+    list_profiles(&s->client.directory, &list);
+    attempts_of(&s->state, s->ca->directory)->profile_denied = true;
+    bool must = s->config->profile_required;
+    if (must)
+        failure_set(fail, FAILURE_CONFIGURATION,
+                    "the CA has no profile %s for us; profile in [acme] may be one of: %s",
+                    *profile, buf_text(&list));
+    else
+        log_warning("the CA has no profile %s for us (it offers: %s); the certificate is ordered "
+                    "in its default one",
+                    *profile, buf_text(&list));
     buf_free(&list);
-    return false;
+    *profile = NULL;
+    return !must;
 }
 
 /* The configured profile when the CA offers it (draft-ietf-acme-profiles 4). */
-static bool choose_profile(const struct session *s, const char **profile, struct failure *fail)
+static bool choose_profile(struct session *s, const char **profile, struct failure *fail)
 {
     const struct directory *d = &s->client.directory;
     *profile = s->ca->profile;
@@ -56,11 +69,7 @@ static bool choose_profile(const struct session *s, const char **profile, struct
         if (strcmp(d->profiles[i], *profile) == 0)
             return true;
     }
-    if (d->profile_count > 0)
-        return no_such_profile(d, *profile, fail);
-    log_warning("the CA has no profiles; %s is left out", *profile);
-    *profile = NULL;
-    return true;
+    return without_profile(s, profile, fail);
 }
 
 /* A CA that takes a profile says so in the order (draft-ietf-acme-profiles 4). A certificate of
@@ -71,7 +80,7 @@ static void check_profile(const struct response *r, const char *profile)
     struct fault ignored;
     if (!profile || !message_order(r->body.data, r->body.len, &o, &ignored))
         return;
-    if (!same(o.profile, profile))
+    if (!text_same(o.profile, profile))
         log_warning(
             "the CA's order does not confirm the profile %s (it says %.64s); the certificate "
             "may be of another one",
@@ -114,8 +123,8 @@ static bool send_order(struct session *s, const char *profile, const char *repla
  * RFC 9773; NULL otherwise. */
 static const char *replaced(const struct session *s)
 {
-    bool ours =
-        same(s->state.issued_by, s->ca->directory) && same(s->state.issued_account, s->client.kid);
+    bool ours = text_same(s->state.issued_by, s->ca->directory) &&
+                text_same(s->state.issued_account, s->client.kid);
     return ours && s->client.directory.renewal_info ? s->replaces : NULL;
 }
 
@@ -137,6 +146,11 @@ static bool place(struct session *s, struct failure *fail)
         !preflight(s, fail))
         return false;
     bool ok = send_order(s, profile, replaces, &r, fail);
+    if (!ok && profile && failure_is(fail, "invalidProfile") &&
+        without_profile(s, &profile, fail)) {
+        response_free(&r);
+        ok = send_order(s, NULL, replaces, &r, fail);
+    }
     if (!ok && replaces && classify_may_be_replaces(fail)) {
         log_warning("%s; ordering again without naming the certificate that is replaced",
                     fail->text);
@@ -152,6 +166,8 @@ static bool place(struct session *s, struct failure *fail)
         s->state.exempt = is_exempt(s, replaces);
         log_info("order %s", s->state.order);
         check_profile(&r, profile);
+        if (profile || !s->ca->profile)
+            attempts_of(&s->state, s->ca->directory)->profile_denied = false;
         ok = session_enter(s, PHASE_AUTHORIZING, fail);
     }
     response_free(&r);
@@ -252,7 +268,7 @@ static bool step(struct session *s, const struct order *o, bool *wait, struct fa
                                "the CA's order is valid and has no "
                                "certificate");
         if (!s->state.exempt)
-            attempts_issued(&s->state, s->ca->directory, clock_wall());
+            attempts_issued(&s->state, s->ca->directory, s->config->domain, clock_wall());
         return session_enter(s, PHASE_DOWNLOADING, fail);
     default:
         return dead(s, o, fail);
@@ -264,14 +280,14 @@ static bool follow(struct session *s, struct failure *fail)
 {
     struct poll p;
     bool ok = true, wait = true;
-    poll_begin(&p);
+    poll_begin(&p, s->deadline_ms);
     while (ok && s->state.phase != PHASE_DOWNLOADING) {
         struct response r;
         struct order o;
         enum phase before = s->state.phase;
         ok = fetch(s, &r, &o, fail) && step(s, &o, &wait, fail);
         if (s->state.phase != before)
-            poll_begin(&p);
+            poll_begin(&p, s->deadline_ms);
         if (ok && wait)
             ok = poll_wait(&p, &r, "the order", fail);
         order_free(&o);
@@ -325,7 +341,7 @@ static bool download(struct session *s, struct failure *fail)
 /* Another account has no way to an order; some CAs say "unauthorized" for ever. */
 static bool drop_if_foreign(struct session *s, struct failure *fail)
 {
-    if (!s->state.account || same(s->state.account, s->client.kid))
+    if (!s->state.account || text_same(s->state.account, s->client.kid))
         return true;
     log_warning("the order under way is of account %s, and this is %s; it is given up",
                 s->state.account, s->client.kid);
@@ -398,7 +414,9 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
     bool stuck = waits && ++s->state.stalls >= STALLS_MAX;
     if (stuck)
         log_warning("the CA does not get on with %s; it is given up", s->state.order);
-    if (refused || useless || stuck)
+    if (stuck)
+        order_give_up(s, &ignored);
+    else if (refused || useless)
         session_drop_order(s, &ignored);
 }
 
@@ -415,40 +433,65 @@ bool order_drive(struct session *s, struct failure *fail)
     return true;
 }
 
-bool order_rehearse(struct session *s, struct failure *fail)
+/* One order of a trial. *proved tells whether the CA has come and looked, and not remembered an
+ * earlier look. What it remembers then is taken back, so that the next trial proves something. */
+static bool rehearse(struct session *s, bool *proved, struct failure *fail)
 {
     struct response r = {0};
     struct order o = {0};
-    bool ok = online(s, fail) && place(s, fail) && fetch(s, &r, &o, fail);
+    bool ok = place(s, fail) && fetch(s, &r, &o, fail);
+    *proved = ok && o.status == MESSAGE_PENDING;
     if (ok && o.status == MESSAGE_INVALID)
         ok = dead(s, &o, fail);
-    if (ok && o.status == MESSAGE_PENDING)
+    if (*proved)
         ok = authorize_all(s, &o, fail);
+    for (size_t i = 0; ok && i < o.authorization_count; i++)
+        leftover_renounce(s, o.authorizations[i]);
     order_free(&o);
     response_free(&r);
     return ok;
 }
 
-/* A record that an earlier run could not take away is tried again, unless it serves still. */
-static void tidy(struct session *s)
+bool order_rehearse(struct session *s, struct failure *fail)
+{
+    bool proved = false;
+    if (!online(s, fail))
+        return false;
+    for (int i = 0; i < 2 && !proved; i++) {
+        if (!rehearse(s, &proved, fail))
+            return false;
+    }
+    return proved || failure_set(fail, FAILURE_PROTOCOL,
+                                 "it does not validate, but remembers to have done so");
+}
+
+/* A record of a run that was cut off, unless it serves still, and those that could not be taken
+ * away. */
+static void tidy(struct session *s, bool all)
 {
     if (s->state.hook_name && s->state.phase != PHASE_AUTHORIZING)
         publish_withdraw(s);
+    publish_tidy(s, all);
 }
 
-bool order_reconcile(struct session *s, const struct authority *list, size_t count,
+bool order_give_up(struct session *s, struct failure *fail)
+{
+    if (s->state.phase == PHASE_AUTHORIZING)
+        leftover_note(&s->state);
+    return session_drop_order(s, fail);
+}
+
+bool order_reconcile(struct session *s, const struct authority *list, size_t count, bool all,
                      struct failure *fail)
 {
     const struct state *state = &s->state;
     const struct authority *ca = authority_find(list, count, state->directory);
-    tidy(s);
-    if (state->phase == PHASE_IDLE ||
-        (ca && same(state->domain, s->config->domain) && same(state->profile, ca->profile)))
+    tidy(s, all);
+    if (state->phase == PHASE_IDLE || (ca && text_same(state->domain, s->config->domain) &&
+                                       text_same(state->profile, ca->profile)))
         return true;
     log_warning("the order under way was for %s at %s; the configuration has changed, so it is "
                 "given up",
                 state->domain, state->directory);
-    if (state->phase == PHASE_AUTHORIZING)
-        state_set(&s->state.leftover, state->order);
-    return session_drop_order(s, fail);
+    return order_give_up(s, fail);
 }

@@ -19,10 +19,14 @@ bool order_drive(struct session *s, struct failure *fail);
 /* Orders, lets the CA validate, and leaves the order at that: for a trial session. */
 bool order_rehearse(struct session *s, struct failure *fail);
 
-/* Takes back what an earlier run could not (a TXT record), unless it serves still. Forgets an order
- * that was made for another domain or profile than configured now, or for a CA that is not in the
- * list. */
-bool order_reconcile(struct session *s, const struct authority *list, size_t count,
+/* Gives the order under way up; authorizations of it that are pending are taken back at its CA with
+ * the next order there (leftover.h). */
+bool order_give_up(struct session *s, struct failure *fail);
+
+/* Takes back what an earlier run could not (a TXT record), unless it serves still: what is due, or
+ * all of it. Forgets an order that was made for another domain or profile than configured now, or
+ * for a CA that is not in the list. */
+bool order_reconcile(struct session *s, const struct authority *list, size_t count, bool all,
                      struct failure *fail);
 
 #endif

@@ -9,6 +9,7 @@
 #include "acme/hook.h"
 #include "acme/identifier.h"
 #include "acme/jws.h"
+#include "acme/stale.h"
 #include "acme/transport.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@
 #define SIGHTINGS   8 /* in a row: each asks one of the domain's name servers */
 #define AGAIN_MS    1000
 #define AGAIN_MOST  15000
+#define TIDY_MOST   2 /* records that one run tries to take away: each may take two minutes */
 
 static bool local(struct failure *fail, const struct fault *why)
 {
@@ -134,6 +136,8 @@ static bool wait_for_record(const struct session *s, struct failure *fail)
 {
     struct fault why;
     int64_t wait = AGAIN_MS, deadline = clock_mono_ms() + (int64_t)s->config->dns_wait * 1000;
+    if (deadline > s->deadline_ms)
+        deadline = s->deadline_ms;
     for (;;) {
         enum dnscheck_txt seen = see_record(s, &why);
         if (seen == DNSCHECK_TXT_FOUND)
@@ -156,25 +160,73 @@ static bool wait_for_record(const struct session *s, struct failure *fail)
     }
 }
 
+static void save(struct session *s)
+{
+    struct failure why;
+    if (!session_save(s, &why))
+        log_warning("%s", why.text);
+}
+
+/* Takes a record away. Without a hook nobody can. */
+static bool clean_up(const struct session *s, const char *name, const char *value,
+                     struct fault *why)
+{
+    if (s->config->dns_hook)
+        return hook_run(s->config->dns_hook, HOOK_CLEANUP, name, value, why);
+    log_warning(
+        "dns-hook is no longer set, so the TXT record \"%s\" of %s stays: remove it by hand", value,
+        name);
+    return true;
+}
+
+static void say_lost(const struct stale *r)
+{
+    log_warning("the TXT record \"%s\" of %s could not be taken away and is forgotten now: remove "
+                "it by hand",
+                r->value, r->name);
+}
+
+/* What is not taken away at once is remembered, also when another record is presented. */
 static void withdraw_record(struct session *s)
 {
     struct fault why;
-    struct failure ignored;
+    struct stale lost = {0};
     if (!s->state.hook_name || !s->state.hook_value)
         return;
-    if (!s->config->dns_hook) {
-        log_warning("dns-hook is no longer set, so the TXT record \"%s\" of %s stays: remove it by "
-                    "hand",
-                    s->state.hook_value, s->state.hook_name);
-    } else if (!hook_run(s->config->dns_hook, HOOK_CLEANUP, s->state.hook_name, s->state.hook_value,
-                         &why)) {
+    if (clean_up(s, s->state.hook_name, s->state.hook_value, &why)) {
+        state_set(&s->state.hook_name, NULL);
+        state_set(&s->state.hook_value, NULL);
+    } else {
         log_warning("%s; the next run tries again", why.text);
-        return;
+        stale_add(&s->state, clock_wall(), &lost);
     }
-    state_set(&s->state.hook_name, NULL);
-    state_set(&s->state.hook_value, NULL);
-    if (!session_save(s, &ignored))
-        log_warning("%s", ignored.text);
+    if (lost.name)
+        say_lost(&lost);
+    stale_free(&lost);
+    save(s);
+}
+
+void publish_tidy(struct session *s, bool all)
+{
+    struct fault why;
+    time_t now = clock_wall();
+    size_t i = stale_due(&s->state, 0, now, all);
+    for (int n = 0; n < TIDY_MOST && i < STATE_STALE && !session_late(s); n++) {
+        const struct stale *r = &s->state.stale[i];
+        if (clean_up(s, r->name, r->value, &why)) {
+            if (s->config->dns_hook)
+                log_info("the TXT record \"%s\" of %s is taken away at last", r->value, r->name);
+            stale_done(&s->state, i);
+        } else if (stale_failed(&s->state, i, now)) {
+            log_error("%s; given up after %d tries: remove the TXT record \"%s\" of %s by hand, or "
+                      "mend the hook and run derp-acme issue",
+                      why.text, STALE_TRIES, r->value, r->name);
+        } else {
+            log_warning("%s; it is tried again", why.text);
+        }
+        save(s);
+        i = stale_due(&s->state, i + 1, now, all);
+    }
 }
 
 static bool publish_dns(struct session *s, const char *authorization, struct failure *fail)
@@ -186,6 +238,11 @@ static bool publish_dns(struct session *s, const char *authorization, struct fai
     char *value = text_base64url(digest, sizeof digest);
     if (s->state.hook_value && strcmp(s->state.hook_value, value) != 0)
         withdraw_record(s); /* of an order that was cut off */
+    if (s->deadline_ms - clock_mono_ms() < HOOK_TIMEOUT_MS) {
+        free(value);
+        return failure_set(fail, FAILURE_LOCAL,
+                           "this run has no time left for dns-hook; the next one goes on");
+    }
     char *name = mem_printf("_acme-challenge.%s", s->config->domain);
     state_set(&s->state.hook_name, name);
     state_set(&s->state.hook_value, value);

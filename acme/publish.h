@@ -19,8 +19,11 @@ bool publish_possible(const struct config *config, struct failure *fail);
  */
 bool publish(struct session *s, const char *token, struct failure *fail);
 
-/* Takes back whatever is published. What the hook does not take away stays in the state, to be
- * tried again by the next run. */
+/* Takes back whatever is published. What the hook does not take away stays in the state (stale.h).
+ */
 void publish_withdraw(struct session *s);
+
+/* Tries again to take away what an earlier run could not, when that is due, or all of it. */
+void publish_tidy(struct session *s, bool all);
 
 #endif

@@ -80,7 +80,8 @@ static void look(struct session *s, const struct facts *facts, const struct auth
 {
     struct client c;
     struct failure fail;
-    if (!client_open(&c, ca->directory, ca->ca_file, &fail) || !client_directory(&c, &fail)) {
+    if (!client_open(&c, ca->directory, ca->ca_file, s->deadline_ms, &fail) ||
+        !client_directory(&c, &fail)) {
         none(s, facts, ca->directory, &fail);
     } else if (!c.directory.renewal_info) {
         log_debug("the CA does not suggest when to renew");
@@ -101,7 +102,7 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
     time_t now = facts->schedule.now;
     ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
     if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now) ||
-        attempts_next_try(attempts_find(&s->state, ca->directory), now) > now)
+        session_late(s) || attempts_next_try(attempts_find(&s->state, ca->directory), now) > now)
         return;
     /* Without a disk that takes the answer it would be asked for at each run. */
     if (!session_save(s, &fail)) {

@@ -15,7 +15,12 @@ bool session_use(struct session *s, const struct authority *ca, struct failure *
 {
     session_hang_up(s);
     s->ca = ca;
-    return client_open(&s->client, ca->directory, ca->ca_file, fail);
+    return client_open(&s->client, ca->directory, ca->ca_file, s->deadline_ms, fail);
+}
+
+bool session_late(const struct session *s)
+{
+    return clock_mono_ms() >= s->deadline_ms;
 }
 
 bool session_save(struct session *s, struct failure *fail)

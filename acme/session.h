@@ -19,6 +19,7 @@ struct session {
     struct state state;
     struct client client;
     EVP_PKEY *account_key;
+    int64_t deadline_ms;  /* of this run (budget.h), clock_mono_ms */
     bool preflighted;     /* our own checks were made in this run */
     bool restarted;       /* an order that the CA no longer knows was given up once in this run */
     bool order_gone;      /* the CA has just said that it does not know the order's URL */
@@ -30,6 +31,9 @@ struct session {
 
 /* Turns to a CA: its client is open, and no account is known yet. */
 bool session_use(struct session *s, const struct authority *ca, struct failure *fail);
+
+/* Is the time of this run up? */
+bool session_late(const struct session *s);
 
 /* Ends the conversation; everything else stays. */
 void session_hang_up(struct session *s);

@@ -16,7 +16,9 @@
 
 #define STATE_SCHEMA    2 /* 1 had no cas, ari, told, account and last_seen; it is still read */
 #define STATE_BYTES_MAX (64 * 1024)
-#define STATE_CAS       3 /* CAs that are remembered: two in use, and one from before */
+#define STATE_CAS       4 /* CAs that are remembered: two in use, staging, and one from before */
+#define STATE_NAMES     3 /* names for which it is remembered what a CA has issued */
+#define STATE_STALE     4 /* TXT records that could not be taken away */
 
 /* What is done next; written before it is begun. */
 enum phase {
@@ -30,6 +32,13 @@ enum phase {
     PHASES,
 };
 
+/* What one CA has issued for one name: its limits count by the exact set of names. */
+struct issued {
+    char *name;      /* NULL: not known, all of them (written by earlier versions) */
+    time_t at;       /* when the last one came, 0: this place is free */
+    time_t whole_at; /* when what it gives for the name is whole again (attempts_room) */
+};
+
 /* How it went with one CA (attempts.h). */
 struct ca_record {
     char *directory;                    /* NULL: this place is free */
@@ -39,8 +48,16 @@ struct ca_record {
     time_t failed_at;
     time_t next_try;  /* 0: at once */
     time_t issued_at; /* when it gave us a certificate last */
-    time_t whole_at;  /* when what it gives for one name is whole again (attempts_room) */
-    bool enrolled;    /* we have an account there */
+    struct issued issued[STATE_NAMES];
+    bool enrolled;       /* we have an account there */
+    bool profile_denied; /* it does not offer the profile that is configured */
+};
+
+/* A TXT record that the hook has failed to take away (stale.h). */
+struct stale {
+    char *name, *value; /* NULL: this place is free */
+    unsigned tries;
+    time_t next_try;
 };
 
 /* When people were told last (event.h). */
@@ -66,9 +83,12 @@ struct state {
     unsigned generation; /* being proven */
     unsigned previous;   /* what the link pointed to before it, 0: nothing */
 
-    char *leftover;   /* URL of an order that was given up with authorizations pending */
-    char *hook_name;  /* TXT record that dns-01 has presented, or was about to, */
-    char *hook_value; /* until the hook has taken it away; survives its order */
+    char *leftover;         /* URL of an order that was given up with authorizations pending, */
+    char *leftover_ca;      /* the directory that it is from, */
+    char *leftover_account; /* and the account */
+    char *hook_name;        /* TXT record that dns-01 has presented, or was about to, */
+    char *hook_value;       /* until the hook has been asked to take it away; survives its order */
+    struct stale stale[STATE_STALE];
 
     char *issued_by;      /* directory that issued the installed certificate */
     char *issued_account; /* the account that ordered it */
@@ -100,6 +120,7 @@ bool state_parse(const void *json, size_t n, struct state *s, bool *newer, struc
 char *state_print(const struct state *s);
 
 void state_free(struct state *s);
+void state_free_ca(struct ca_record *r);
 
 /* Replaces an owned string by a copy of value (may be NULL). */
 void state_set(char **field, const char *value);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acme/attempts.h"
+#include "acme/stale.h"
 #include "base/clock.h"
 
 /* What the state and the files say, and what the port shows. */
@@ -32,6 +34,12 @@ bool status_gather(const struct config *config, struct status *st, struct fault 
         fill(config, &store, st);
     store_close(&store);
     return ok;
+}
+
+bool status_profile_denied(const struct status *st)
+{
+    const struct ca_record *r = attempts_find(&st->state, st->config->acme_directory);
+    return st->config->acme_profile && r && r->profile_denied;
 }
 
 void status_free(struct status *st)
@@ -98,6 +106,27 @@ static void print_next(const struct status *st, FILE *out)
                 state->problem);
 }
 
+/* What a person should know although the certificate is good. */
+static void print_notes(const struct status *st, FILE *out)
+{
+    char when[CLOCK_TEXT];
+    if (status_profile_denied(st))
+        fprintf(out, "profile      %s is not offered by the CA; %s\n", st->config->acme_profile,
+                st->config->profile_required ? "profile-required is set"
+                                             : "orders are made in its default one");
+    for (size_t i = 0; i < STATE_STALE; i++) {
+        const struct stale *r = &st->state.stale[i];
+        if (!r->name || !r->value)
+            continue;
+        fprintf(out, "TXT record   \"%s\" of %s could not be taken away in %u tries; ", r->value,
+                r->name, r->tries);
+        if (stale_given_up(r))
+            fprintf(out, "remove it by hand, or mend dns-hook and run derp-acme issue\n");
+        else
+            fprintf(out, "next try from %s\n", clock_print(r->next_try, when));
+    }
+}
+
 void status_print(const struct status *st, FILE *out)
 {
     fprintf(out, "domain       %s\n", st->config->domain);
@@ -107,4 +136,5 @@ void status_print(const struct status *st, FILE *out)
     print_certificate(st, out);
     print_suggestion(st, out);
     print_next(st, out);
+    print_notes(st, out);
 }

@@ -34,6 +34,9 @@ void status_print(const struct status *st, FILE *out);
 /* One JSON object in one line, to free() (message_status.c). */
 char *status_json(const struct status *st);
 
+/* Has the first CA said that it does not offer the configured profile? */
+bool status_profile_denied(const struct status *st);
+
 /* "same", "other", "nobody". */
 const char *status_served_name(enum probe_served served);
 

@@ -200,6 +200,16 @@ static bool load_copy(const struct store *s, struct state *state)
     return ok;
 }
 
+/* Nothing that was written here is that large. */
+static bool is_overgrown(const struct store *s)
+{
+    struct stat st;
+    char *path = store_path(s, STATE_FILE);
+    bool is = stat(path, &st) == 0 && st.st_size > STATE_BYTES_MAX;
+    free(path);
+    return is;
+}
+
 bool store_load_state(const struct store *s, struct state *state, struct fault *f)
 {
     struct buf b;
@@ -208,8 +218,9 @@ bool store_load_state(const struct store *s, struct state *state, struct fault *
     if (!has(s, STATE_FILE))
         return true;
     buf_init(&b, STATE_BYTES_MAX);
-    bool ok = read_bytes(s, STATE_FILE, &b, f);
-    if (ok && !state_parse(b.data, b.len, state, &newer, f)) {
+    bool read = read_bytes(s, STATE_FILE, &b, f), overgrown = !read && is_overgrown(s);
+    bool ok = read || overgrown;
+    if (overgrown || (read && !state_parse(b.data, b.len, state, &newer, f))) {
         if (newer) {
             char why[sizeof f->text];
             memcpy(why, f->text, sizeof why);

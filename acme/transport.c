@@ -10,19 +10,22 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "acme/budget.h"
 #include "acme/header.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #define CONNECT_SECONDS 20L
-#define REQUEST_SECONDS 60L
+#define REQUEST_MS      60000
 #define HEADER_MAX      8192 /* bytes kept of one header's values */
 
 struct transport {
     CURL *curl;
     char *ca_file;
+    int64_t deadline_ms;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -128,7 +131,7 @@ static void handle_reset(CURL *curl)
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "derp-relay/" DERP_RELAY_VERSION " (derp-acme)");
 }
 
-struct transport *transport_new(const char *ca_file, struct failure *fail)
+struct transport *transport_new(const char *ca_file, int64_t deadline_ms, struct failure *fail)
 {
     if (ca_file && access(ca_file, R_OK) < 0) {
         failure_set(fail, FAILURE_CONFIGURATION, "ca-file %s cannot be read: %m", ca_file);
@@ -137,6 +140,7 @@ struct transport *transport_new(const char *ca_file, struct failure *fail)
     struct transport *t = mem_alloc(1, sizeof *t);
     t->curl = handle_new();
     t->ca_file = mem_strdup(ca_file);
+    t->deadline_ms = deadline_ms;
     return t;
 }
 
@@ -167,7 +171,8 @@ static struct curl_slist *request_headers(enum transport_method method, const ch
 }
 
 static void request_setup(struct transport *t, enum transport_method method, const char *url,
-                          const char *body, struct curl_slist *headers, struct response *r)
+                          const char *body, long timeout_ms, struct curl_slist *headers,
+                          struct response *r)
 {
     CURL *curl = t->curl;
     handle_reset(curl);
@@ -176,7 +181,7 @@ static void request_setup(struct transport *t, enum transport_method method, con
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, REQUEST_SECONDS);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     if (t->ca_file) {
@@ -223,10 +228,15 @@ bool transport_request(struct transport *t, enum transport_method method, const 
                        const char *body, const char *accept, struct response *r,
                        struct failure *fail)
 {
+    int64_t left = t->deadline_ms - clock_mono_ms();
     *r = (struct response){0};
     buf_init(&r->body, TRANSPORT_BODY_MAX);
+    if (left <= 0)
+        return failure_set(fail, FAILURE_NETWORK,
+                           "the time of this run is up (%d minutes); the next one goes on",
+                           BUDGET_MS / 60000);
     struct curl_slist *headers = request_headers(method, accept);
-    request_setup(t, method, url, body, headers, r);
+    request_setup(t, method, url, body, left < REQUEST_MS ? (long)left : REQUEST_MS, headers, r);
     CURLcode code = curl_easy_perform(t->curl);
     curl_slist_free_all(headers);
     if (code != CURLE_OK)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "acme/failure.h"
@@ -31,18 +32,20 @@ struct response {
 };
 
 /*
- * ca_file is a PEM file that alone is trusted, NULL: the system's CAs. NULL with a reason when the
- * file cannot be read. Free with transport_free, which accepts NULL.
+ * ca_file is a PEM file that alone is trusted, NULL: the system's CAs. No request goes on beyond
+ * deadline_ms (clock_mono_ms). NULL with a reason when the file cannot be read. Free with
+ * transport_free, which accepts NULL.
  */
-struct transport *transport_new(const char *ca_file, struct failure *fail);
+struct transport *transport_new(const char *ca_file, int64_t deadline_ms, struct failure *fail);
 void transport_free(struct transport *t);
 
 enum transport_method { TRANSPORT_GET, TRANSPORT_HEAD, TRANSPORT_POST };
 
 /*
- * Makes one request and waits for the whole answer, at most a minute. body (POST only) is sent as
- * application/jose+json; accept may be NULL. True when an HTTP answer of any status came; r is
- * filled and must be freed with response_free, which is also safe after a failure.
+ * Makes one request and waits for the whole answer, at most a minute, and not beyond the deadline.
+ * body (POST only) is sent as application/jose+json; accept may be NULL. True when an HTTP answer
+ * of any status came; r is filled and must be freed with response_free, which is also safe after a
+ * failure.
  */
 bool transport_request(struct transport *t, enum transport_method method, const char *url,
                        const char *body, const char *accept, struct response *r,

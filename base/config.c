@@ -49,6 +49,7 @@ static const struct setting table[] = {
     ROW("acme", "email", config_value_email, acme_email),
     ROW("acme", "challenge", config_value_challenge, challenge),
     ROW("acme", "profile", config_value_profile, acme_profile),
+    ROW("acme", "profile-required", setting_bool, profile_required),
     ROW("acme", "preferred-chain", config_value_line, preferred_chain),
     ROW("acme", "eab-key-id", config_value_line, eab_key_id),
     ROW("acme", "eab-key-file", setting_path, eab_key_file),

@@ -98,6 +98,7 @@ struct config {
     char *acme_email;
     enum config_challenge challenge;
     char *acme_profile;
+    bool profile_required;    /* rather no certificate than one of another profile */
     char *fallback_directory; /* of a second CA; NULL: none */
     char *fallback_ca_file;
     char *fallback_eab_key_id; /* with fallback_eab_key_file or not at all */

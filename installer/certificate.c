@@ -13,7 +13,7 @@
 #include "installer/stop.h"
 #include "installer/wrap.h"
 
-#define ACME_MS        (10 * 60 * 1000)
+#define ACME_MS        (30 * 60 * 1000) /* longer than a run may take (acme/budget.h) */
 #define BUSY_WAIT_MS   (2 * 60 * 1000)
 #define ERROR_PREFIX   "derp-acme: error: "
 #define BUSY_LINE      "another derp-acme is at work"

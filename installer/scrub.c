@@ -200,6 +200,7 @@ static bool is_harmless(const char *key)
                                        "ca-file",
                                        "challenge",
                                        "profile",
+                                       "profile-required",
                                        "root-hints",
                                        "trust-anchor",
                                        "resolver",

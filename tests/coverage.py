@@ -105,6 +105,7 @@ PURE = [
     "acme/jws.c",
     "acme/report.c",
     "acme/schedule.c",
+    "acme/stale.c",
     "acme/told.c",
     "base/buf.c",
     "base/finding.c",

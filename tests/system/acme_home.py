@@ -187,7 +187,8 @@ def shim(tmp_path_factory):
         pytest.skip("gcc is not installed")
     path = tmp_path_factory.mktemp("shim") / "shim.so"
     source = pathlib.Path(__file__).with_name("acme_shim.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", path, source, "-ldl"], check=True)
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-O1", f"-I{source.parents[1]}/acme", "-o", path, source,
+                    "-ldl"], check=True)
     return str(path)
 
 

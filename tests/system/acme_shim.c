@@ -8,7 +8,6 @@
  *   SHIM_COUNT=FILE       write there how many there were, at exit
  *   SHIM_JOURNAL=FILE     append there what would go to the journal, a field a line
  */
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "shim.h"
 
 static int steps;
 
@@ -36,11 +37,6 @@ __attribute__((destructor)) static void report(void)
         return;
     fprintf(out, "%d\n", steps);
     fclose(out);
-}
-
-static void *real(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
 }
 
 int rename(const char *from, const char *to)
@@ -97,13 +93,4 @@ int clock_gettime(clockid_t id, struct timespec *t)
     if (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)
         t->tv_sec += offset();
     return code;
-}
-
-time_t time(time_t *t)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (t)
-        *t = now.tv_sec;
-    return now.tv_sec;
 }

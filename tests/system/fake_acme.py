@@ -8,15 +8,13 @@ certificates as RFC 8555 describes; a test replaces single answers:
 
 A script that returns None leaves the answer to the default; CUT closes the connection instead of answering.
 """
-import base64
-import contextlib
 import datetime
 import email.utils
 import http.server
 import itertools
-import json
 import pathlib
 import ssl
+import sys
 import threading
 
 from cryptography import x509
@@ -26,36 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from pebble import self_signed
 
-CUT = object()
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "acme"))
 
-
-def problem(kind, detail, **more):
-    return {"type": "urn:ietf:params:acme:error:" + kind, "detail": detail, **more}
-
-
-def b64(text):
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-class Answer:
-    def __init__(self, status, body=b"", headers=None, kind="application/json"):
-        self.status, self.headers = status, dict(headers or {})
-        if isinstance(body, (dict, list)):
-            kind = "application/problem+json" if status >= 400 else kind
-            body = json.dumps(body)
-        self.body = body.encode() if isinstance(body, str) else body
-        self.headers.setdefault("Content-Type", kind)
-
-
-class Request:
-    """What the client sent: method, path, and for a JWS its protected header and payload."""
-
-    def __init__(self, method, path, raw):
-        self.method, self.path, self.header, self.payload = method, path, {}, None
-        with contextlib.suppress(ValueError, KeyError):
-            jws = json.loads(raw)
-            self.header = json.loads(b64(jws["protected"]))
-            self.payload = json.loads(b64(jws["payload"])) if jws["payload"] else None
+from acme_wire import CUT, Answer, Request, b64, problem, unb64  # noqa: E402
 
 
 class FakeCa:
@@ -64,6 +35,7 @@ class FakeCa:
         self.folder.mkdir(exist_ok=True)
         self.lifetime = lifetime
         self.clock = 0  # seconds that this CA's clock is ahead
+        self.dated = True  # answers bear a Date
         self.script = {}
         self.seen = []  # Request objects in order
         self.numbers, self.nonces = itertools.count(1), itertools.count(1)
@@ -123,7 +95,7 @@ class FakeCa:
         """certID of RFC 9773 4.1, by another way than the client's."""
         key_id = cert.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         serial = cert.serial_number.to_bytes(cert.serial_number.bit_length() // 8 + 1, "big")
-        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (key_id, serial))
+        return ".".join(b64(part) for part in (key_id, serial))
 
     def renewal_info(self):
         if isinstance(self.window, Answer):
@@ -182,7 +154,7 @@ class FakeCa:
             order["status"] = "ready"
             return Answer(200, {"type": "tls-alpn-01", "url": self.url + r.path, "status": "processing"})
         if what == "finalize":
-            order["certificate"] = self.issue(b64(r.payload["csr"]))
+            order["certificate"] = self.issue(unb64(r.payload["csr"]))
             order["status"] = "valid"
             return Answer(200, self.order(number))
         if what == "certificate":
@@ -211,7 +183,9 @@ class FakeCa:
                 if answer is CUT:
                     self.close_connection = True
                     return
-                self.send_response(answer.status)
+                self.send_response_only(answer.status)
+                if ca.dated:
+                    self.send_header("Date", self.date_time_string())
                 headers = {"Replay-Nonce": f"nonce{next(ca.nonces)}", **answer.headers}
                 for name, value in headers.items():
                     self.send_header(name, value)

@@ -406,13 +406,33 @@ def ordered_with(fake):  # noqa: F811
 def test_profiles(fake, make_home):  # noqa: F811
     home = make_home(fake)
     home.configure(profile="tlsserver")
-    assert "no profiles" in home.expect(0, "issue")  # a CA without any: said, and left out
-    assert "profile" not in ordered_with(fake)
-    fake.script["/directory"] = with_meta(profiles={"classic": "x"})
-    assert "no profile tlsserver" in home.expect(1, "renew")
+    assert "it offers: none" in home.expect(0, "issue")  # a CA without any: said, and left out
+    assert "profile" not in ordered_with(fake) and home.status()["profile_denied"]
     fake.script["/directory"] = with_meta(profiles={"classic": "x", "tlsserver": None})
+    home.expect(0, "renew")
+    assert ordered_with(fake)["profile"] == "tlsserver" and not home.status()["profile_denied"]
+
+
+def test_profile_that_is_withdrawn(fake, make_home):  # noqa: F811
+    """A certificate of the default profile is better than none, unless the config says otherwise."""
+    home = make_home(fake)
+    home.configure(profile="tlsserver")
+    fake.script["/directory"] = with_meta(profiles={"classic": "x", "tlsserver": "y"})
     home.expect(0, "issue")
-    assert ordered_with(fake)["profile"] == "tlsserver"
+    # Out of the directory, or there and refused.
+    for profiles in ({"classic": "x"}, {"classic": "x", "tlsserver": "y"}):
+        fake.script["/directory"] = with_meta(profiles=profiles)
+        fake.script["/order"] = lambda ca, r: (
+            Answer(400, problem("invalidProfile", "not allowed")) if "profile" in (r.payload or {}) else None)
+        said = home.expect(0, "renew")
+        assert "no profile tlsserver for us (it offers: " in said and "in its default one" in said
+        assert "profile" not in ordered_with(fake)
+        assert "profile      tlsserver is not offered" in home.acme("status").stdout
+        made = len(fake.orders)
+        home.configure(profile="tlsserver", **{"profile-required": "yes"})
+        assert "no profile tlsserver for us" in home.expect(1, "renew")
+        assert len(fake.orders) == made and home.state()["class"] == "configuration"
+        home.configure(profile="tlsserver")
 
 
 def test_contact_and_terms(fake, make_home):  # noqa: F811

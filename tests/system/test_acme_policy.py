@@ -129,6 +129,22 @@ def test_certificates_that_get_lost_do_not_exhaust_the_limits(fake, make_home): 
     assert len(ordered(fake)) == 4  # the fifth not before ten minutes later: the CA has another clock
 
 
+def test_the_limit_is_one_of_a_name(fake, make_home, at):  # noqa: F811
+    """Five certificates for another name do not hold this one up."""
+    home = make_home(fake)
+    for _ in range(5):
+        home.expect(0, "renew")
+    home.domain = "derp2.test"
+    home.configure()
+    home.expect(0, "run")
+    home.domain = "derp.test"
+    home.configure()
+    (home.certs / "current").unlink()
+    for path in home.certs.glob("gen-*"):
+        shutil.rmtree(path)
+    assert "five certificates in a short time" in home.expect(2, "run")
+
+
 def test_five_short_lived_certificates_do_not_lose_the_last_one(fake, make_home, at):  # noqa: F811
     """A week is longer than 160 hours: the CA, which gives one more each 34 hours, is asked in time."""
     home = make_home(fake)
@@ -340,6 +356,44 @@ def test_clock_that_has_gone_back(fake, make_home, at):  # noqa: F811
     home.expect(2, "run")
 
 
+def test_answer_without_date_is_no_evidence(fake, make_home, at):  # noqa: F811
+    """It does not confirm a clock that has gone back; only when a certificate is needed it is believed."""
+    home = make_home(fake)
+    home.expect(0, "issue")
+    home.expect(2, "run", env=at(10 * DAY))
+    fake.clock, fake.dated = 0, False
+    said = home.expect(1, "run")
+    assert "does not confirm" in said and "it sends no Date" in said and home.state()["class"] == "clock"
+    shutil.rmtree(home.certs / home.current())
+    said = home.expect(0, "issue")
+    assert "no CA tells the time, but a certificate is needed now" in said
+    assert utc(home.state()["last_seen"]) <= utc(stamp(60))
+
+
+def test_date_of_a_cache_is_no_evidence_either(fake, make_home):  # noqa: F811
+    """The directory may come out of a cache, with the Date of then; newNonce never does."""
+    home = make_home(fake)
+
+    def cached(ca, r):
+        return Answer(200, ca.default(r).body, {"Date": "Sun, 06 Nov 1994 08:49:37 GMT"})
+    fake.script["/directory"] = cached
+    home.expect(0, "issue")
+    fake.clock = 600
+    assert "this server's clock says" in home.expect(1, "renew")
+
+
+def test_one_ca_that_tells_the_time_is_enough(two, at):
+    home, first, second = two
+    home.expect(0, "issue")
+    home.expect(2, "run", env=at(10 * DAY))
+    first.clock, first.dated = 0, False
+    second.clock = 10 * DAY  # and it is not our time
+    shutil.rmtree(home.certs / home.current())
+    assert "does not confirm" in home.expect(1, "issue")
+    second.clock = 0
+    assert "the CA agrees" in home.expect(0, "issue")
+
+
 def test_clock_far_ahead_renews_nothing(fake, make_home, at):  # noqa: F811
     """It sees an expired certificate; the CA's Date stops it, and nothing of that time stays."""
     home = make_home(fake)
@@ -454,6 +508,39 @@ def test_second_ca_is_taken_after_hours_of_failures_and_left_again(two, at):
     assert home.status()["issued_by"] == first.directory
 
 
+def test_second_ca_is_taken_when_the_first_asks_for_a_long_wait(two, at):
+    """One failure, and then it is not to be asked for 34 hours: six are enough."""
+    home, first, second = two
+    home.expect(0, "issue")
+    first.script["/order"] = lambda ca, r: Answer(429, problem("rateLimited", "later"), {"Retry-After": str(34 * HOUR)})
+    home.expect(1, "renew")
+    waits = utc(home.status()["next_try"]) - utc(stamp(0))
+    assert 5.9 * HOUR <= waits <= 6 * HOUR
+    codes = [home.acme("run", env=at(h * HOUR, first, second)).returncode for h in (1, 3, 5, 6.1, 7)]
+    assert codes == [2, 2, 2, 0, 2]
+    assert len(ordered(first)) == 2 and home.status()["issued_by"] == second.directory
+
+
+def test_order_that_was_left_for_another_ca_is_tidied_up_on_return(two, at):
+    """Its authorization is taken back at the CA, and by the account, that it is from; nowhere else."""
+    home, first, second = two
+    home.expect(0, "issue")
+    first.script["/challenge"] = lambda ca, r: Answer(503, problem("serverInternal", "later"))
+    home.expect(1, "renew")
+    state = home.state()
+    assert state["phase"] == "authorizing"
+    shutil.rmtree(home.certs / home.current())
+    said = home.expect(0, "run", env=at(2 * HOUR, first, second))
+    assert "is given up; turning to" in said and home.status()["issued_by"] == second.directory
+    assert home.state()["leftover_ca"] == first.directory
+    renounced = [r.path for ca in (first, second) for r in ca.seen if (r.payload or {}).get("status") == "deactivated"]
+    assert renounced == []
+    first.script = {}
+    home.expect(0, "renew", env=at(3 * HOUR, first, second))
+    assert home.status()["issued_by"] == first.directory and "leftover" not in home.state()
+    assert [r.path for r in first.seen if (r.payload or {}).get("status") == "deactivated"] == ["/authz/2"]
+
+
 def test_in_the_last_tenth_the_second_ca_is_taken_in_the_same_run(two, at):
     home, first, second = two
     first.lifetime, first.backdate, first.window = 10 * DAY, 0, (20 * DAY, 21 * DAY)
@@ -553,10 +640,25 @@ def test_repeated_failures_go_to_staging_first(make_fake, relay_home, make_home,
     staging.script["/order"] = down
     home.expect(1, "renew")
     assert len(ordered(ca)) == 5
+    # It is left in peace for a while, as any CA.
+    asked = len(staging.seen)
+    assert "no trial" in home.expect(1, "renew") and len(staging.seen) == asked
+    assert len(ordered(ca)) == 6
+    staging.script = {}
+    state = home.state()
+    state["cas"] = [r for r in state["cas"] if r["directory"] != staging.directory]
+    (home.certs / "order.json").write_text(json.dumps(state))
+    # What staging remembers is no proof: it is taken back, and staging asked again.
+    staging.order_status = "ready"
+    said = home.expect(1, "renew")
+    assert "remembers to have done so" in said and len(ordered(staging)) == 4 and len(ordered(ca)) == 7
+    assert sum((r.payload or {}).get("status") == "deactivated" for r in staging.seen) == 2
+    staging.order_status = "pending"
+    (home.certs / "order.json").write_text(json.dumps(state))
     # The trial works: the CA is asked at once. Nothing of the trial is left but its account.
     ca.script, staging.script = {}, {}
     assert "the trial has worked" in home.expect(0, "renew")
-    assert len(ordered(ca)) == 6 and home.status()["issued_by"] == ca.directory
+    assert len(ordered(ca)) == 8 and home.status()["issued_by"] == ca.directory
     assert home.state()["phase"] == "idle"
     assert all(o["status"] != "valid" for o in staging.orders.values())
 

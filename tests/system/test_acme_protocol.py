@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from acme_home import (DOMAIN, fake, leaf_der, make_home, make_pebble, relay_home, shim,  # noqa: F401
                        world)
-from fake_acme import CUT, Answer, b64, problem
+from fake_acme import CUT, Answer, problem, unb64
 from pebble import ADDRESS, ROOT, Gate, Process, accepts, free_port, new_pebble, wait_for
 
 HOOKS = ROOT / "packaging" / "dns-hooks"
@@ -308,11 +308,36 @@ def test_dns_01_cleanup_that_fails_is_tried_again(recent_home):
         h, before=f"[ $1 = present ] || [ -e {h.folder}/healed ] || exit 1"))
     said = home.expect(0, "issue")
     assert "the next run tries again" in said and home.usable()
-    value = home.state()["hook_value"]
-    (home.folder / "healed").touch()
-    assert "nothing to do" in home.expect(2, "run")
-    assert calls(home).count(["cleanup", f"_acme-challenge.{DOMAIN}", value]) >= 2
+    first = home.state()["stale"][0]["value"]
     assert "hook_name" not in home.state()
+    shown = home.acme("status").stdout
+    assert f'TXT record   "{first}" of _acme-challenge.{DOMAIN} could not be taken away' in shown
+    assert home.status()["stale_records"][0]["value"] == first
+    home.expect(0, "renew")  # another record takes nothing of it away
+    second = home.state()["stale"][1]["value"]
+    assert first != second and home.state()["stale"][0] == {**home.state()["stale"][0], "value": first, "tries": 2}
+    tried = len(calls(home))
+    home.expect(2, "run")  # the second one, for the first time again
+    home.expect(2, "run")  # and both wait
+    assert [c[2] for c in calls(home)[tried:]] == [second]
+    (home.folder / "healed").touch()
+    home.expect(2, "issue")  # a person asks: all of them, at once
+    assert {c[2] for c in calls(home)[tried + 1:] if c[0] == "cleanup"} == {first, second}
+    assert "stale" not in home.state() and home.status()["stale_records"] == []
+
+
+def test_dns_01_cleanup_is_given_up_and_said(recent_home):
+    home = dns_home(recent_home, lambda h: test_server_hook(h, before="[ $1 = present ] || exit 1"))
+    home.expect(0, "issue")
+    state = home.state()
+    state["stale"][0]["tries"] = 19
+    (home.certs / "order.json").write_text(json.dumps(state))
+    assert "given up after 20 tries: remove the TXT record" in home.expect(2, "run")
+    tried = len(calls(home))
+    home.expect(2, "run")
+    assert len(calls(home)) == tried
+    assert "remove it by hand" in home.acme("status").stdout
+    assert home.status()["stale_records"][0]["given_up"]
 
 
 class Knot:
@@ -548,10 +573,12 @@ def test_profiles(recent_home):
         said = home.expect(0, "renew")
         assert "does not confirm" not in said
         assert abs(lifetime(home) - PROFILES[name]["validityPeriod"]) <= 3600
-    home.configure(profile="tlsclient")
+    home.configure(profile="tlsclient", **{"profile-required": "yes"})
     said = home.expect(1, "renew")
     assert "no profile tlsclient" in said and "classic" in said and "shortlived" in said
     assert home.state()["class"] == "configuration"
+    home.configure(profile="tlsclient")
+    assert "in its default one" in home.expect(0, "renew")
 
 
 def test_profile_that_the_order_does_not_confirm(fake, make_home):  # noqa: F811
@@ -641,8 +668,14 @@ def test_rollover_whose_new_key_is_damaged(fake, make_home):  # noqa: F811
     home = make_home(fake)
     home.expect(0, "issue")
     (home.certs / home.account("account.key.new")).write_text("nonsense")
-    assert "the account keeps its key" in home.expect(0, "renew")
+    said = home.expect(0, "renew")
+    assert "the account keeps its key" in said and "account.key.new.bad" in said
     assert not (home.certs / home.account("account.key.new")).exists()
+    assert (home.certs / home.account("account.key.new.bad")).read_text() == "nonsense"
+    (home.certs / home.account("account.key.new")).write_text("again")
+    home.expect(0, "renew")
+    assert (home.certs / home.account("account.key.new.bad")).read_text() == "nonsense"
+    assert (home.certs / home.account("account.key.new.bad2")).read_text() == "again"
 
 
 def test_rollover_to_a_key_of_another_account(fake, make_home):  # noqa: F811
@@ -660,9 +693,9 @@ def test_rollover_to_a_key_of_another_account(fake, make_home):  # noqa: F811
     fake.script["/key"] = lambda ca, r: Answer(200, {})
     home.expect(0, "rollover")
     change = [r for r in fake.seen if r.path == "/key"][-1]
-    inner = json.loads(b64(change.payload["protected"]))
+    inner = json.loads(unb64(change.payload["protected"]))
     assert set(inner) == {"alg", "jwk", "url"} and inner["url"] == fake.url + "/key"
-    body = json.loads(b64(change.payload["payload"]))
+    body = json.loads(unb64(change.payload["payload"]))
     assert set(body) == {"account", "oldKey"} and body["account"] == fake.url + "/account/1"
     assert body["oldKey"] != inner["jwk"] and set(change.header) == {"alg", "nonce", "url", "kid"}
 

@@ -2,36 +2,10 @@
 #include "acme/account_store.c"
 
 #include "acme/authority.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/acme_place.h"
 
 #define DIRECTORY "https://ca.example:14000/dir"
 #define OTHER     "https://other.example/dir"
-
-struct place {
-    char root[64];
-    struct store store;
-};
-
-static int setup(void **state)
-{
-    struct place *p = calloc(1, sizeof *p);
-    struct fault f;
-    bool busy;
-    umask(0027);
-    unit_dir(p->root);
-    assert_true(store_open(&p->store, p->root, &busy, &f));
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    store_close(&p->store);
-    unit_dir_remove(p->root);
-    free(p);
-    return 0;
-}
 
 /* Writes a file of an earlier version. */
 static void put_old(const struct place *p, const char *name, const char *text)
@@ -130,6 +104,35 @@ static void test_next_key(void **state)
     EVP_PKEY_free(now);
 }
 
+/* What cannot be read is kept, whatever was kept before it. */
+static void test_next_key_is_put_aside(void **state)
+{
+    struct place *p = *state;
+    struct fault f, why = {"it cannot be read"};
+    assert_true(account_store_open(&p->store, DIRECTORY, &f));
+    for (int i = 1; i <= 11; i++) {
+        char text[24];
+        char *path = path_of(&p->store, DIRECTORY, NEXT_FILE);
+        snprintf(text, sizeof text, "key %d", i);
+        assert_true(file_write(path, text, strlen(text), 0600, &f));
+        assert_true(account_store_put_next_aside(&p->store, DIRECTORY, &why, &f));
+        assert_false(file_exists(path));
+        free(path);
+    }
+    struct buf b;
+    buf_init(&b, 64);
+    char *first = path_of(&p->store, DIRECTORY, NEXT_FILE ".bad");
+    assert_true(file_read(first, &b, &f));
+    assert_string_equal(buf_text(&b), "key 1");
+    char *last = path_of(&p->store, DIRECTORY, NEXT_FILE ".bad9");
+    assert_true(file_read(last, &b, &f));
+    assert_string_equal(buf_text(&b), "key 11");
+    assert_false(has(&p->store, DIRECTORY, NEXT_FILE ".bad10"));
+    buf_free(&b);
+    free(first);
+    free(last);
+}
+
 /* The one account of earlier versions goes to its CA, whatever is configured now. */
 static void test_migration(void **state)
 {
@@ -187,12 +190,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folder),
-        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_url, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_next_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_migration, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_migration_without_url, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_migration_that_was_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_key, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_url, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_next_key, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_next_key_is_put_aside, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_migration, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_migration_without_url, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_migration_that_was_cut_off, place_setup,
+                                        place_teardown),
         cmocka_unit_test(test_authorities),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "tests/unit/unit.h"
 
+#define NAME   "derp.demo.com"
 #define NOW    1800000000
 #define FIRST  "https://first.example/dir"
 #define SECOND "https://second.example/dir"
@@ -33,7 +34,7 @@ static void test_each_class_has_its_own_schedule(void **state)
     assert_string_equal(s.problem, "reachability");
     assert_null(s.problem_type);
 
-    attempts_succeeded(&s);
+    attempts_succeeded(&s, FIRST);
     assert_int_equal(s.total, 0);
     assert_int_equal(s.next_try, 0);
     assert_int_equal(s.class, FAILURE_NONE);
@@ -61,8 +62,12 @@ static void test_each_ca_has_its_own_record(void **state)
     assert_int_equal(attempts_next_try(attempts_find(&s, SECOND), NOW), NOW + 120);
     assert_string_equal(s.problem, "network");
     assert_int_equal(s.total, 3);
-    /* A success anywhere forgives all: the next renewal begins with the first CA. */
-    attempts_succeeded(&s);
+    /* A success anywhere forgives all: the next renewal begins with the first CA. But one that is
+     * to be left in peace still is. */
+    attempts_succeeded(&s, FIRST);
+    assert_int_equal(attempts_find(&s, SECOND)->failures[FAILURE_NETWORK], 0);
+    assert_int_equal(attempts_find(&s, SECOND)->failing_since, 0);
+    assert_int_equal(attempts_next_try(attempts_find(&s, SECOND), NOW), NOW + 120);
     assert_int_equal(attempts_find(&s, FIRST)->failures[FAILURE_NETWORK], 0);
     assert_int_equal(attempts_next_try(attempts_find(&s, FIRST), NOW + 2), 0);
     state_free(&s);
@@ -72,14 +77,16 @@ static void test_the_place_of_the_oldest_is_taken(void **state)
 {
     (void)state;
     struct state s = {0};
-    attempts_issued(&s, "https://a/", NOW + 30);
-    attempts_issued(&s, "https://b/", NOW + 10);
+    attempts_issued(&s, "https://a/", NAME, NOW + 30);
+    attempts_issued(&s, "https://b/", NAME, NOW + 10);
     fails(&s, "https://c/", FAILURE_NETWORK, NOW + 20);
     fails(&s, "https://d/", FAILURE_NETWORK, NOW + 40);
+    fails(&s, "https://e/", FAILURE_NETWORK, NOW + 50);
     assert_non_null(attempts_find(&s, "https://a/"));
     assert_null(attempts_find(&s, "https://b/"));
     assert_non_null(attempts_find(&s, "https://c/"));
     assert_non_null(attempts_find(&s, "https://d/"));
+    assert_non_null(attempts_find(&s, "https://e/"));
     state_free(&s);
 }
 
@@ -181,31 +188,59 @@ static void test_room(void **state)
     (void)state;
     struct state s = {0};
     for (int i = 0; i < 4; i++)
-        attempts_issued(&s, FIRST, NOW + i * 3600);
+        attempts_issued(&s, FIRST, NAME, NOW + i * 3600);
     const struct ca_record *r = attempts_find(&s, FIRST);
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 4 * 3600), 0);
-    attempts_issued(&s, FIRST, NOW + 4 * 3600);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW + 4 * 3600), 0);
+    attempts_issued(&s, FIRST, NAME, NOW + 4 * 3600);
     /* One comes back in 33.6 hours, all five in seven days. */
     time_t one = NOW + 7 * DAY / 5 + 600;
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 5 * 3600), one);
-    assert_int_equal(attempts_room(r, 160 * HOUR, NOW + 5 * 3600), one);
-    assert_int_equal(attempts_room(r, 90 * DAY, one), 0);
-    attempts_issued(&s, FIRST, one);
-    assert_int_equal(attempts_room(r, 90 * DAY, one), NOW + 2 * 7 * DAY / 5 + 600);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW + 5 * 3600), one);
+    assert_int_equal(attempts_room(r, NAME, 160 * HOUR, NOW + 5 * 3600), one);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, one), 0);
+    attempts_issued(&s, FIRST, NAME, one);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, one), NOW + 2 * 7 * DAY / 5 + 600);
     /* Its clock may be ten minutes behind ours. */
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(attempts_room(r, 90 * DAY, NOW + 14 * DAY + i * 600), 0);
-        attempts_issued(&s, FIRST, NOW + 14 * DAY + i * 600);
+        assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW + 14 * DAY + i * 600), 0);
+        attempts_issued(&s, FIRST, NAME, NOW + 14 * DAY + i * 600);
     }
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW + 15 * DAY),
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW + 15 * DAY),
                      NOW + 14 * DAY + 7 * DAY / 5 + 600);
     /* A private CA whose certificates live for a day renews them daily. */
-    assert_int_equal(attempts_room(r, DAY, NOW + 5 * 3600), 0);
+    assert_int_equal(attempts_room(r, NAME, DAY, NOW + 5 * 3600), 0);
     /* Times of a clock that was wrong. */
-    assert_int_equal(attempts_room(r, 90 * DAY, NOW - DAY), 0);
-    attempts_issued(&s, FIRST, NOW - DAY);
-    assert_int_equal(r->whole_at, NOW - DAY + 7 * DAY / 5);
-    assert_int_equal(attempts_room(NULL, 90 * DAY, NOW), 0);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW - DAY), 0);
+    attempts_issued(&s, FIRST, NAME, NOW - DAY);
+    assert_int_equal(r->issued[0].whole_at, NOW - DAY + 7 * DAY / 5);
+    assert_int_equal(attempts_room(NULL, NAME, 90 * DAY, NOW), 0);
+    state_free(&s);
+}
+
+/* The limit is about the exact set of names. */
+static void test_room_of_another_name(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    for (int i = 0; i < 5; i++)
+        attempts_issued(&s, FIRST, NAME, NOW);
+    struct ca_record *r = attempts_of(&s, FIRST);
+    assert_true(attempts_room(r, NAME, 90 * DAY, NOW) > NOW);
+    assert_int_equal(attempts_room(r, "derp2.demo.com", 90 * DAY, NOW), 0);
+    attempts_issued(&s, FIRST, "derp2.demo.com", NOW + 1);
+    assert_int_equal(attempts_room(r, "derp2.demo.com", 90 * DAY, NOW + 1), 0);
+    assert_true(attempts_room(r, NAME, 90 * DAY, NOW + 1) > NOW); /* back again: it still counts */
+    /* The one that was used least recently is forgotten. */
+    attempts_issued(&s, FIRST, "derp3.demo.com", NOW + 2);
+    attempts_issued(&s, FIRST, "derp4.demo.com", NOW + 3);
+    assert_int_equal(attempts_room(r, NAME, 90 * DAY, NOW + 3), 0);
+    /* Of earlier versions, which did not tell names: it counts for each. */
+    state_free(&s);
+    r = attempts_of(&s, FIRST);
+    r->issued[0] = (struct issued){.at = NOW, .whole_at = NOW + 7 * DAY};
+    assert_true(attempts_room(r, "derp4.demo.com", 90 * DAY, NOW) > NOW);
+    attempts_issued(&s, FIRST, NAME, NOW);
+    assert_string_equal(r->issued[0].name, NAME);
+    assert_int_equal(r->issued[0].whole_at, NOW + 7 * DAY + 7 * DAY / 5);
     state_free(&s);
 }
 
@@ -239,7 +274,7 @@ static void test_attempts_without_end(void **state)
     assert_true(attempts_begin(&s, true, NOW)); /* a clock that went back */
     attempts_failed(&s, FIRST, &fail, now, 0, 0);
     assert_true(attempts_begin(&s, true, now));
-    attempts_succeeded(&s);
+    attempts_succeeded(&s, FIRST);
     assert_int_equal(s.unfinished, 0);
     state_free(&s);
 }
@@ -269,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_clock_is_forgiven),
         cmocka_unit_test(test_retry_after_of_other_answers),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room_of_another_name),
         cmocka_unit_test(test_attempts_without_end),
         cmocka_unit_test(test_where_it_fails),
         cmocka_unit_test(test_curable),

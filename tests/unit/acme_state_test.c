@@ -29,6 +29,8 @@ static struct state full(void)
     state_set(&s.issued_by, "https://old.example/dir");
     state_set(&s.revoked, "ab12");
     state_set(&s.leftover, "https://ca.example/order/0");
+    state_set(&s.leftover_ca, "https://ca.example/dir");
+    state_set(&s.leftover_account, "https://ca.example/account/1");
     state_set(&s.hook_name, "_acme-challenge.derp.demo.com");
     state_set(&s.hook_value, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0");
     state_set(&s.problem_type, "urn:ietf:params:acme:error:rateLimited");
@@ -62,9 +64,13 @@ static struct state full(void)
                                   .failed_at = 1800000100,
                                   .next_try = 1800003700,
                                   .issued_at = 1790000000,
-                                  .whole_at = 1790100000,
                                   .enrolled = true,
+                                  .profile_denied = true,
                                   .directory = mem_strdup("https://ca.example/dir")};
+    s.cas[0].issued[0] = (struct issued){.at = 1790000000, .whole_at = 1790100000};
+    s.cas[0].issued[1] = (struct issued){mem_strdup("derp.demo.com"), 1790000001, 1790100001};
+    s.stale[0] = (struct stale){mem_strdup("_acme-challenge.derp.demo.com"), mem_strdup("value"), 3,
+                                1800000300};
     s.cas[2].directory = mem_strdup("https://second.example/dir");
     return s;
 }
@@ -97,7 +103,16 @@ static void test_round_trip(void **state)
     assert_string_equal(out.ari.explanation, s.ari.explanation);
     assert_memory_equal(out.cas[0].failures, s.cas[0].failures, sizeof s.cas[0].failures);
     assert_int_equal(out.cas[0].issued_at, s.cas[0].issued_at);
-    assert_int_equal(out.cas[0].whole_at, s.cas[0].whole_at);
+    assert_true(out.cas[0].profile_denied);
+    assert_null(out.cas[0].issued[0].name);
+    assert_int_equal(out.cas[0].issued[0].whole_at, 1790100000);
+    assert_string_equal(out.cas[0].issued[1].name, "derp.demo.com");
+    assert_int_equal(out.cas[0].issued[1].at, 1790000001);
+    assert_string_equal(out.stale[0].value, "value");
+    assert_int_equal(out.stale[0].tries, 3);
+    assert_int_equal(out.stale[0].next_try, 1800000300);
+    assert_string_equal(out.leftover_ca, s.leftover_ca);
+    assert_string_equal(out.leftover_account, s.leftover_account);
     assert_true(out.cas[0].enrolled);
     assert_string_equal(out.cas[1].directory, s.cas[2].directory); /* gaps are closed */
     assert_int_equal(out.told.expiring, s.told.expiring);
@@ -208,15 +223,24 @@ static void test_odd_parts_are_tamed(void **state)
               "15T08:00:00Z\","
               "\"end\":\"2027-01-15T07:00:00Z\",\"pick\":\"2027-01-15T08:00:00Z\"},\"told\":[],"
               "\"cas\":[7,{},{\"directory\":\"a\",\"failures\":[],\"issued_at\":\"2027-01-15T08:00:"
-              "00Z\",\"whole_at\":7},{\"directory\":\"b\"},{\"directory\":\"c\"},{"
-              "\"directory\":\"d\"}]}",
+              "00Z\",\"whole_at\":7},{\"directory\":\"b\",\"issued_at\":\"2027-01-15T08:00:00Z\","
+              "\"whole_at\":"
+              "\"2027-01-15T09:00:00Z\"},{\"directory\":\"c\"},{\"directory\":\"d\"},{"
+              "\"directory\":\"e\"}],\"stale\":[7,{\"name\":\"n\"},{\"name\":\"n\",\"value\":\"v\","
+              "\"tries\":-1}]}",
               &s, &newer));
     assert_int_equal(s.ari.pick, 0);
     assert_int_equal(s.ari.end, 0);
     assert_string_equal(s.cas[0].directory, "a");
     assert_int_equal(s.cas[0].issued_at, 1800000000);
-    assert_int_equal(s.cas[0].whole_at, 0);
+    assert_int_equal(s.cas[0].issued[0].at, 0);
     assert_string_equal(s.cas[2].directory, "c");
+    assert_string_equal(s.cas[3].directory, "d");
+    /* A record without its value cannot be taken away; a version that told no names apart. */
+    assert_string_equal(s.stale[0].name, "n");
+    assert_null(s.stale[1].name);
+    assert_null(s.cas[1].issued[0].name);
+    assert_int_equal(s.cas[1].issued[0].whole_at, 1800003600);
     state_free(&s);
 }
 

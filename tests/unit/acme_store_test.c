@@ -4,37 +4,10 @@
 
 #include "base/clock.h"
 #include "tests/unit/acme_pki.h"
+#include "tests/unit/acme_place.h"
 
 #define NAME "derp.demo.com"
 #define DAY  86400
-
-struct place {
-    char root[64];
-    char dir[80];
-    struct store store;
-};
-
-static int setup(void **state)
-{
-    struct place *p = calloc(1, sizeof *p);
-    struct fault f;
-    bool busy;
-    umask(0027);
-    unit_dir(p->root);
-    snprintf(p->dir, sizeof p->dir, "%s/certs", p->root);
-    assert_true(store_open(&p->store, p->dir, &busy, &f));
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    store_close(&p->store);
-    unit_dir_remove(p->root);
-    free(p);
-    return 0;
-}
 
 static mode_t mode_of(const struct place *p, const char *name)
 {
@@ -133,6 +106,13 @@ static void test_state(void **state)
     assert_true(exists(p, "order.json.bad"));
     state_free(&s);
     assert_true(store_load_state(&p->store, &s, &f)); /* the run was killed, or the disk is full */
+    assert_int_equal(s.failures, 5);
+    state_free(&s);
+    char *large = calloc(1, STATE_BYTES_MAX + 2); /* more than is ever written */
+    memset(large, ' ', STATE_BYTES_MAX + 1);
+    put_text(p, "order.json", large);
+    free(large);
+    assert_true(store_load_state(&p->store, &s, &f));
     assert_int_equal(s.failures, 5);
     state_free(&s);
     put_text(p, "order.json", "{ half a st");
@@ -345,17 +325,18 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_folders_and_lock, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_setgid_comes_down, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crash_leftovers_are_swept, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_state, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_pending, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_challenge, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_generations, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_best, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_signatures_count, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folders_and_lock, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_setgid_comes_down, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_crash_leftovers_are_swept, place_setup,
+                                        place_teardown),
+        cmocka_unit_test_setup_teardown(test_state, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_pending, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_challenge, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_generations, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_best, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_signatures_count, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_prune, place_setup, place_teardown),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,7 @@ static void defaults(void **state)
     assert_null(c.acme_email);
     assert_int_equal(c.challenge, CONFIG_CHALLENGE_TLS_ALPN_01);
     assert_null(c.acme_profile);
+    assert_false(c.profile_required);
     assert_null(c.dns_root_hints);
     assert_null(c.dns_trust_anchor);
     assert_int_equal(c.dns_resolver.any.sa_family, AF_UNSPEC);
@@ -113,7 +114,7 @@ static const char all_keys[] =
     "ca-file = ./pebble.pem\n"
     "email = admin@demo.com\n"
     "challenge = http-01\n"
-    "profile = shortlived\n"
+    "profile = shortlived\nprofile-required = yes\n"
     "[dns]\n"
     "root-hints = ./hints\n"
     "trust-anchor = ./anchor\n"
@@ -170,6 +171,7 @@ static void every_other_key(void **state)
     assert_string_equal(c.acme_email, "admin@demo.com");
     assert_int_equal(c.challenge, CONFIG_CHALLENGE_HTTP_01);
     assert_string_equal(c.acme_profile, "shortlived");
+    assert_true(c.profile_required);
     assert_string_equal(c.dns_root_hints, "./hints");
     assert_string_equal(c.dns_trust_anchor, "./anchor");
     assert_string_equal(endpoint_print(&c.dns_resolver, text), "203.0.113.53:53");
