@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CA as strict as Let's Encrypt, in the simulation's time: it checks signatures and nonces, validates, keeps
 Let's Encrypt's limits and notes each time that they were not kept. It opens no socket; wire.py does."""
-import base64
 import dataclasses
 import datetime
 import email.utils
@@ -15,33 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 
+from acme_wire import CUT, Answer, b64, problem, unb64
 from limits import DAY, HOUR, PROFILES, Limits, authorization_reuse, lifetime, order_life, renewal_window
 
-CUT = object()     # closes the connection instead of answering
 SILENT = object()  # never answers
-PREFIX = "urn:ietf:params:acme:error:"
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def unb64(text):
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def problem(kind, detail, **more):
-    return {"type": PREFIX + kind, "detail": detail, **more}
-
-
-class Answer:
-    def __init__(self, status, body=b"", headers=None, kind="application/json"):
-        self.status, self.headers = status, dict(headers or {})
-        if isinstance(body, (dict, list)):
-            kind = "application/problem+json" if status >= 400 else kind
-            body = json.dumps(body)
-        self.body = body.encode() if isinstance(body, str) else body
-        self.headers.setdefault("Content-Type", kind)
+STAGING = "staging"
 
 
 class Refusal(Exception):
@@ -51,23 +28,9 @@ class Refusal(Exception):
         self.kind = kind
 
 
-class Request:
-    """method, path; of a JWS (RFC 7515, flattened) the protected header and the payload."""
-
-    def __init__(self, method, path, raw):
-        self.method, self.path, self.header, self.payload, self.jws = method, path, {}, None, None
-        if method == "POST":
-            try:
-                self.jws = json.loads(raw)
-                self.header = json.loads(unb64(self.jws["protected"]))
-                text = unb64(self.jws["payload"])
-                self.payload = json.loads(text) if text else None
-            except (ValueError, KeyError):
-                self.jws = None
-        self.what = "/" + path.split("/")[2] if path.count("/") > 1 else path
-
-    def __str__(self):
-        return f"{self.method} {self.path}"
+def kind_of(r):
+    """The kind of a request: "/new-order", whichever CA it goes to."""
+    return "/" + r.path.split("/")[2] if r.path.count("/") > 1 else r.path
 
 
 @dataclasses.dataclass
@@ -113,6 +76,9 @@ class Issued:
 class Ca:
     """One directory, at URL/PREFIX/directory."""
 
+    identity = "ca.test"     # in CAA records
+    default_profile = "classic"
+    trial = False            # a staging directory: orders are not meant to become certificates
     reuse_orders = False     # newOrder returns an order under way, as Boulder does
     processing = 0           # seconds that issuing takes
     ari = True
@@ -242,7 +208,7 @@ class Ca:
 
     def new_order(self, account, payload):
         now, names = self.now(), [i["value"] for i in payload["identifiers"]]
-        profile = payload.get("profile", "classic")
+        profile = payload.get("profile", self.default_profile)
         if profile not in PROFILES:
             raise Refusal(400, "invalidProfile", f"no profile {profile}")
         replaces = payload.get("replaces")
@@ -271,6 +237,7 @@ class Ca:
             order.authorization, order.status = "valid", "ready"
         self.orders[order.number] = order
         self.counts["orders"] += 1
+        self.world.ordered(self)
         return order
 
     def check_replaces(self, account, replaces):
@@ -296,7 +263,7 @@ class Ca:
                 and any(i.order.forgivable for i in lately))
 
     def abandon(self, order):
-        if order.told and not order.forgivable:
+        if order.told and not order.forgivable and not self.trial:
             age = (self.now() - order.made) / HOUR
             text = f"order {order.number} ({order.status}, {age:.1f} h old) was given up for a new one"
             self.abandoned.append(text)
@@ -338,7 +305,7 @@ class Ca:
 
     def validate(self, order):
         """The CA looks at our server, as the world is now."""
-        error = self.world.validation(order)
+        error = self.world.validation(self, order)
         if error is None:
             order.authorization, order.status = "valid", "ready"
             reuse = authorization_reuse(order.profile, self.now())
@@ -351,6 +318,14 @@ class Ca:
             self.violation("limit passed: consecutive failures, the account is paused")
         order.authorization = order.status = "invalid"
         order.error = error
+        self.world.validation_failed(self)
+
+    def deactivate(self, order):
+        """RFC 8555 7.5.2: the authorization is not reused any more."""
+        self.authorized.pop((order.account.number, order.names[0]), None)
+        for other in self.orders.values():
+            if other.account is order.account and other.names == order.names and other.status in ("pending", "ready"):
+                other.authorization, other.status = "deactivated", "invalid"
 
     def finalize(self, order, payload):
         if order.status != "ready":
@@ -371,7 +346,7 @@ class Ca:
         body = {"newNonce": base + "/nonce", "newAccount": base + "/new-account", "newOrder": base + "/new-order",
                 "revokeCert": base + "/revoke", "keyChange": base + "/key-change",
                 "Kq1ZbX9aT4s": "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417",
-                "meta": {"website": "https://example.test", "caaIdentities": ["ca.test"],
+                "meta": {"website": "https://example.test", "caaIdentities": [self.identity],
                          "termsOfService": "https://example.test/terms", "profiles": {p: "" for p in PROFILES}}}
         if self.ari:
             body["renewalInfo"] = base + "/renewal-info"
@@ -386,19 +361,19 @@ class Ca:
         return Answer(200, {"suggestedWindow": {"start": stamp(begin), "end": stamp(end)}}, headers)
 
     def default(self, r):
-        what, rest = r.what, r.path.split("/")[3:]
-        if what == "/directory":
+        kind, rest = kind_of(r), r.path.split("/")[3:]
+        if kind == "/directory":
             return self.directory()
-        if what == "/nonce":
+        if kind == "/nonce":
             return Answer(200 if r.method == "HEAD" else 204)
-        if what == "/renewal-info" and rest:
+        if kind == "/renewal-info" and rest:
             return self.renewal_info(rest[0])
         account, key = self.verify(r)
-        if what == "/new-account":
+        if kind == "/new-account":
             return self.new_account(r, key)
         if account is None:
             raise Refusal(400, "malformed", "this needs a kid")
-        if what == "/new-order":
+        if kind == "/new-order":
             body, headers = self.show(self.new_order(account, r.payload))
             return Answer(201, body, headers)
         if not rest or not rest[0].isdigit():
@@ -406,18 +381,21 @@ class Ca:
         return self.about_order(r, self.find(account, int(rest[0])))
 
     def about_order(self, r, order):
-        if r.what == "/authz":
+        kind = kind_of(r)
+        if kind == "/authz":
+            if r.payload and r.payload.get("status") == "deactivated":
+                self.deactivate(order)
             return Answer(200, {"status": order.authorization, "identifier": {"type": "dns", "value": order.names[0]},
                                 "expires": stamp(order.expires), "challenges": [self.show_challenge(order)]})
-        if r.what == "/challenge":
+        if kind == "/challenge":
             if order.authorization == "pending" and r.payload is not None:
                 self.validate(order)
             return Answer(200, self.show_challenge(order))
-        if r.what == "/certificate" and order.certificate:
+        if kind == "/certificate" and order.certificate:
             return Answer(200, order.certificate, kind="application/pem-certificate-chain")
-        if r.what == "/finalize":
+        if kind == "/finalize":
             self.finalize(order, r.payload)
-        elif r.what != "/order":
+        elif kind != "/order":
             raise Refusal(404, "malformed", "no such thing here")
         body, headers = self.show(order)
         return Answer(200, body, headers)
@@ -439,7 +417,7 @@ class Ca:
         if wait and answer.status in (429, 503):
             until = email.utils.parsedate_to_datetime(wait).timestamp() if "," in wait else self.now() + int(wait)
             self.quiet_until = max(self.quiet_until, until)
-        if wait and r.what == "/order":
+        if wait and kind_of(r) == "/order":
             self.polled[r.path] = self.now() + int(wait)
         if "Replay-Nonce" not in answer.headers:
             nonce = b64(self.random.randbytes(16))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong: one class or row for each. A fault begins, changes what the world answers, and ends."""
 import email.utils
+import json
 import shutil
 
-from ca import CUT, Answer, Order, problem
+from acme_wire import CUT, Answer, problem
+from ca import Order, kind_of
 from clock import DISK_FULL, DISK_GOOD, DISK_READ_ONLY
 from limits import DAY, HOUR, MINUTE
 
@@ -13,7 +15,16 @@ HTML = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></ht
 class Fault:
     name = ""
     blocks = True  # while it lasts no certificate can be got: the CA is not usable
+    of_ca = False  # it is a CA's, and another may be well
     most = 1000 * DAY
+    target = None  # CAs (their prefixes) that it is about; None: all
+
+    def hits(self, ca):
+        return self.target is None or ca.prefix in self.target
+
+    def hinders(self, w, ca):
+        """Can this CA be used?"""
+        return self.blocks and self.hits(ca)
 
     def begin(self, w):
         pass
@@ -27,6 +38,10 @@ class Fault:
     def after(self, w, ca, r, answer):
         """What becomes of the CA's answer."""
         return answer
+
+
+class OfCa(Fault):
+    of_ca = True
 
 
 # --- The way to the CA ----------------------------------------------------------------------------
@@ -44,7 +59,7 @@ class Network(Fault):
         w.network = "good"
 
 
-class CutOnce(Fault):
+class CutOnce(OfCa):
     """Each request is done by the CA, and its first answer is lost on the way."""
     name = "connection cut after each request"
     blocks = False
@@ -53,21 +68,21 @@ class CutOnce(Fault):
         self.cut = set()
 
     def after(self, w, ca, r, answer):
-        key = (r.what, r.payload is None)
-        if key in self.cut or r.what in ("/directory", "/nonce"):
+        key = (ca.prefix, kind_of(r), r.payload is None)
+        if key in self.cut or kind_of(r) in ("/directory", "/nonce"):
             return answer
         self.cut.add(key)
         return CUT
 
 
-class CutAlways(Fault):
+class CutAlways(OfCa):
     name = "connection cut at one kind of request"
 
     def begin(self, w):
         self.what = w.random.choice(["/new-order", "/finalize", "/certificate", "/authz", "/challenge", "/new-account"])
 
     def after(self, w, ca, r, answer):
-        return CUT if r.what == self.what else answer
+        return CUT if kind_of(r) == self.what else answer
 
 
 # --- The CA ---------------------------------------------------------------------------------------
@@ -82,7 +97,7 @@ def retry_after(w, least, most):
             else email.utils.formatdate(int(w.clock.now()) + seconds, usegmt=True)}
 
 
-class Overload(Fault):
+class Overload(OfCa):
     name = "CA overloaded (503)"
 
     def begin(self, w):
@@ -94,53 +109,111 @@ class Overload(Fault):
         return None
 
 
-class Broken(Fault):
+class Broken(OfCa):
     name = "CA answers 500"
 
     def before(self, w, ca, r):
         body = w.random.choice([b"", problem("serverInternal", "Error creating new order")])
-        return Answer(500, body) if r.what in ("/new-order", "/finalize", "/order", "/nonce") else None
+        return Answer(500, body) if kind_of(r) in ("/new-order", "/finalize", "/order", "/nonce") else None
 
 
-class RateLimit(Fault):
+class RateLimit(OfCa):
     name = "rate limit (429)"
 
     def before(self, w, ca, r):
-        if r.what != "/new-order":
+        if kind_of(r) != "/new-order":
             return None
         return Answer(429, problem("rateLimited", "too many certificates (5) already issued for this exact set of "
                                    "identifiers in the last 168h0m0s"), retry_after(w, HOUR, 34 * HOUR))
 
 
-class Paused(Fault):
+class Paused(OfCa):
     name = "account paused"
 
     def before(self, w, ca, r):
-        if r.what != "/new-order":
+        if kind_of(r) != "/new-order":
             return None
         return Answer(429, problem("rateLimited", "Your account is temporarily prevented from requesting certificates "
                                    "for derp.sim.test and possibly others. Please visit: https://ca.test/unpause"))
 
 
-class Terms(Fault):
+class Terms(OfCa):
     name = "terms changed"
 
     def before(self, w, ca, r):
-        if r.what != "/new-order":
+        if kind_of(r) != "/new-order":
             return None
         return Answer(403, problem("userActionRequired", "You must agree to the new terms", instance="https://ca.test/t"),
                       {"Link": '<https://ca.test/terms-2>;rel="terms-of-service"'})
 
 
-class Database(Fault):
+class Gone(OfCa):
+    name = "CA gone"
+
+    def before(self, w, ca, r):
+        return CUT
+
+
+class Sluggish(OfCa):
+    """Each answer comes just before a client gives up: a run must end before systemd ends it."""
+    name = "CA answers after 55 seconds"
+    most = 3 * DAY
+
+    def before(self, w, ca, r):
+        w.clock.pass_time(55)
+
+
+class NoProfile(OfCa):
+    """The profile is offered no more, in one of two ways."""
+    name = "profile withdrawn"
+    blocks = False
+
+    def begin(self, w):
+        self.listed = w.random.random() < 0.5
+
+    def before(self, w, ca, r):
+        if kind_of(r) == "/new-order" and r.payload and "profile" in r.payload:
+            return Answer(400, problem("invalidProfile", "this account may not use the profile"))
+        return None
+
+    def after(self, w, ca, r, answer):
+        if kind_of(r) == "/directory" and answer is not CUT and answer.status == 200 and not self.listed:
+            body = json.loads(answer.body)
+            body["meta"]["profiles"] = {"another": ""}
+            return Answer(200, body)
+        return answer
+
+
+class Withdrawn(OfCa):
+    name = "CA withdraws the account"
+
+    def before(self, w, ca, r):
+        if "jwk" in r.header or "kid" in r.header:
+            return Answer(403, problem("unauthorized", "Account is not valid, has status \"deactivated\""))
+        return None
+
+
+class Refused(OfCa):
+    name = "CA refuses the name"
+
+    def before(self, w, ca, r):
+        if kind_of(r) != "/new-order":
+            return None
+        return Answer(400, problem("rejectedIdentifier", "The ACME server refuses to issue a certificate for this "
+                                   "domain name, because it is forbidden by policy"))
+
+
+class Database(OfCa):
     name = "CA forgets account and orders"
     blocks = False
 
     def begin(self, w):
-        w.ca.forget()
+        for ca in w.cas:
+            if self.hits(ca):
+                ca.forget()
 
 
-class BadNonces(Fault):
+class BadNonces(OfCa):
     name = "half of the nonces refused"
     blocks = False
 
@@ -151,51 +224,51 @@ class BadNonces(Fault):
         return None
 
 
-class Setting(Fault):
-    """The CA behaves otherwise, and yet as the RFC allows."""
+class Slow(OfCa):
+    """Issuing takes its time."""
     blocks = False
 
-    def __init__(self, name, draw, blocks=False, **settings):
-        self.name, self.settings, self.draw, self.blocks = name, settings, draw, blocks
+    def __init__(self, name, draw):
+        self.name, self.draw = name, draw
 
     def begin(self, w):
-        self.former = {k: getattr(w.ca, k) for k in self.settings}
-        for key, value in self.settings.items():
-            setattr(w.ca, key, value)
-        if self.draw:
-            w.ca.processing = self.draw(w)
+        drawn = self.draw(w)
+        for ca in w.cas:
+            if self.hits(ca):
+                ca.processing = drawn
 
     def end(self, w):
-        for key, value in self.former.items():
-            setattr(w.ca, key, value)
+        for ca in w.cas:
+            ca.processing = 0
 
 
-class Born(Fault):
+class Born(OfCa):
     name = "orders born ready, without authorizations"
     blocks = False
 
     def before(self, w, ca, r):
-        if r.what == "/new-order" and r.header.get("kid") in ca.accounts:
+        if kind_of(r) == "/new-order" and r.header.get("kid") in ca.accounts:
             account = ca.accounts[r.header["kid"]]
             for identifier in r.payload["identifiers"]:
                 ca.authorized[(account.number, identifier["value"])] = w.clock.now() + HOUR
         ca.empty_authorizations = True
 
     def end(self, w):
-        w.ca.empty_authorizations = False
+        for ca in w.cas:
+            ca.empty_authorizations = False
 
 
-class Replaced(Fault):
+class Replaced(OfCa):
     name = "409 alreadyReplaced"
     blocks = False
 
     def before(self, w, ca, r):
-        if r.what == "/new-order" and r.payload and "replaces" in r.payload:
+        if kind_of(r) == "/new-order" and r.payload and "replaces" in r.payload:
             return Answer(409, problem("alreadyReplaced", "an order replaces this certificate already"))
         return None
 
 
-class Garbage(Fault):
+class Garbage(OfCa):
     """Answers that are none: each kind at some of the requests."""
     name = "garbage instead of answers"
 
@@ -203,10 +276,10 @@ class Garbage(Fault):
         self.kind = w.random.choice(["html", "cut", "zeros", "empty", "huge", "list", "redirect", "short", "null"])
 
     def after(self, w, ca, r, answer):
-        if r.what == "/nonce" or answer is CUT:
+        if kind_of(r) == "/nonce" or answer is CUT:
             return answer
-        if r.what == "/certificate":
-            w.spoil(r)
+        if kind_of(r) == "/certificate":
+            w.spoil(ca, r)
         return self.spoil(answer)
 
     def spoil(self, answer):
@@ -223,16 +296,16 @@ class Garbage(Fault):
         return Answer(status, spoiled, headers)
 
 
-class WrongChain(Fault):
+class WrongChain(OfCa):
     name = "a chain that is not ours"
 
     def begin(self, w):
         self.kind = w.random.choice(["key", "cut", "other block", "foreign"])
 
     def after(self, w, ca, r, answer):
-        if r.what != "/certificate" or answer.status != 200:
+        if kind_of(r) != "/certificate" or answer.status != 200:
             return answer
-        w.spoil(r)
+        w.spoil(ca, r)
         body = {"key": b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n" + answer.body,
                 "cut": answer.body[:len(answer.body) // 3], "other block": answer.body + HTML,
                 "foreign": ca.root_pem.encode()}[self.kind]
@@ -252,6 +325,16 @@ class Attribute(Fault):
 
     def end(self, w):
         setattr(w, self.attribute, self.good)
+
+
+class OtherCaa(Attribute):
+    """CAA records let only the second CA issue. That is our own mistake: it is asked when it becomes urgent."""
+
+    def __init__(self):
+        super().__init__("CAA forbids the first CA", "dns_state", "caa second", "good")
+
+    def hinders(self, w, ca):
+        return ca is w.ca or not w.emergency()
 
 
 class RelayDown(Fault):
@@ -320,7 +403,8 @@ class Lost(Fault):
         elif self.what == "a byte of the certificate":
             self.flip(certs / "current" / "fullchain.pem")
         elif self.what == "account.json":
-            (certs / "account/account.json").unlink(missing_ok=True)
+            for path in certs.glob("account/*/account.json"):
+                path.unlink()
         elif self.what == "the state":
             w.forgive("its state was lost")
             self.scribble(w, certs / "order.json")
@@ -354,9 +438,10 @@ FAULTS = [
     (1, lambda: Network("network silent", "silent")),
     (1, lambda: Network("somebody else's certificate (portal)", "portal")),
     (2, CutOnce), (2, CutAlways), (3, Overload), (2, Broken), (3, RateLimit), (2, Paused), (2, Terms), (1, Database),
+    (1, Sluggish), (1, NoProfile), (2, Gone), (2, Withdrawn), (2, Refused), (1, OtherCaa),
     (1, BadNonces), (1, Born), (1, Replaced), (2, Garbage), (2, WrongChain),
-    (1, lambda: Setting("issuing takes hours", lambda w: w.random.uniform(0.05, 6) * HOUR, processing=0)),
-    (1, lambda: Setting("issuing takes seconds", lambda w: w.random.uniform(1, 60), processing=0)),
+    (1, lambda: Slow("issuing takes hours", lambda w: w.random.uniform(0.05, 6) * HOUR)),
+    (1, lambda: Slow("issuing takes seconds", lambda w: w.random.uniform(1, 60))),
     (3, lambda: Attribute("port not reachable", "reach", "port")),
     (1, lambda: Attribute("some perspectives blocked", "reach", "secondary")),
     (2, lambda: Attribute("DNS moved away", "dns_state", "moved", "good")),

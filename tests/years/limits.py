@@ -92,30 +92,35 @@ class Promise:
     the stretch's beginning, of 3 hours at the least, ends with a new certificate. Once a certificate has
     expired or is revoked, a usable stretch of a day and an hour does.
 
+    With a second CA the same holds for a stretch in which that one is usable, but for a fifth of what is left: the
+    first is given six hours, or an eighth of what is left, before the second is asked.
+
     So each second with an expired certificate after such a stretch is a failure; one before is excused.
     """
 
     LEAST, AFTER = 3 * HOUR, 25 * HOUR
+    SHARES = (10, 5)  # of the first CA, of the second
 
-    def __init__(self, due, end):
-        self.due, self.end = due, end
-        self.begin = None  # of the usable stretch
+    def __init__(self, due, end, first_only=False):
+        self.due, self.end, self.first_only = due, end, first_only
+        self.begins = [None] * len(self.SHARES)  # of the usable stretches
         self.owed_since = None
 
-    def needs(self, begin):
-        return max((self.end - begin) / 10, self.LEAST) if begin < self.end else self.AFTER
+    def needs(self, begin, share=SHARES[0]):
+        return max((self.end - begin) / share, self.LEAST) if begin < self.end else self.AFTER
 
-    def pass_time(self, start, stop, usable):
-        """Time goes from start to stop. Returns (failed, excused): seconds without a good certificate."""
-        if not usable:
-            self.begin = None
-        elif self.begin is None:
-            self.begin = start
-        if self.begin is not None and self.owed_since is None:
-            begin = max(self.begin, self.due)
-            # After the end of the certificate the shorter of both deadlines counts.
-            owed = begin + self.needs(begin)
-            if owed <= stop:
+    def pass_time(self, start, stop, *usable):
+        """Time goes from start to stop, with the first CA, and the second, usable or not. Returns (failed, excused):
+        seconds without a good certificate."""
+        for i, it_is in enumerate(usable[:1] if self.first_only else usable):
+            if not it_is:
+                self.begins[i] = None
+                continue
+            if self.begins[i] is None:
+                self.begins[i] = start
+            begin = max(self.begins[i], self.due)
+            owed = begin + self.needs(begin, self.SHARES[i])
+            if self.owed_since is None and owed <= stop:
                 self.owed_since = owed
         bad = max(0, stop - max(start, self.end))
         failed = 0 if self.owed_since is None else max(0, stop - max(start, self.end, self.owed_since))

@@ -30,6 +30,7 @@ class Unit:
         assert "FixedRandomDelay=true\n" in timer and "AccuracySec=1s\n" in timer
         assert "Restart=on-failure\n" in service and "SuccessExitStatus=2\n" in service
         self.restart = self.seconds(service, "RestartSec")
+        self.timeout = self.seconds(service, "TimeoutStartSec")
         self.period = 3600
 
     @staticmethod

@@ -10,7 +10,6 @@
  * Time stands still while the program works, and moves by what it sleeps; so a run's timing does
  * not depend on the machine that the test runs on.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -28,11 +27,12 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "shim.h"
 
 #define SECOND    1000000000LL
 #define LOOK_COST 100LL /* ns that pass with each look at the clock, so that it always goes on */
@@ -54,11 +54,6 @@ struct shared {
 
 static struct shared *shared;
 static uint64_t drawn;
-
-static void *real(const char *name)
-{
-    return dlsym(RTLD_NEXT, name);
-}
 
 __attribute__((constructor)) static void attach(void)
 {
@@ -89,24 +84,6 @@ int clock_gettime(clockid_t id, struct timespec *t)
     pass(LOOK_COST);
     int64_t now = wall ? shared->world + shared->skew : shared->mono;
     *t = (struct timespec){.tv_sec = now / SECOND, .tv_nsec = now % SECOND};
-    return 0;
-}
-
-time_t time(time_t *t)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (t)
-        *t = now.tv_sec;
-    return now.tv_sec;
-}
-
-int gettimeofday(struct timeval *restrict t, void *restrict zone)
-{
-    struct timespec now;
-    (void)zone;
-    clock_gettime(CLOCK_REALTIME, &now);
-    *t = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000};
     return 0;
 }
 

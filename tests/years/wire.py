@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ca import CUT, SILENT, Request
+from acme_wire import CUT, Request
+from ca import SILENT
 
 HOST = "127.0.0.1"
 

@@ -19,7 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "acme")]
 
 import simulation  # noqa: E402
 from ca import stamp  # noqa: E402
@@ -40,7 +40,7 @@ class Ports:
 def build_shim(folder):
     shim = folder / "shim.so"
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-shared", "-fPIC", "-O1",
-                    "-o", shim, HERE / "shim.c", "-ldl"], check=True)
+                    f"-I{ROOT}/tests/acme", "-o", shim, HERE / "shim.c", "-ldl"], check=True)
     return shim
 
 
@@ -53,7 +53,9 @@ class Summary:
         self.days = (s.end - s.begin) / 86400
         self.renewals, self.least_left = s.renewals, s.least_left
         self.failed, self.excused, self.runs = s.failed, s.excused, s.machine.runs
-        self.counts = dict(s.ca.counts)
+        self.counts = s.counts()
+        self.turns, self.trials = s.turns, s.trials_failed
+        self.cas = "+".join(ca.prefix for ca in s.cas[1:])
         self.kills = sum(1 for _, kind, _ in s.log if kind == "killed")
         self.episodes = [e for e in s.episodes if e.end is not None]
 
@@ -61,7 +63,9 @@ class Summary:
         verdict = "FAILED" if self.problems else "ok"
         return (f"seed {self.seed:4} {verdict:6} {self.profile:10} {self.renewals:3} certificates, least left "
                 f"{self.least_left:4.0%}, {len(self.episodes):3} faults, {self.kills:2} kills, {self.runs:5} runs, "
-                f"{self.counts['requests']:5} requests, {self.excused / 3600:5.0f} h excused, {self.seconds:.0f} s")
+                f"{self.counts['requests']:5} requests, {self.excused / 3600:5.0f} h excused, {self.seconds:.0f} s"
+                + (f", {self.turns} orders at the second CA" if "second" in self.cas else "")
+                + (f", {self.trials} trials failed" if "staging" in self.cas else ""))
 
 
 ports = None
@@ -130,6 +134,9 @@ def summary(summaries):
     print(f"\n{len(summaries)} seeds, {years:.0f} simulated years, {sum(s.renewals for s in summaries)} certificates, "
           f"{sum(len(s.episodes) for s in summaries)} faults, {sum(s.kills for s in summaries)} times kill -9, "
           f"{sum(s.runs for s in summaries)} starts, {sum(s.counts['requests'] for s in summaries)} requests\n"
+          f"{sum('second' in s.cas for s in summaries)} seeds with a second CA, which got "
+          f"{sum(s.turns for s in summaries)} orders; {sum('staging' in s.cas for s in summaries)} with a staging "
+          f"directory, where {sum(s.trials for s in summaries)} trials failed\n"
           f"seconds with an expired certificate that was owed: {sum(s.failed for s in summaries):.0f}; "
           f"excused (the CA was not usable): {sum(s.excused for s in summaries):.0f}\n"
           f"least of the lifetime left at a renewal: {min(s.least_left for s in summaries):.1%}\n"
