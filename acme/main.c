@@ -11,6 +11,7 @@
 #include "acme/privilege.h"
 #include "acme/status.h"
 #include "base/config.h"
+#include "base/file.h"
 #include "base/log.h"
 
 struct options {
@@ -96,11 +97,12 @@ static void help(FILE *out)
     fputs("usage: derp-acme [--config FILE] VERB\n\n", out);
     for (size_t i = 0; i < VERBS; i++)
         fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
-    fputs("\n  --config FILE  instead of " CONFIG_PATH "\n"
-          "  --json         status or caa as one JSON object\n"
-          "  --verbose      show each request\n"
-          "  --version, --help\n\n"
-          "Exit code: 0 something changed, 1 it failed, 2 there was nothing to do.\n",
+    fputs("\n  -c, --config FILE  read FILE instead of " CONFIG_PATH "\n"
+          "  -j, --json         status or caa as one JSON object\n"
+          "  -v, --verbose      show each request\n"
+          "  -V, --version      print the version\n"
+          "  -h, --help         print this\n\n"
+          "Exit status: 0 something changed, 1 it failed, 2 there was nothing to do.\n",
           out);
 }
 
@@ -173,6 +175,7 @@ int main(int argc, char **argv)
     struct options o;
     int code;
     size_t verb = 0;
+    file_guard_standard_streams();
     umask(0027);
     signal(SIGPIPE, SIG_IGN);
     if (!parse(argc, argv, &o, &code))

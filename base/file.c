@@ -244,3 +244,12 @@ char *file_join(const char *dir, const char *name)
 {
     return mem_printf("%s/%s", dir, name);
 }
+
+void file_guard_standard_streams(void)
+{
+    /* The other way round, so that reading from it, or writing to it, fails as before. */
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+            abort(); /* nothing can be said, and nothing is open yet */
+}

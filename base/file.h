@@ -49,4 +49,11 @@ int file_lock(const char *path, bool *busy, struct fault *f);
 /* dir + "/" + name. Free with free(). */
 char *file_join(const char *dir, const char *name);
 
+/*
+ * A program may be started with standard streams that are closed. What is opened next would take
+ * their numbers, and what is said be written into it. Call this first: closed ones lead nowhere
+ * then, and using them stays an error.
+ */
+void file_guard_standard_streams(void);
+
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -68,7 +69,9 @@ static const char usage[] =
     "  -h, --help         print this\n"
     "\n"
     "Runs in the foreground. SIGHUP reloads, SIGTERM drains and ends. See "
-    "derpd(8), derp.conf(5).\n";
+    "derpd(8), derp.conf(5).\n"
+    "Exit status: 0 ended when told to, or all is good, 1 it cannot run, or not good,\n"
+    "2 wrong command line.\n";
 
 static bool options_go_together(const struct options *o, int argc, char **argv)
 {
@@ -479,8 +482,10 @@ int main(int argc, char **argv)
     struct daemon d = {0};
     struct options o;
     struct fault f;
-    int code = parse_options(argc, argv, &o);
+    int code;
 
+    file_guard_standard_streams();
+    code = parse_options(argc, argv, &o);
     if (code >= 0)
         return code;
     if (sodium_init() < 0) {
