@@ -233,6 +233,7 @@ deps: ## Install what building and testing need (root)
 lint: ## House rules: include directions, library walls, lengths, formatting, translations
 	$(Q)$(PYTHON) tests/lint.py
 	$(Q)$(PYTHON) tests/po.py
+	$(Q)$(PYTHON) tests/pitfalls.py
 po: ## After a sentence was changed: its template and the translations' gaps, in po/
 	$(Q)$(PYTHON) tests/po.py --update
 format: ## Format the C code in place

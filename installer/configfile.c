@@ -87,14 +87,17 @@ static bool put_in_place(struct setup *s, struct fault *f)
 enum setup_exit configfile_run(struct setup *s)
 {
     struct fault f;
+    report_begin(&s->report, "config", "writing " CONFIG_PATH);
     if (!s->old_text)
         journal_add(&s->journal, "file", CONFIG_PATH, "");
     journal_set(&s->journal.domain, s->desired.config.domain);
     /* From here on a running derpd has an old config, also for a later run. */
     journal_mark(&s->journal, "service", JOURNAL_STARTED);
-    if (!setup_save(s))
+    bool saved = setup_save(s), fine = saved && put_in_place(s, &f);
+    report_end(&s->report);
+    if (!saved)
         return EXIT_UNEXPECTED;
-    if (!put_in_place(s, &f)) {
+    if (!fine) {
         if (stop_wanted())
             return EXIT_INTERRUPTED;
         report_found(&s->report, SEVERITY_FAIL, "config.refused",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* derp-setup: turns this server into a DERP relay, and keeps an eye on it. */
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,19 @@ static void print_json(struct setup *s, enum setup_exit code)
     free(map);
 }
 
+/* What was asked for may be on its way into a file on a full disk. */
+static enum setup_exit see_it_written(struct setup *s, enum setup_exit code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    report_found(&s->report, SEVERITY_FAIL, "output.lost",
+                 "is it closed, or its disk full? `derp-setup map` prints the map again",
+                 "standard output could not be written%s%s", errno ? ": " : "",
+                 errno ? strerror(errno) : "");
+    return code == EXIT_DONE ? EXIT_UNEXPECTED : code;
+}
+
 static int run_verb(struct setup *s)
 {
     const struct verb_entry *e = entry_of(s->opt->verb);
@@ -138,6 +152,7 @@ static int run_verb(struct setup *s)
     say_the_end(s, code);
     if (s->opt->json)
         print_json(s, code);
+    code = see_it_written(s, code);
     setup_free(s);
     report_close(&s->report);
     return code;
@@ -169,6 +184,7 @@ int main(int argc, char **argv)
     struct options o;
     struct setup s = {.opt = &o};
     struct fault f;
+    file_guard_standard_streams();
     umask(022);
     log_open("derp-setup", LOG_LEVEL_WARNING);
     language_start();

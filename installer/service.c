@@ -229,8 +229,11 @@ void service_timer_describe(const struct setup *s, struct buf *text)
 enum setup_exit service_timer_run(struct setup *s)
 {
     struct fault f;
-    if ((s->timer_enabled || enable(s, SERVICE_TIMER, &f)) &&
-        (s->timer_active || start(s, SERVICE_TIMER, "start", &f))) {
+    report_begin(&s->report, "timer", "starting " SERVICE_TIMER);
+    bool fine = (s->timer_enabled || enable(s, SERVICE_TIMER, &f)) &&
+                (s->timer_active || start(s, SERVICE_TIMER, "start", &f));
+    report_end(&s->report);
+    if (fine) {
         s->timer_enabled = s->timer_active = true;
         return EXIT_DONE;
     }

@@ -162,12 +162,19 @@ static void purge(struct setup *s)
 /* --- The verb ----------------------------------------------------------------------------------
  */
 
+/* The relay's name; "" when a first run was cut off before it had one. */
+static const char *domain_of(const struct setup *s)
+{
+    const char *domain = s->journal.domain ? s->journal.domain : s->desired.config.domain;
+    return domain ? domain : "";
+}
+
 static enum setup_exit agree(struct setup *s)
 {
-    const char *domain = s->journal.domain ? s->journal.domain : "";
+    const char *domain = domain_of(s);
     char *question;
     bool fine;
-    if (s->opt->confirm && strcmp(s->opt->confirm, domain) != 0) {
+    if (s->opt->confirm && *domain && strcmp(s->opt->confirm, domain) != 0) {
         report_found(&s->report, SEVERITY_FAIL, "usage.confirm", "give the domain of this relay",
                      "--confirm=%s is not what this server is the relay of", s->opt->confirm);
         return EXIT_USAGE;
@@ -181,10 +188,10 @@ static enum setup_exit agree(struct setup *s)
                      "uninstall has a question and nobody can be asked");
         return EXIT_USAGE;
     }
-    if (s->opt->purge) {
+    if (s->opt->purge && *domain) {
         question = translate_new(
             "Keys and certificates will be deleted. Type the domain %s to go on:", domain);
-        fine = *domain && ask_word(&s->report, question, domain);
+        fine = ask_word(&s->report, question, domain);
         free(question);
     } else {
         fine = ask_yes(&s->report, "Proceed? [y/N]");
@@ -196,9 +203,22 @@ static enum setup_exit agree(struct setup *s)
     return fine ? EXIT_DONE : EXIT_UNEXPECTED;
 }
 
+static void forget(struct setup *s)
+{
+    firewall_forget(&s->firewall);
+    file_remove(PATH_JOURNAL, NULL);
+}
+
 enum setup_exit undo_run(struct setup *s)
 {
     struct journal *j = &s->journal;
+    if (s->journal_broken) {
+        report_found(&s->report, SEVERITY_FAIL, "uninstall.unknown",
+                     "the log lists each change: grep changed: " PATH_LOG
+                     "; take them back by hand, then move the record away",
+                     "what is to be undone is not known: %s cannot be read", PATH_JOURNAL);
+        return EXIT_UNEXPECTED;
+    }
     report_title(&s->report, "Plan");
     for (size_t i = j->change_count; i-- > 0;)
         report_item(&s->report, "undo", "%s", j->changes[i].detail);
@@ -209,6 +229,8 @@ enum setup_exit undo_run(struct setup *s)
     if (j->change_count == 0 && !s->opt->purge) {
         report_always(&s->report, "Nothing is listed in %s, so there is nothing to undo.",
                       PATH_JOURNAL);
+        if (!s->opt->dry_run)
+            forget(s);
         return EXIT_DONE;
     }
     if (s->opt->dry_run) {
@@ -222,8 +244,7 @@ enum setup_exit undo_run(struct setup *s)
         return code;
     if (s->opt->purge)
         purge(s);
-    firewall_forget(&s->firewall);
-    file_remove(PATH_JOURNAL, NULL);
+    forget(s);
     report_always(&s->report, "Undone. The package is still installed: apt purge derp-relay");
     return EXIT_DONE;
 }

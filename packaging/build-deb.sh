@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # make deb: builds the Debian package into build/, as any user, from a copy of the sources.
 # Skipped when the package there was made from the same sources.
+#
+# With --check-bounds FILE.deb: only sees whether Ubuntu 24.04 can satisfy what that package depends on.
 set -eu
 cd "$(dirname "$0")/.."
 top=$PWD out=$PWD/build/deb
@@ -43,8 +45,10 @@ too_new() {
 }
 
 check_bounds() { # DEB
-    dpkg-deb -f "$1" Depends | tr ',' '\n' | sed -n 's/^ *\([^ ]*\) (>= \(.*\))$/\1 \2/p' >depends
+    depends=$(dpkg-deb -f "$1" Depends | tr ',' '\n' |
+        sed -n 's/^ *\([^ ]*\) (>= \(.*\))$/\1 \2/p')
     while read -r package version; do
+        [ -n "$package" ] || continue
         newest=$(echo $bounds | tr ' ' '\n' | sed -n "/^${package%t64}\$/{n;p;}")
         if [ -z "$newest" ]; then
             too_new "$package: no upper bound is known; add it to packaging/build-deb.sh"
@@ -52,7 +56,9 @@ check_bounds() { # DEB
             too_new "needs $package >= $version, but Ubuntu 24.04 has $newest; an override in
     packaging/debian/shlibs.local may help"
         fi
-    done <depends
+    done <<END
+$depends
+END
 }
 
 check_lintian() { # CHANGES
@@ -64,6 +70,10 @@ check_lintian() { # CHANGES
     fi
 }
 
+if [ "${1-}" = --check-bounds ]; then
+    check_bounds "$2"
+    exit
+fi
 command -v dpkg-buildpackage >/dev/null && command -v dh >/dev/null ||
     die "dpkg-buildpackage or debhelper is missing: sudo make deps"
 check_version

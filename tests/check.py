@@ -154,7 +154,8 @@ def stage_lint(result, deadline):
     for name, script, args in (("rules of the house", "lint.py", []),
                                ("lint notices bad code", "lint.py", ["--self-test"]),
                                ("every sentence is translated", "po.py", []),
-                               ("po notices gaps", "po.py", ["--self-test"])):
+                               ("po notices gaps", "po.py", ["--self-test"]),
+                               ("each pitfall is held by a test", "pitfalls.py", [])):
         status, output = programs.run([sys.executable, f"tests/{script}", *args], deadline)
         if status == 0:
             result.ok()
@@ -218,6 +219,7 @@ def stage_unit(result, deadline):
 
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         for name, status, output, seconds in pool.map(one, names):
+            (LOGS / f"unit-{name}.tap").write_text(output)
             if not output and status is None:
                 result.fail(f"{name}: was not built, or never ended")
             elif read_tap(result, name, status, output) and seconds > 5:

@@ -17,7 +17,8 @@ from testbed.world import World, unwind_on_signals  # noqa: E402
 TOP = HERE.parents[1]
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "pitfall(n, …): holds these pitfalls of docs/SAFETY.md")
     unwind_on_signals()
 
 
@@ -67,3 +68,28 @@ def installed(deb, disk):
 def talker():
     """A program with DERP clients; its kind says whether they are Tailscale's own."""
     return clients.talker()
+
+
+@pytest.fixture(scope="module")
+def told(request):
+    """told(suite, point, way, what became of it): a row of build/check/interrupts-MODULE.md."""
+    rows = []
+    yield lambda *row: rows.append(row)
+    folder = TOP / "build/check"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"interrupts-{request.module.__name__}.md").write_text(
+        "".join("| " + " | ".join(row) + " |\n" for row in rows))
+
+
+@pytest.fixture
+def trial(installed, told):
+    """trial(suite): a server on which runs are cut off, see testbed/cutoff.py."""
+    from testbed.cutoff import Trial
+    made = []
+
+    def get(suite=rootfs.SUITES[0]):
+        made.append(Trial(suite, installed, told))
+        return made[-1]
+    yield get
+    for one in made:
+        one.world.close()

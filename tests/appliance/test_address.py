@@ -17,6 +17,7 @@ def world(installed):
         yield world
 
 
+@pytest.mark.pitfall(11)
 def test_is_refused_unless_named(world, talker):
     run = derp_verb(world, "check", DOMAIN, *world.setup_flags())
     assert run.code == 3 and run.failures == ["address.cgnat"], run

@@ -69,6 +69,7 @@ def test_region_flags_go_into_the_map_only(relay):
     assert "901" in derp_verb(relay, "map").json["derpMap"]["Regions"]
 
 
+@pytest.mark.pitfall(12)
 def test_another_port(relay):
     run = derp_setup(relay, "--port=8443", "--stun-port=3479")
     assert run.code == 0, run
@@ -103,6 +104,7 @@ def test_the_firewall_is_left_alone_when_asked(world):
     assert again.code == 0 and again.json["changes"] == [], again
 
 
+@pytest.mark.pitfall(8)
 def test_firewall_fails_and_is_taken_back(world):
     server = world.server
     server.sh("mv /usr/sbin/ip6tables-restore /root/; ln -s /bin/false /usr/sbin/ip6tables-restore")
@@ -132,6 +134,7 @@ def test_relay_does_not_start(world):
     assert derp_verb(world, "status").code == 0
 
 
+@pytest.mark.pitfall(19)
 def test_status_sees_what_is_wrong(world):
     assert derp_setup(world).code == 0
     server = world.server

@@ -40,6 +40,7 @@ def doctor(world):
     return run
 
 
+@pytest.mark.pitfall(10)
 def test_all_layers_of_a_healthy_server(relay):
     run = doctor(relay)
     assert run.code == 0 and run.failures == [], run
@@ -90,6 +91,7 @@ def test_a_firewall_that_was_changed_by_hand(relay):
     assert doctor(relay).code == 0
 
 
+@pytest.mark.pitfall(20)
 def test_libraries_that_an_upgrade_has_replaced(relay):
     server = relay.server
     library = server.sh("readlink -f /usr/lib/*/libssl.so.3")

@@ -3,20 +3,18 @@
 power loss the guard. Under a real systemd, with a real sshd, on every suite."""
 
 import os
-import pathlib
 import signal
-import subprocess
 
 import pytest
 
 from testbed import clients, rootfs
 from testbed.appliance import derp_setup
+from testbed.cutoff import PENDING, run_until
 from testbed.network import SERVER
-from testbed.world import DOMAIN, World
+from testbed.world import World
 
 TIMER = "derp-fw-rollback.timer"
 SERVICE = "derp-fw-rollback.service"
-PENDING = "/var/lib/derp-setup/fw-pending"
 
 
 @pytest.fixture(params=rootfs.SUITES)
@@ -25,39 +23,12 @@ def world(request, installed):
         yield world
 
 
-def setup_pid(world):
-    """derp-setup on the server, as this machine sees it."""
-    namespace = world.server.run("readlink", "/proc/1/ns/net").out.strip()
-    for proc in pathlib.Path("/proc").iterdir():
-        try:
-            if (proc.name.isdigit() and (proc / "comm").read_text() == "derp-setup\n"
-                    and os.readlink(proc / "ns/net") == namespace):
-                return int(proc.name)
-        except OSError:
-            pass  # it has just ended
-    raise AssertionError("no derp-setup on the server")
-
-
-def run_until(world, point, do=lambda pid: None):
-    """A run of derp-setup that has just said this; do gets its process id at that moment. (Looking for
-    it takes longer than the steps that follow the point.)"""
-    process = world.server.popen("derp-setup", DOMAIN, "--yes", *world.setup_flags(),
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    pid = None
-    for line in process.stderr:
-        pid = pid or setup_pid(world)
-        if point in line:
-            do(pid)
-            return process
-    raise AssertionError(f"it never said {point!r}")
-
-
 def freeze(pid):
     os.kill(pid, signal.SIGSTOP)
 
 
 def kill_at(world, point):
-    process = run_until(world, point, lambda pid: os.kill(pid, signal.SIGKILL))
+    process, _ = run_until(world, point, lambda pid: os.kill(pid, signal.SIGKILL))
     process.stderr.read()
     assert process.wait(60) != 0
     assert world.server.path(PENDING).exists()
@@ -76,6 +47,7 @@ def assert_as_before(world, before):
     assert clients.connects(world.clients[0], SERVER, 22) == "open"
 
 
+@pytest.mark.pitfall(3)
 def test_timer_undoes_the_change(world):
     server = world.server
     before = hashes(world)
@@ -94,6 +66,7 @@ def test_timer_undoes_the_change(world):
 MOMENTS = ["allow 22/tcp (SSH)", "enable ufw", "read back ufw"]
 
 
+@pytest.mark.pitfall(3)
 @pytest.mark.parametrize("way", ["reboot", "power loss"])
 def test_comes_back_with_the_former_rules(world, way):
     server = world.server
@@ -103,7 +76,7 @@ def test_comes_back_with_the_former_rules(world, way):
             kill_at(world, moment)
             server.reboot()
         else:
-            process = run_until(world, moment, freeze)
+            process, _ = run_until(world, moment, freeze)
             server.cut()
             process.stderr.read()
             process.wait(60)
@@ -115,6 +88,7 @@ def test_comes_back_with_the_former_rules(world, way):
     assert derp_setup(world).code == 0
 
 
+@pytest.mark.pitfall(3)
 def test_an_active_ufw_comes_back_as_it_was(world):
     """The changed rules are never at work: ufw starts only when the former ones are back."""
     server = world.server
@@ -123,7 +97,7 @@ def test_an_active_ufw_comes_back_as_it_was(world):
     server.sh("ufw limit 22/tcp comment mine; ufw allow 80/tcp; ufw --force enable")
     before, rules = hashes(world), server.sh("iptables -S; ip6tables -S")
     server.sh("rm -f /var/log/ufw-starts")
-    process = run_until(world, "read back ufw", freeze)
+    process, _ = run_until(world, "read back ufw", freeze)
     server.cut()
     process.stderr.read()
     process.wait(60)
@@ -147,6 +121,7 @@ def test_rollback_with_a_broken_journal_and_config(world):
     assert_as_before(world, before)
 
 
+@pytest.mark.pitfall(3)
 def test_a_disabled_guard_stops_the_run(world):
     world.server.run("systemctl", "disable", "derp-fw-guard.service")
     before = hashes(world)

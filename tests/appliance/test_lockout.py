@@ -5,7 +5,6 @@ switched on. The run that does it goes on by itself only once somebody has logge
 import json
 import os
 import signal
-import subprocess
 
 import pytest
 
@@ -44,9 +43,9 @@ def hashes(world):
 class Run:
     """derp-setup in a login with a terminal, as a person starts it; says yes to the plan."""
 
-    def __init__(self, world, *flags, port=22, answer="y", options=("-tt",), client=0):
+    def __init__(self, world, *flags, port=22, answer="y", options=("-tt",), client=0, around=()):
         self.world, self.said = world, ""
-        command = ["derp-setup", DOMAIN, *world.setup_flags(), "--no-color", "--clients=anyone",
+        command = [*around, "derp-setup", DOMAIN, *world.setup_flags(), "--no-color", "--clients=anyone",
                    "--uplink=off", *flags]
         self.process = world.ssh.start(*command, port=port, options=options, client=client)
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -105,6 +104,7 @@ def assert_kept(world, *ports):
 # --- The plain way ----------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(2)
 def test_a_new_login_confirms(world):
     run = Run(world).waits()
     assert f"ssh -p 22 root@{SERVER}" in run.said
@@ -142,6 +142,7 @@ def test_a_login_of_somebody_else_confirms(world):
 # --- What is no new login -----------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(2)
 def test_nobody_logs_in(trixie):
     """Sessions that go on, connections without a login, logins over old connections: none counts."""
     world, ssh = trixie, trixie.ssh
@@ -173,24 +174,34 @@ def test_rollback_from_another_login(trixie):
     other.communicate(timeout=20)
 
 
-@pytest.mark.parametrize("way", ["Ctrl-C", "closed terminal", "lost connection"])
+@pytest.mark.pitfall(3)
+@pytest.mark.parametrize("way", ["Ctrl-C", "closed terminal", "lost connection", "reboot",
+                                 "power loss"])
 def test_the_session_ends_while_it_waits(trixie, way):
     world = trixie
     run = Run(world).waits()
     if way == "Ctrl-C":
         run.write("\x03")
         assert run.end() == 130, run.said
+    elif way == "reboot":
+        world.server.reboot()
+    elif way == "power loss":
+        world.server.cut()
+        world.server.start()
     else:
         run.process.send_signal(signal.SIGTERM if way == "closed terminal" else signal.SIGKILL)
         run.process.wait(20)
     wait_for("the former rules", 20, lambda: not world.server.path(PENDING).exists())
     assert_restored(world)
     assert world.ssh.run("true").code == 0
+    run.process.kill()
+    run.process.wait(20)
 
 
 # --- Ports --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(4)
 def test_several_ports_none_of_them_22(trixie):
     world = trixie
     config = ("Port 2222", "Port 2200", "AllowUsers root bob")
@@ -206,6 +217,7 @@ def test_several_ports_none_of_them_22(trixie):
     assert world.server.read("/etc/ssh/sshd_config.d/test.conf").splitlines() == list(config)
 
 
+@pytest.mark.pitfall(4)
 def test_socket_activation(world):
     """systemd listens, and on another port than sshd's own config says."""
     world.ssh.sshd("Port 2022", socket=(2222, 2200))
@@ -220,6 +232,7 @@ def test_socket_activation(world):
     assert world.ssh.run("true", port=2222).code == 0
 
 
+@pytest.mark.pitfall(4)
 def test_a_port_of_the_next_boot(trixie):
     """The config was changed and sshd not restarted: both ports stay open."""
     world = trixie
@@ -230,6 +243,21 @@ def test_a_port_of_the_next_boot(trixie):
     login.communicate(timeout=20)
     world.server.reboot()
     assert world.ssh.run("true", port=2222).code == 0
+
+
+@pytest.mark.pitfall(4)
+def test_no_trace_of_ssh_around_the_run(trixie):
+    """As inside tmux or after a sudo that strips the environment: no ancestor is an sshd, no variable
+    tells of a connection, and the port is one that nobody would guess."""
+    world = trixie
+    world.ssh.sshd("Port 2222")
+    run = Run(world, "--yes", "--confirm-timeout=1m", answer=None, port=2222, options=("-T",),
+              around=("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--")).waits()
+    assert "2222/tcp" in world.server.sh("ufw status")
+    login = world.ssh.start(port=2222)
+    assert run.end() == 0, run.said
+    login.communicate(timeout=20)
+    assert_kept(world, 2222)
 
 
 # --- --yes --------------------------------------------------------------------------------------------
@@ -265,6 +293,7 @@ def test_yes_with_rules_for_some_sources(trixie):
 # --- Attempts -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(2)
 def test_nobody_can_log_in_any_more(trixie):
     """What the proof by the filter tables does not see (packets dropped before they come there): the
     new login fails, and after the timeout everything is as before."""

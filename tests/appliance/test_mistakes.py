@@ -96,12 +96,14 @@ def test_ca_is_down(without_ca):
     assert world.server.sh("systemctl show -P ExecMainStatus derp-acme.service") == "2"
 
 
+@pytest.mark.pitfall(18)
 def test_ca_refuses(world):
     world.ca.stop()
     world.ca.refuse(DOMAIN)
     world.ca.start()
     run = derp_setup(world)
     assert run.code == 6 and run.failures == ["certificate.failed"], run
+    assert world.ca.log().count("POST /order-plz") == 1  # a run asks once, the timer later
     told = run.get("certificate.failed")["message"]
     assert "rejectedIdentifier" in told or "policy" in told.lower(), told
     assert "derp-setup renew" in run.get("certificate.failed")["fix"]
@@ -148,6 +150,7 @@ def test_domain_is_not_a_host_name(shared, domain):
     assert run.out == "" and "derp-setup" in run.err, run
 
 
+@pytest.mark.pitfall(11)
 @pytest.mark.parametrize("records, finding, words", [
     (["derp 600 IN A 203.0.113.99"], "dns.a.mismatch", [DOMAIN, "203.0.113.99", SERVER]),
     ([OURS, "derp 600 IN A 203.0.113.99"], "dns.a.extra", ["203.0.113.99", SERVER]),
@@ -193,6 +196,7 @@ def test_dns_not_ready_within_the_wait(shared):
 
 # --- Ports ----------------------------------------------------------------------------------------
 
+@pytest.mark.pitfall(14)
 @pytest.mark.parametrize("kind, port, finding", [("tcp", 443, "ports.443.taken"),
                                                  ("udp", 3478, "ports.3478.taken")])
 def test_port_is_taken(shared, kind, port, finding):
@@ -230,6 +234,7 @@ def test_ufw_is_missing_and_is_installed(world):
     assert clients.connects(world.clients[0], SERVER, 443) == "open"
 
 
+@pytest.mark.pitfall(9)
 def test_firewalld_is_at_work(world):
     server = world.server
     server.offer_packages()
@@ -240,6 +245,7 @@ def test_firewalld_is_at_work(world):
     refused(run, 3, "firewall.foreign.firewalld", "firewalld")
 
 
+@pytest.mark.pitfall(6)
 def test_iptables_persistent_would_be_removed(world):
     server = world.server
     server.run("apt-get", "purge", "-y", "ufw")
@@ -252,6 +258,7 @@ def test_iptables_persistent_would_be_removed(world):
     assert run.failures, run
 
 
+@pytest.mark.pitfall(9)
 def test_foreign_nftables_rules(shared):
     server = shared.server
     server.sh("nft -f - <<'E'\ntable inet own { chain input { type filter hook input priority 0; "
@@ -262,6 +269,7 @@ def test_foreign_nftables_rules(shared):
     refused(run, 3, "firewall.foreign.nftables", "own")
 
 
+@pytest.mark.pitfall(9)
 def test_foreign_iptables_rules(shared):
     server = shared.server
     server.run("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "443", "-j", "REJECT")
@@ -271,6 +279,7 @@ def test_foreign_iptables_rules(shared):
     refused(run, 3, "firewall.foreign.iptables", "INPUT")
 
 
+@pytest.mark.pitfall(7)
 def test_other_listener_would_be_closed(shared):
     server = shared.server
     server.popen("python3", "-m", "http.server", "9090", unit="cockpit-like")
@@ -282,6 +291,7 @@ def test_other_listener_would_be_closed(shared):
     assert "9090" in run.get("firewall.others")["message"], run
 
 
+@pytest.mark.pitfall(4)
 def test_logged_in_over_ssh_by_an_unknown_port(world):
     server = world.server
     server.run("apt-get", "purge", "-y", "openssh-server")
@@ -343,12 +353,14 @@ def test_an_answer_is_needed(shared):
     assert run.code == 2 and "--yes" in run.err, run
 
 
+@pytest.mark.pitfall(1)
 def test_dry_run_and_check_change_nothing(shared):
     with nothing_changes(shared.server):
         assert derp_setup(shared, "--dry-run").code == 0
         assert derp_verb(shared, "check", DOMAIN, *shared.setup_flags()).code == 0
 
 
+@pytest.mark.pitfall(15)
 def test_another_run_is_at_work(shared):
     server = shared.server
     server.popen("flock", "/run/derp-setup.lock", "sleep", "600", unit="other-run")

@@ -22,6 +22,7 @@ os.environ["LANG"] = "C.UTF-8"
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "tsan: also run with derpd built for ThreadSanitizer")
+    config.addinivalue_line("markers", "pitfall(n, …): holds these pitfalls of docs/SAFETY.md")
 
 
 @pytest.fixture(scope="session")

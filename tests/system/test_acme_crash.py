@@ -45,6 +45,7 @@ def kill_at_request(home, gate, number, where):
         gate.reset()
 
 
+@pytest.mark.pitfall(18)
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_killed_at_each_request(gated, where):
     """Before the CA has seen the request, and before we have seen the answer."""

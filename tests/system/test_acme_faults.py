@@ -572,6 +572,7 @@ def test_somebody_else_on_our_port(make_pebble, make_home, tmp_path):
     home.expect(0, "issue")
 
 
+@pytest.mark.pitfall(19)
 def test_relay_that_does_not_take_it(relay_home):
     """A relay that keeps serving the old certificate: the link goes back, and the new certificate is kept
     for later instead of being ordered again."""
@@ -655,6 +656,7 @@ def test_folder_cannot_be_made(make_pebble, make_home):
 
 # --- Time -----------------------------------------------------------------------------------------
 
+@pytest.mark.pitfall(19)
 def test_clock_before_the_build(make_pebble, make_home, shim):  # noqa: F811
     home = make_home(make_pebble(1, PEBBLE_VA_ALWAYS_VALID=1))
     said = home.expect(1, "run", env={"LD_PRELOAD": shim, "SHIM_CLOCK": str(-10 * 365 * 86400)})

@@ -108,6 +108,7 @@ def test_windows_that_are_always_past_do_not_exhaust_the_limits(fake, make_home,
     assert renewed.count(0) == 2 and renewed.count(1) == 0  # the first at once, then 12 hours apart
 
 
+@pytest.mark.pitfall(18)
 def test_five_certificates_in_seven_days(fake, make_home, at):  # noqa: F811
     home = make_home(fake)
     for _ in range(5):
@@ -620,6 +621,7 @@ def refuse(ca, r):
                                         "error": problem("connection", "Timeout during connect")}]})
 
 
+@pytest.mark.pitfall(18)
 def test_repeated_failures_go_to_staging_first(make_fake, relay_home, make_home, at):  # noqa: F811
     ca, staging = make_fake(), make_fake()
     home = make_home(ca)

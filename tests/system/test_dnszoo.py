@@ -294,6 +294,7 @@ def zoo(tmp_path_factory):
         zoo.public.close()
 
 
+@pytest.mark.pitfall(11)
 @pytest.mark.parametrize("domain, found, words, code", CASES, ids=[c[0] for c in CASES])
 def test_domain(zoo, domain, found, words, code):
     answer = zoo.check(domain)
@@ -341,6 +342,7 @@ def test_waits_for_the_domain_and_ends_with_4(zoo):
     assert "dns.a.mismatch" in [c["id"] for c in answer["checks"] if c["status"] == "fail"]
 
 
+@pytest.mark.pitfall(13)
 def test_waits_until_the_domain_points_here(zoo):
     with zoo.start("derp.changing.com", "--wait-dns=50s") as child:
         said = ""

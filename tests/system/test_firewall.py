@@ -42,6 +42,7 @@ def box(probe):
 # --- The plain way ----------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(17)
 def test_fresh_server(box):
     box.listen("sshd", "tcp,0.0.0.0,22")
     result = box.probe("apply")
@@ -97,6 +98,7 @@ def test_packets(box):
     assert [connects(p) for p in (2222, 443, 9090)] == [True, True, False]
 
 
+@pytest.mark.pitfall(1)
 def test_plan_writes_nothing(box):
     """ufw's own --dry-run enable writes ENABLED=yes; ours must not."""
     box.listen("sshd", "tcp,0.0.0.0,22")
@@ -113,6 +115,7 @@ def test_plan_writes_nothing(box):
 # --- SSH -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(4)
 def test_ssh_on_other_ports(box):
     box.listen("sshd", "tcp,0.0.0.0,2222", "tcp,::,2200")
     result = box.probe("apply", "--ssh", "2022")
@@ -148,6 +151,7 @@ def test_ssh_connection_variable(box):
     assert result["ssh"] == {"2022": 16} and result["session"] is True
 
 
+@pytest.mark.pitfall(4)
 def test_ssh_connection_of_an_ancestor(box):
     """sudo may strip the variable; the connection itself still tells."""
     done = subprocess.run(box.enter("python3", "-c", fwbox.SESSION, "2022",
@@ -176,6 +180,7 @@ esac
 """
 
 
+@pytest.mark.pitfall(4)
 def test_ssh_socket_unit_and_config(box):
     """Ubuntu 24.04: systemd listens, sshd is not running, the config changes at the next boot."""
     box.write("/run/systemd/system/.keep", "")
@@ -188,6 +193,7 @@ def test_ssh_socket_unit_and_config(box):
     assert "sshd_config" in fwbox.finding(result, "firewall.ssh.ports")["message"]
 
 
+@pytest.mark.pitfall(4)
 def test_sshd_with_a_broken_config(box):
     box.listen("sshd", "tcp,0.0.0.0,22")
     box.write("/usr/sbin/sshd", "#!/bin/sh\necho 'line 2: Bad configuration option: Prt' >&2\n"
@@ -197,6 +203,7 @@ def test_sshd_with_a_broken_config(box):
     assert result["ssh"] == {"22": 1} and result["fails"] == []
 
 
+@pytest.mark.pitfall(8)
 def test_unit_disabled_at_boot(box):
     """Without the unit, protection would vanish at the next boot."""
     box.write("/run/systemd/system/.keep", "")
@@ -231,6 +238,7 @@ def test_timer_is_set_before_the_firewall_is_enabled(box):
     assert "--unit=derp-fw-rollback --on-active=180s" in box.read("/run/timer-set")
 
 
+@pytest.mark.pitfall(3)
 def test_timer_that_is_not_armed_stops(box):
     with_systemd(box)
     box.write("/run/no-timer", "")
@@ -240,6 +248,7 @@ def test_timer_that_is_not_armed_stops(box):
     assert box.files() == before and box.is_open()
 
 
+@pytest.mark.pitfall(3)
 @pytest.mark.parametrize("case", ["no command", "no systemd", "no guard"])
 def test_nothing_is_changed_without_a_way_back(box, case):
     if case != "no systemd":
@@ -257,6 +266,7 @@ def test_nothing_is_changed_without_a_way_back(box, case):
 # --- The owner's rules -------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(5)
 def test_owner_rules_stay(box):
     box.listen("sshd", "tcp,0.0.0.0,22")
     box.run("ufw limit 22/tcp comment 'mine'; ufw allow 443; ufw allow 8000:8010/tcp")
@@ -277,6 +287,7 @@ def test_profile_rule_counts(box):
     assert box.probe("inspect")["steps"] == STEPS[1:]
 
 
+@pytest.mark.pitfall(17)
 def test_limit_on_the_relay_is_said(box):
     box.run("ufw limit 443/tcp")
     result = box.probe("apply", "--ssh", "22")
@@ -285,6 +296,7 @@ def test_limit_on_the_relay_is_said(box):
     assert "ufw limit 443/tcp" in box.run("ufw show added")
 
 
+@pytest.mark.pitfall(5)
 @pytest.mark.parametrize("rule,delete", [
     ("ufw deny 443/tcp comment 'no web'", "ufw delete deny 443/tcp"),
     ("ufw reject 3478", "ufw delete reject 3478"),
@@ -306,11 +318,13 @@ def test_deny_of_one_address_is_none_of_ours(box):
     assert result["outcome"] == "changed" and result["fails"] == []
 
 
+@pytest.mark.pitfall(5)
 def test_deny_behind_allow_is_harmless(box):
     box.run("ufw allow 443/tcp; ufw deny 443")
     assert box.probe("apply", "--ssh", "22")["outcome"] == "changed"
 
 
+@pytest.mark.pitfall(5)
 def test_drop_in_before_rules(box):
     box.run("sed -i 's/^# End required lines/&\\n-A ufw-before-input -p tcp --dport 443 -j DROP/' "
             "/etc/ufw/before.rules")
@@ -341,6 +355,7 @@ def witness(box):
     box.write("/etc/ufw/before.init", "#!/bin/sh\necho $1 >>/mnt/witness\n", 0o755)
 
 
+@pytest.mark.pitfall(15)
 def test_active_ufw_is_not_reloaded(box):
     witness(box)
     box.listen("sshd", "tcp,0.0.0.0,22")
@@ -381,6 +396,7 @@ ORACLE = ("iptables -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT; "
           "iptables -A INPUT -j REJECT --reject-with icmp-host-prohibited")
 
 
+@pytest.mark.pitfall(9)
 @pytest.mark.parametrize("command,name", [
     (ORACLE, "firewall.foreign.iptables"),
     ("iptables -P INPUT DROP", "firewall.foreign.iptables"),
@@ -422,6 +438,7 @@ def test_harmless_neighbours(box):
     assert result["outcome"] == "changed" and result["fails"] == []
 
 
+@pytest.mark.pitfall(9)
 def test_another_firewall_that_comes_meanwhile(box):
     """The proof looks at nftables, too, not only at the tables of ufw."""
     box.listen("sshd", "tcp,0.0.0.0,22")
@@ -437,6 +454,7 @@ def test_another_firewall_that_comes_meanwhile(box):
 # --- What the server is like -----------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(7)
 def test_ipv6_off(box):
     box.run("sed -i s/^IPV6=.*/IPV6=no/ /etc/default/ufw")
     result = box.probe("inspect", "--ssh", "22")
@@ -445,6 +463,7 @@ def test_ipv6_off(box):
     assert "firewall.ok" in box.probe("verify", "--ssh", "22")["ids"]
 
 
+@pytest.mark.pitfall(7)
 def test_ipv6_off_with_a_public_address(box):
     box.run("sed -i s/^IPV6=.*/IPV6=no/ /etc/default/ufw; ip link add x type veth peer name y; "
             "ip link set x up; ip addr add 2001:db8::7/64 dev x nodad")
@@ -460,6 +479,7 @@ def test_unreadable_rules_stop(box):
     assert fwbox.finding(result, "firewall.kernel.unreadable")["fix"]
 
 
+@pytest.mark.pitfall(7)
 def test_forwarding_is_said(box):
     box.run("sysctl -qw net.ipv4.ip_forward=1")
     forward = fwbox.finding(box.probe("inspect", "--ssh", "22"), "firewall.forward")
@@ -468,6 +488,7 @@ def test_forwarding_is_said(box):
     assert "firewall.forward" not in box.probe("inspect", "--ssh", "22")["ids"]
 
 
+@pytest.mark.pitfall(7)
 def test_others_are_named(box):
     box.listen("cockpit-ws", "tcp,0.0.0.0,9090", "tcp,::,9091")
     box.listen("openvpn", "udp,0.0.0.0,1194")
@@ -486,6 +507,7 @@ def test_others_are_named(box):
     assert box.probe("inspect", "--ssh", "22", "--allow", "9090/tcp")["others"] == []
 
 
+@pytest.mark.pitfall(14)
 def test_published_ports_of_docker(box):
     box.run("iptables -t nat -N DOCKER; iptables -t nat -A PREROUTING -j DOCKER; iptables -t nat "
             "-A DOCKER -p tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80")
@@ -498,6 +520,7 @@ def test_published_ports_of_docker(box):
     assert result["others"] == []
 
 
+@pytest.mark.pitfall(14)
 def test_owner_of_a_port(box):
     listener = box.listen("nginx", "tcp,0.0.0.0,443", "tcp,::1,443")
     box.listen("coturn", "udp,0.0.0.0,3478")
@@ -640,6 +663,7 @@ def test_ufw_hangs(box):
     assert box.files() == before and box.is_open()
 
 
+@pytest.mark.pitfall(3)
 def test_rollback_when_ufw_hangs(box):
     """From another login: neither the hanging ufw nor the run that waits for it holds it up."""
     box.listen("sshd", "tcp,0.0.0.0,22")
@@ -666,6 +690,7 @@ BREAKAGES = {
 }
 
 
+@pytest.mark.pitfall(3)
 @pytest.mark.parametrize("what", BREAKAGES)
 def test_rollback_with_broken_files(box, what):
     box.listen("sshd", "tcp,0.0.0.0,22")
@@ -704,6 +729,7 @@ def test_ufw_locked_by_another(box):
     assert box.probe("inspect")["known"] is True
 
 
+@pytest.mark.pitfall(15)
 def test_two_runs_at_once(box):
     first = box.start("python3", "-c", "import fcntl,sys; f=open('/mnt/state/fw.lock','w'); "
                       "fcntl.flock(f,fcntl.LOCK_EX); fcntl.lockf(f,fcntl.LOCK_EX); "
@@ -715,6 +741,7 @@ def test_two_runs_at_once(box):
     assert box.files() == before
 
 
+@pytest.mark.pitfall(8)
 def test_enabling_fails(box):
     """ufw that cannot load its rules: what was before is back, and the server is open."""
     box.run("echo '-A ufw-after-input -j NOSUCHTARGET' | sed -i '/^COMMIT/{\n"
@@ -757,6 +784,7 @@ def test_confirm(waiting):
     assert waiting.run("ls /mnt/state").split() == ["fw.lock", "origin"]
 
 
+@pytest.mark.pitfall(2)
 def test_confirm_by_an_old_login_is_refused(waiting):
     refused = waiting.probe("confirm", env=OLD_LOGIN)
     assert refused["outcome"] == "refused" and refused["fails"] == ["firewall.login"]
@@ -765,6 +793,7 @@ def test_confirm_by_an_old_login_is_refused(waiting):
     assert ended(waiting)["outcome"] == "restored"
 
 
+@pytest.mark.pitfall(2)
 def test_confirm_by_a_login_from_the_server_itself_is_refused(waiting):
     done = subprocess.run(waiting.enter("python3", "-c", fwbox.SESSION, "2022",
                                         *waiting.probe_words("confirm")),
@@ -820,6 +849,7 @@ def test_only_what_can_lock_out_waits(box):
 # --- Undone ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.pitfall(16)
 @pytest.mark.parametrize("owner", ["nothing", "own rules", "changed since"])
 def test_all_is_undone_to_the_byte(box, owner):
     """ufw writes the files of its rules anew; the owner gets his own bytes back, if they still say
@@ -872,6 +902,7 @@ def test_ufw_can_be_installed(box):
     assert result["steps"][0] == "install ufw (apt)"
 
 
+@pytest.mark.pitfall(6)
 @pytest.mark.skipif(not apt_knows_ufw(), reason="apt has no package lists here")
 def test_ufw_would_remove_another_firewall(box):
     hide_ufw(box)

@@ -42,18 +42,6 @@ def test_help_and_version():
     assert setup("-V").stdout.startswith("derp-setup ")
 
 
-def flags_of_help():
-    return set(re.findall(r"--([a-z0-9-]+)", setup("--help").stdout)) - {"config"}
-
-
-@pytest.mark.parametrize("file, pattern", [
-    ("packaging/man/derp-setup.8", r"(?:Fl|,) -([a-z0-9-]{2,})"),
-    ("packaging/completion/derp-setup", r"(?<![\w-])--([a-z0-9-]+)"),
-])
-def test_manual_and_completion_have_the_flags_of_help(file, pattern):
-    assert set(re.findall(pattern, (ROOT / file).read_text())) == flags_of_help()
-
-
 @pytest.mark.parametrize("line, says", [
     ("", "domain is missing"),
     ("frobnicate", "neither a verb nor a domain"),
@@ -233,6 +221,7 @@ ORACLE = ("mount -t tmpfs none /sys/class; mkdir -p /sys/class/dmi/id; "
           "echo OracleCloud.com >/sys/class/dmi/id/chassis_asset_tag")
 
 
+@pytest.mark.pitfall(6)
 def test_oracle_keeps_its_own_firewall(box):
     hints = box.serve(f"derp 600 A {OURS}")
     answer, found = box.json("check", DOMAIN, hints, prepare=ORACLE)

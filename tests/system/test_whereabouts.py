@@ -150,6 +150,7 @@ def test_metadata_alone_is_believed_with_a_warning(machine):
     assert "metadata of Amazon EC2" in found["address.unproven"]["message"]
 
 
+@pytest.mark.pitfall(11)
 def test_a_nat_gateway_for_what_goes_out(machine):
     machine.is_in("aws")
     machine.metadata("aws", PUBLIC)
@@ -230,6 +231,7 @@ def test_silent_metadata_cost_two_seconds_at_most(machine):
     assert found["cloud.ok"]["message"] == "Alibaba Cloud" and code == 0, found
 
 
+@pytest.mark.pitfall(12)
 def test_mainland_china(machine):
     machine.is_in("alibaba")
     machine.metadata("alibaba", PUBLIC, "cn-hangzhou")
@@ -243,6 +245,7 @@ def test_mainland_china(machine):
 
 # --- Resolvers that the public uses ---------------------------------------------------------------
 
+@pytest.mark.pitfall(13)
 def test_what_resolvers_remember_is_a_warning(machine):
     machine.is_in(None)
     zones = dnslab.Zones(machine.folder / "old")
@@ -271,6 +274,7 @@ def test_resolvers_that_know_it(machine):
     assert found["dns.resolver.ok"]["status"] == "ok" and code == 0
 
 
+@pytest.mark.pitfall(13)
 def test_resolvers_are_not_asked_for_a_domain_that_is_not_ready(machine):
     machine.is_in(None)
     log = machine.network.start(

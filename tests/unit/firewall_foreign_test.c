@@ -93,6 +93,7 @@ static void test_nft_of_iptables(void **state)
     nft_chains_free(&c);
 }
 
+/* Pitfall 9. */
 static void test_nft_judgement(void **state)
 {
     (void)state;
@@ -138,6 +139,7 @@ static void test_nft_refuses(void **state)
     assert_int_equal(c.count, 0);
 }
 
+/* Pitfall 6. */
 static void test_apt(void **state)
 {
     (void)state;

@@ -152,6 +152,7 @@ static enum reach reach_of_port(struct server *s, const char *user, enum wanted_
     return reach_by_ufw(&s->facts, FAMILY_IP4, &w).reach;
 }
 
+/* Pitfall 5. */
 static void test_reach(void **state)
 {
     struct server *s = *state;
@@ -211,6 +212,7 @@ static void expect_verdict(struct server *s, const char *id)
         assert_true(s->all.list[i].severity != SEVERITY_FAIL || s->all.list[i].fix);
 }
 
+/* Pitfall 8. */
 static void test_verify(void **state)
 {
     struct server *s = *state;

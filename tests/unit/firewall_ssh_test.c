@@ -35,6 +35,7 @@ static void test_set(void **state)
     expect(&all, "22 2222 65535");
 }
 
+/* Pitfall 4. */
 static void test_config(void **state)
 {
     (void)state;
@@ -59,6 +60,7 @@ static void test_config(void **state)
     expect(&all, "2022");
 }
 
+/* Pitfall 4. */
 static void test_unit(void **state)
 {
     (void)state;
@@ -112,6 +114,7 @@ static void test_names(void **state)
     assert_false(ssh_is_server("sshdx"));
 }
 
+/* Pitfall 2. */
 static void test_titles(void **state)
 {
     (void)state;

@@ -3,6 +3,7 @@
 
 #include "tests/unit/unit.h"
 
+/* Pitfall 17. */
 static void test_plain(void **state)
 {
     (void)state;

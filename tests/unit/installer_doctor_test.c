@@ -90,6 +90,7 @@ static void test_reads_drops_of_our_port(void **state)
 
 #define MAP(rest) "7f12a0000000-7f12a0022000 r-xp 00022000 fd:01 131  " rest "\n"
 
+/* Pitfall 20. */
 static void test_reads_deleted_libraries(void **state)
 {
     (void)state;
@@ -132,6 +133,7 @@ static void assert_limits(struct limits l, const char *id, enum severity severit
     findings_free(&all);
 }
 
+/* Pitfall 17. */
 static void test_judges_limits(void **state)
 {
     (void)state;
@@ -238,6 +240,7 @@ static void assert_outside(const struct config *c, const struct acmestatus *st, 
     findings_free(&all);
 }
 
+/* Pitfall 10. */
 static void test_what_a_ca_has_proven(void **state)
 {
     (void)state;
@@ -256,6 +259,7 @@ static void test_what_a_ca_has_proven(void **state)
     config_free(&c);
 }
 
+/* Pitfall 10. */
 static void test_hint_at_the_provider(void **state)
 {
     (void)state;
@@ -314,6 +318,7 @@ static void test_judges_admission_sources(void **state)
     }
 }
 
+/* Pitfall 22. */
 static void test_age(void **state)
 {
     (void)state;
@@ -327,6 +332,7 @@ static void test_age(void **state)
     findings_free(&all);
 }
 
+/* Pitfall 19. */
 static void test_disk_memory_clock(void **state)
 {
     (void)state;
@@ -363,6 +369,7 @@ static void assert_leaf(int life, int age, const char *id, enum severity severit
     findings_free(&all);
 }
 
+/* Pitfall 19. */
 static void test_a_certificate_that_was_not_renewed(void **state)
 {
     (void)state;

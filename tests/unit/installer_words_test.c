@@ -71,6 +71,7 @@ static void test_certificate_reason(void **state)
                   "012345678901234567890123456789012345678901234567890123456789012");
 }
 
+/* Pitfall 12. */
 static void test_certificate_fix(void **state)
 {
     (void)state;

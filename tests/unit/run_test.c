@@ -156,6 +156,7 @@ static void no_shell_in_between(void **state)
     run_free(&r);
 }
 
+/* Pitfall 8. */
 static void environment_is_fixed(void **state)
 {
     (void)state;
@@ -176,6 +177,7 @@ static void environment_is_fixed(void **state)
     run_free(&r);
 }
 
+/* Pitfall 8. */
 static void stdin_is_given_or_empty(void **state)
 {
     (void)state;

@@ -6,22 +6,41 @@ import json
 from .world import DOMAIN
 
 # Everything of the server that a person would call its state; equal texts mean nothing changed.
-_FINGERPRINT = r"""
+_FILES = r"""
 find /etc /usr/lib/systemd/system -xdev -printf '%M %u:%g %p %l\n' | LC_ALL=C sort
 find /etc -xdev -type f -exec sha256sum {} + | LC_ALL=C sort -k 2
 find /var/lib/derp* -xdev -printf '%M %u:%g %p %l\n' 2>/dev/null | LC_ALL=C sort
 dpkg-query -W -f '${Package} ${Version} ${Status}\n'
-nft --stateless list ruleset 2>/dev/null
+"""
+_KERNEL = "nft --stateless list ruleset 2>/dev/null\n"
+_UNITS = r"""
 systemctl list-unit-files --no-legend --plain --type=service,timer,socket | grep -v '^run-'
 systemctl list-units --no-legend --plain --all --type=timer,socket derp\* ufw\* ssh\* nginx\* \
     firewalld\* | awk '{ print $1, $2, $3 }'
 ss -Hlntu | awk '{ print $1, $5 }' | LC_ALL=C sort
 """
+# Until the next boot `ufw disable` leaves its chains in the kernel, empty, and the jumps to them.
+_RULES = r"""
+ufw status
+for tables in iptables ip6tables; do $tables -S | grep -Ev '^-N ufw|^-A [A-Z]+ -j ufw6?-[a-z-]+$'; done
+"""
 
 
 def fingerprint(server):
     """Files of /etc with content, packages, firewall, units and listeners, as one text."""
-    return server.sh(_FINGERPRINT, check=False)
+    return server.sh(_FILES + _KERNEL + _UNITS, check=False)
+
+
+def state(server):
+    """The same, but equal for a firewall that never was and one that was switched off again."""
+    return server.sh(_FILES + _UNITS + _RULES, check=False)
+
+
+def differences(now, before):
+    """Lines that only one of two such texts has, each with the side that has it: [] when equal."""
+    now, before = now.splitlines(), before.splitlines()
+    return ([f"+ {line}" for line in now if line not in before]
+            + [f"- {line}" for line in before if line not in now])
 
 
 class Setup:

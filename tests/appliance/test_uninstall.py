@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""uninstall takes back exactly what setting up has changed, and what has become the owner's stays."""
+
+import json
+import subprocess
+
+import pytest
+
+from testbed import clients, rootfs
+from testbed.appliance import derp_setup, derp_verb, differences, state
+from testbed.cutoff import ALL, cut_off
+from testbed.network import SERVER
+from testbed.world import DOMAIN, World
+
+
+JOURNAL = "/var/lib/derp-setup/journal.json"
+
+
+@pytest.fixture
+def world(installed):
+    with World(rootfs.SUITES[0], layers=installed(rootfs.SUITES[0])) as world:
+        yield world
+
+
+def assert_whole(world):
+    run = derp_setup(world)
+    assert run.code == 0, f"{run}\n{world.server.journal('derpd', 'derp-acme')}"
+    again = derp_setup(world)
+    assert again.code == 0 and again.json["changes"] == [], again
+    for port in (22, 443):
+        assert clients.connects(world.clients[0], SERVER, port) == "open"
+    assert clients.stun(world.clients[0])
+
+
+@pytest.mark.pitfall(16)
+def test_uninstall_leaves_the_server_as_it_was(world):
+    before = state(world.server)
+    assert derp_setup(world).code == 0
+    assert state(world.server) != before
+    shown = derp_verb(world, "uninstall", "--dry-run")
+    assert shown.code == 0 and shown.json["changes"] == []
+    assert derp_verb(world, "uninstall").code == 2  # a question, and nobody to ask
+    run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
+    assert run.code == 0, run
+    assert differences(state(world.server), before) == []
+    assert "(None)" in world.server.sh("ufw show added")
+    assert world.server.sh("ufw status") == "Status: inactive"
+    assert derp_verb(world, "status").code == 3
+    assert_whole(world)
+
+
+@pytest.mark.pitfall(16)
+def test_uninstall_leaves_what_has_become_the_owners(world):
+    """A rule that was labelled anew is his; one that he deleted is no reason to stop."""
+    server = world.server
+    server.sh("ufw allow 8443/tcp comment web; ufw limit 2222/tcp; ufw default allow incoming")
+    assert derp_setup(world).code == 0
+    server.sh("ufw allow 443/tcp comment mine; ufw delete allow 3478/udp; ufw allow 25/tcp; "
+              "ufw default reject incoming")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
+    assert run.status("uninstall.yours") == "warn" and run.status("uninstall.gone") == "skip"
+    yours = [c["fix"] for c in run.checks if c["id"] == "uninstall.yours"]
+    assert yours == ["ufw default allow incoming", "ufw delete allow 443/tcp"]
+    assert 'DEFAULT_INPUT_POLICY="REJECT"' in server.read("/etc/default/ufw")
+    rules = server.sh("ufw show added").splitlines()[1:]
+    assert rules == ["ufw allow 8443/tcp comment 'web'", "ufw limit 2222/tcp",
+                     "ufw allow 443/tcp comment 'mine'", "ufw allow 25/tcp"]
+
+
+def test_uninstall_when_ufw_is_gone(world):
+    server = world.server
+    assert derp_setup(world).code == 0
+    server.sh("apt-get purge -qqy ufw")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
+    assert run.status("uninstall.gone") == "skip" and run.failures == []
+    assert not server.path("/var/lib/derp-setup/journal.json").exists()
+
+
+@pytest.mark.pitfall(23)
+def test_uninstall_waits_for_another_apt(world):
+    """ufw came with the setup and goes with it, although dpkg is busy at first."""
+    server = world.server
+    server.sh("apt-get purge -qqy ufw")
+    server.offer_packages()
+    assert derp_setup(world).code == 0
+    lock = server.popen("python3", "-c", "import fcntl,sys; f=open('/var/lib/dpkg/lock-frontend',"
+                        "'w'); fcntl.lockf(f,fcntl.LOCK_EX); print('held',flush=True); "
+                        "sys.stdin.read()", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        text=True)
+    assert lock.stdout.readline() == "held\n"
+    process = server.popen("derp-setup", "uninstall", "--yes", stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    for line in process.stdout:
+        if "apt-get purge" in line and "undo" not in line:
+            break
+    server.until("apt that waits", "pgrep -x apt-get")
+    lock.stdin.close()
+    said = process.stdout.read()
+    assert process.wait(120) == 0, said
+    assert not server.path("/usr/sbin/ufw").exists()
+
+
+# --- Cut off ---------------------------------------------------------------------------------------
+
+@pytest.mark.pitfall(16)
+def test_uninstall_instead_of_a_second_run(trial, told):
+    """Whoever has had enough after a run that was killed gets everything back, too."""
+    one = trial()
+    world = one.world
+    for point in ALL:
+        cut_off(world, point, "kill")
+        one.is_undone(purge=True)
+        told(rootfs.SUITES[0], point, "kill", "uninstall at once leaves no trace")
+
+
+@pytest.mark.pitfall(16)
+def test_uninstall_is_cut_off_itself(trial, told):
+    """After each of the changes that it undoes, on one way down."""
+    one = trial()
+    world = one.world
+    assert derp_setup(world).code == 0
+    undo = ["uninstall", "--purge", f"--confirm={DOMAIN}"]
+    changes = json.loads(world.server.read(JOURNAL))["changes"]
+    assert len(changes) >= 7, changes
+    for n, change in enumerate(reversed(changes)):
+        point, way = change["undo"] or change["detail"], ("kill", "Ctrl-C")[n % 2]
+        code, said = cut_off(world, f"    {point}\n", way, undo)
+        assert code != 0 or not world.server.path(JOURNAL).exists(), said
+        one.is_reached()
+        told(rootfs.SUITES[0], f"uninstall: {point}", way, "a second uninstall goes on; no trace")
+    if world.server.path(JOURNAL).exists():
+        one.is_undone(purge=True)
+    assert differences(state(world.server), one.before) == []
