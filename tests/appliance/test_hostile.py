@@ -61,41 +61,15 @@ def ended(r):
 
 # --- The command line -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("word", [
-    "derp\\033[2J\\033]0;owned\\007.demo.com", "derp.demo.com\\nreboot", "derp.demo.com\\r", "\\377\\376.demo.com",
-    "derp .demo.com", "*.demo.com", "demo.com;reboot", "$(reboot).demo.com", "../../etc/passwd", "-.demo.com",
-    "derp.demo.com.", ".", "..", "a.b.", "[::1]", "203.0.113.10", "0x7f.1", "localhost", "", "derp.demo.com/x",
-    "--", "-", "---", "--=", "--ip4", "--ip4=", "--port=-1", "--port=443x", "--port=99999999999999999999",
-    "--ssh-port=22,", "--ssh-port=,", "--ssh-port=22,22,22,22,22,22,22,22,22,22,22,22,22,22,22,22,22,22,22,22",
-    "--allow=443", "--allow=443/sctp", "--wait-dns=-1s", "--wait-dns=1e9h", "--uplink=0", "--uplink=-4mbit",
-    "--clients=keys:relative", "--clients=url:file:///etc/shadow", "--region-id=0", "--region-code=\\033[2J",
-    "--region-name=", "--log-file=derp.log", "--email=a@b\\nc", "--acme-directory=http://demo.com/",
-    "--acme-directory=https://demo.com:0/", "--confirm-timeout=1s", "--firewall=nft", "--yes=maybe", "--json=1",
-])
-def test_words_that_are_no_use(bare, word):
-    """Whatever a word may hold, it is refused in a sentence that any terminal can bear."""
-    r = ended(shell(bare, f"word=$(printf '{word}x'); word=${{word%x}}; derp-setup --yes --no-input --dry-run "
-                    f"\"$word\" {'' if word[:2] != '--' else DOMAIN}"))
-    assert r.code == 2 and r.out == "" and 0 < len(r.err) < 600, r
-    assert r.err.startswith("derp-setup: ") and r.err.count("\n") == 1, r
-
-
-def test_very_long_words(bare):
-    for word in ("a" * 100000 + ".demo.com", "--region-name=" + "x" * 100000, "--" + "y" * 100000,
-                 "--clients=keys:/" + "z" * 100000, "--dns-root-hints=/" + "z" * 100000):
-        r = ended(shell(bare, f"derp-setup --yes --dry-run {shlex.quote(word)} {DOMAIN}"))
-        assert r.code in (2, 3) and len(r.err) < 8000, (word[:30], len(r.err))
-
-
 def test_a_domain_is_taken_as_people_write_it(bare):
     assert ended(shell(bare, "derp-setup --yes --dry-run DERP.Demo.COM --json "
                        + " ".join(bare.setup_flags()))).code == 0
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_nobody_but_root(bare, verb):
-    r = ended(shell(bare, f"runuser -u nobody -- derp-setup {verb}"))
-    assert r.code == 2 and "root" in r.err and "sudo" in r.err, r
+def test_nobody_but_root(bare):
+    for verb in VERBS:
+        r = ended(shell(bare, f"runuser -u nobody -- derp-setup {verb}"))
+        assert r.code == 2 and "root" in r.err and "sudo" in r.err, r
 
 
 # --- A config that is none ------------------------------------------------------------------------
@@ -123,7 +97,8 @@ def test_a_config_that_is_none(bare, what):
     server.sh(f"mkdir -p /etc/derp; rm -rf {CONF}; {BROKEN[what]}")
     try:
         with nothing_changes(bare):
-            for verb in [*VERBS, f"{DOMAIN} --yes --no-input --dry-run --firewall=none"]:
+            for verb in ["status", "map", "renew", "rollback", "uninstall --yes",
+                         f"{DOMAIN} --yes --dry-run {' '.join(bare.setup_flags())}"]:
                 r = ended(shell(bare, f"derp-setup {verb} --json"))
                 failed = [c for c in Setup(r).checks if c["status"] == "fail"]
                 if verb in ("status", "map", "renew") or "dry-run" in verb:

@@ -76,6 +76,29 @@ def test_wrong_command_lines(line, says):
     assert answer["changes"] == [] and answer["derpMap"] == {} and answer["schema"] == 1
 
 
+@pytest.mark.parametrize("word", [
+    b"derp\033[2J\033]0;owned\007.demo.com", b"derp.demo.com\nreboot", b"derp.demo.com\r", b"\377\376.demo.com",
+    "\N{RIGHT-TO-LEFT OVERRIDE}moc.demo.com".encode(), b"derp .demo.com", b"*.demo.com", b"demo.com;reboot",
+    b"$(reboot).demo.com", b"../../etc/passwd", b"-.demo.com", b".", b"..", b"a..", b"[::1]",
+    b"203.0.113.10", b"0x7f.1", b"localhost", b"", b"derp.demo.com/x", b"-", b"---", b"--=", b"--ip4", b"--ip4=",
+    b"--port=-1", b"--port=443x", b"--port=" + b"9" * 40, b"--ssh-port=22,", b"--ssh-port=,",
+    b"--ssh-port=" + b"22," * 50 + b"22", b"--allow=443", b"--allow=443/sctp", b"--wait-dns=-1s",
+    b"--wait-dns=1e9h", b"--uplink=0", b"--uplink=-4mbit", b"--clients=keys:relative",
+    b"--clients=url:file:///etc/shadow", b"--region-id=0", b"--region-code=\033[2J", b"--region-name=",
+    b"--region-name=\033[2J", b"--log-file=derp.log", b"--email=a@b\nc", b"--email=\033[2J@demo.com",
+    b"--acme-directory=http://demo.com/", b"--confirm-timeout=1s", b"--firewall=nft", b"--yes=maybe",
+    b"a" * 100000 + b".demo.com", b"--region-name=" + b"x" * 100000, b"--" + b"y" * 100000,
+    b"-" + b"y" * 100000 + b"x",
+], ids=lambda word: ascii(word[:30])[2:-1])
+def test_hostile_words(word):
+    """Whatever a word may hold, it is refused in one sentence that any terminal can bear."""
+    p = setup(word, *([DOMAIN] if word[:1] == b"-" else []), "--port=0")
+    assert p.returncode == 2 and p.stdout == "", p
+    assert p.stderr.startswith("derp-setup: ") and p.stderr.count("\n") == 1 and len(p.stderr) < 600, p
+    assert "--port=0" not in p.stderr, "it was taken"
+    assert all(c == "\n" or c.isprintable() for c in p.stderr), p.stderr
+
+
 def test_needs_an_answer_or_yes():
     for args in ([DOMAIN], [DOMAIN, "--no-input"]):
         p = setup(*args)
