@@ -138,6 +138,7 @@ PURE = [
     "firewall/verify.c",
     "firewall/walk.c",
     "firewall/wanted.c",
+    "base/selfsigned.c",
     "installer/derpmap.c",
     "installer/desired.c",
     "installer/outside.c",

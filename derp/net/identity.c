@@ -207,7 +207,8 @@ static bool add_extension(X509 *x, int nid, const char *value)
     return ok;
 }
 
-struct identity *identity_self_signed(const char *name, int days, struct fault *f)
+/* Takes the key, which is NULL when there was none to be had. */
+static struct identity *sign_itself(EVP_PKEY *key, const char *name, int days, struct fault *f)
 {
     struct identity *id = identity_new();
     struct endpoint ip;
@@ -215,7 +216,7 @@ struct identity *identity_self_signed(const char *name, int days, struct fault *
     uint64_t serial;
 
     snprintf(san, sizeof san, "%s:%s", endpoint_parse_ip(name, &ip) ? "IP" : "DNS", name);
-    id->key = EVP_EC_gen("P-256");
+    id->key = key;
     if (RAND_bytes((unsigned char *)&serial, sizeof serial) != 1)
         abort();
     /* A common name holds 64 characters; longer domains stand in the SAN alone. */
@@ -232,6 +233,18 @@ struct identity *identity_self_signed(const char *name, int days, struct fault *
     return NULL;
 }
 
+struct identity *identity_self_signed(const char *name, int days, struct fault *f)
+{
+    return sign_itself(EVP_EC_gen("P-256"), name, days, f);
+}
+
+struct identity *identity_renewed(const struct identity *old, const char *name, int days,
+                                  struct fault *f)
+{
+    EVP_PKEY_up_ref(old->key);
+    return sign_itself(old->key, name, days, f);
+}
+
 static bool write_pem(BIO *bio, const char *path, mode_t mode, struct fault *f)
 {
     char *data;
@@ -242,20 +255,31 @@ static bool write_pem(BIO *bio, const char *path, mode_t mode, struct fault *f)
     return ok;
 }
 
-bool identity_save(const struct identity *id, const char *chain_path, const char *key_path,
-                   struct fault *f)
+bool identity_save_chain(const struct identity *id, const char *path, struct fault *f)
 {
-    BIO *chain = BIO_new(BIO_s_mem()), *key = BIO_new(BIO_s_mem());
-    bool ok = chain != NULL && key != NULL && PEM_write_bio_X509(chain, id->leaf) == 1 &&
-              PEM_write_bio_PKCS8PrivateKey(key, id->key, NULL, NULL, 0, NULL, NULL) == 1;
+    BIO *chain = BIO_new(BIO_s_mem());
+    bool ok = chain != NULL && PEM_write_bio_X509(chain, id->leaf) == 1;
 
     for (int i = 0; ok && i < sk_X509_num(id->chain); i++)
         ok = PEM_write_bio_X509(chain, sk_X509_value(id->chain, i)) == 1;
     if (!ok)
         identity_openssl_fault(f, "cannot encode the certificate");
-    /* The key first: a chain without its key would be refused at the next start. */
-    ok = ok && write_pem(key, key_path, 0600, f) && write_pem(chain, chain_path, 0644, f);
+    ok = ok && write_pem(chain, path, 0644, f);
     BIO_free(chain);
+    return ok;
+}
+
+bool identity_save(const struct identity *id, const char *chain_path, const char *key_path,
+                   struct fault *f)
+{
+    BIO *key = BIO_new(BIO_s_mem());
+    bool ok =
+        key != NULL && PEM_write_bio_PKCS8PrivateKey(key, id->key, NULL, NULL, 0, NULL, NULL) == 1;
+
+    if (!ok)
+        identity_openssl_fault(f, "cannot encode the key");
+    /* The key first: a chain without its key would be refused at the next start. */
+    ok = ok && write_pem(key, key_path, 0600, f) && identity_save_chain(id, chain_path, f);
     BIO_free(key);
     return ok;
 }

@@ -41,9 +41,16 @@ struct identity *identity_load_single(const char *path, struct fault *f);
  * a day ago for so many days. */
 struct identity *identity_self_signed(const char *name, int days, struct fault *f);
 
+/* Another self-signed certificate for name under the key of old. */
+struct identity *identity_renewed(const struct identity *old, const char *name, int days,
+                                  struct fault *f);
+
 /* Writes chain and key as PEM files, 0644 and 0600. */
 bool identity_save(const struct identity *id, const char *chain_path, const char *key_path,
                    struct fault *f);
+
+/* Writes the chain alone, 0644. */
+bool identity_save_chain(const struct identity *id, const char *path, struct fault *f);
 
 void identity_info(const struct identity *id, struct identity_info *info);
 

@@ -9,12 +9,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/selfsigned.h"
 
-#define LOOK_MS          250
-#define META_RENEW_S     (7 * 86400) /* the meta certificate lives 30 days */
-#define META_RETRY_S     3600
-#define TEMPORARY_DAYS   30
-#define SELF_SIGNED_DAYS 3650
+#define LOOK_MS        250
+#define META_RENEW_S   (7 * 86400) /* the meta certificate lives 30 days */
+#define META_RETRY_S   3600
+#define TEMPORARY_DAYS 30
+#define NEXT_LOOK_S    3600
 
 /* Enough of stat() to notice a file that was rewritten, replaced or relinked. */
 struct signature {
@@ -39,6 +40,7 @@ struct certificate_watch {
     struct signature loaded;   /* what the newest attempt has read */
     struct signature seen;     /* what the last look saw: a pair is read once it stands still */
     struct identity *identity; /* presented now */
+    time_t next_look;          /* of a certificate of its own: is another one due? */
     time_t meta_due;           /* when its meta certificate is to be made anew */
     struct certificate_status status;
 };
@@ -57,8 +59,8 @@ static struct pair pair_of(const struct config *c)
     case CONFIG_SOURCE_FILES:
         return (struct pair){mem_strdup(c->chain), mem_strdup(c->key)};
     case CONFIG_SOURCE_SELF_SIGNED:
-        return (struct pair){file_join(c->state_dir, "self-signed.crt"),
-                             file_join(c->state_dir, "self-signed.key")};
+        return (struct pair){file_join(c->state_dir, SELFSIGNED_CHAIN),
+                             file_join(c->state_dir, SELFSIGNED_KEY)};
     default:
         return (struct pair){mem_printf("%s/current/fullchain.pem", c->cert_dir),
                              mem_printf("%s/current/privkey.pem", c->cert_dir)};
@@ -182,7 +184,7 @@ static bool load_temporary(struct certificate_watch *w, struct fault *f)
 static bool make_self_signed(const struct config *c, const struct pair *p, struct fault *f)
 {
     struct identity *id =
-        identity_self_signed(c->domain != NULL ? c->domain : "localhost", SELF_SIGNED_DAYS, f);
+        identity_self_signed(c->domain != NULL ? c->domain : "localhost", SELFSIGNED_DAYS, f);
     bool ok = id != NULL && identity_save(id, p->chain, p->key, f);
 
     identity_free(id);
@@ -231,11 +233,29 @@ static void renew_meta(struct certificate_watch *w)
     log_error("the meta certificate cannot be renewed: %s", f.text);
 }
 
+/* By the wall clock, which may jump in both directions. */
+static void look_at_next(struct certificate_watch *w)
+{
+    time_t now = clock_wall();
+
+    if (w->config->source != CONFIG_SOURCE_SELF_SIGNED ||
+        w->status.state == CERTIFICATE_TEMPORARY) {
+        w->status.next = (struct successor){0};
+        return;
+    }
+    if (now < w->next_look && now > w->next_look - 2 * (time_t)NEXT_LOOK_S)
+        return;
+    w->next_look = now + NEXT_LOOK_S;
+    if (successor_look(w->config, w->identity, now, &w->status.next))
+        look(w, true);
+}
+
 static void on_look(void *arg)
 {
     struct certificate_watch *w = arg;
 
     look(w, false);
+    look_at_next(w);
     if (clock_wall() >= w->meta_due)
         renew_meta(w);
     judge(w);
@@ -294,12 +314,14 @@ struct certificate_watch *certificate_watch_new(const struct config *config, str
         certificate_watch_free(w);
         return NULL;
     }
+    look_at_next(w);
     loop_timer_set(&w->look, LOOK_MS);
     return w;
 }
 
 void certificate_watch_reload(struct certificate_watch *w)
 {
+    w->next_look = 0;
     look(w, true);
 }
 

@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "derp/net/identity.h"
 #include "derp/net/loop.h"
+#include "derp/ops/successor.h"
 #include "derp/relay/relay.h"
 
 struct certificate_watch;
@@ -26,9 +27,10 @@ enum certificate_state {
 struct certificate_status {
     enum certificate_state state;
     struct identity_info info;
-    uint64_t reloads;  /* that changed the certificate, the first load included */
-    uint64_t refused;  /* pairs that could not be used */
-    char problem[512]; /* why the newest pair was refused; "" when it was not */
+    uint64_t reloads;      /* that changed the certificate, the first load included */
+    uint64_t refused;      /* pairs that could not be used */
+    struct successor next; /* of a certificate of its own; not of others */
+    char problem[512];     /* why the newest pair was refused; "" when it was not */
 };
 
 /*

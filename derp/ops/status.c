@@ -14,16 +14,24 @@ static json_t *number(uint64_t n)
 static json_t *certificate(const struct report *r)
 {
     const struct certificate_status *c = &r->certificate;
-    char from[CLOCK_TEXT], until[CLOCK_TEXT], pin[65];
+    char from[CLOCK_TEXT], until[CLOCK_TEXT], pin[65], next[65], changes[CLOCK_TEXT];
 
     text_hex(c->info.sha256, sizeof c->info.sha256, pin);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "state",
-                     certificate_state_name(c->state), "subject", c->info.subject, "issuer",
-                     c->info.issuer, "notBefore", clock_print(c->info.not_before, from), "notAfter",
-                     clock_print(c->info.not_after, until), "daysLeft",
-                     (json_int_t)((c->info.not_after - r->now) / 86400), "sha256", pin, "reloads",
-                     (json_int_t)c->reloads, "refused", (json_int_t)c->refused, "problem",
-                     c->problem);
+    text_hex(c->next.sha256, sizeof c->next.sha256, next);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:s}", "state",
+                  certificate_state_name(c->state), "subject", c->info.subject, "issuer",
+                  c->info.issuer, "notBefore", clock_print(c->info.not_before, from), "notAfter",
+                  clock_print(c->info.not_after, until), "daysLeft",
+                  (json_int_t)((c->info.not_after - r->now) / 86400), "sha256", pin, "reloads",
+                  (json_int_t)c->reloads, "refused", (json_int_t)c->refused, "problem", c->problem);
+    /* Of a certificate of its own, when clients will have to know another one. */
+    if (c->next.changes_at != 0) {
+        json_object_set_new(root, "nextSha256", json_string(next));
+        json_object_set_new(root, "changesAt",
+                            json_string(clock_print(c->next.changes_at, changes)));
+    }
+    return root;
 }
 
 static json_t *packets(const struct report *r)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """derpd as a daemon: its files, its certificate, its signals, its numbers."""
+import datetime
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -14,6 +16,9 @@ import urllib.error
 import urllib.request
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import derp
 import pki
@@ -356,6 +361,114 @@ def test_port_zero_and_self_signed(derpd_binary, tmp_path):
             assert p.wait(PATIENCE) == 0
             p.stderr.close()
     assert len(leaves) == 1  # the pin survives a restart
+
+
+# --- A certificate of its own, and the one after it ------------------------------------------------
+
+class Pinned:
+    """derpd with source = self-signed; its certificates are made here, so that their dates are old."""
+
+    def __init__(self, binary, folder):
+        self.binary, self.state = binary, folder / "state"
+        self.state.mkdir(mode=0o700)
+        self.config = folder / "derp.conf"
+        self.config.write_text(
+            "[relay]\ndomain = 192.0.2.7\nlisten = 127.0.0.1:0\nstun = off\n"
+            f"metrics = 127.0.0.1:0\nstate-dir = {self.state}\n[certificate]\nsource = self-signed\n")
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        (self.state / "self-signed.key").write_bytes(self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+    def write(self, name, begins, ends):
+        """Days from now; returns the fingerprint."""
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "192.0.2.7")])
+        cert = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject)
+                .public_key(self.key.public_key()).serial_number(x509.random_serial_number())
+                .not_valid_before(now + datetime.timedelta(days=begins))
+                .not_valid_after(now + datetime.timedelta(days=ends))
+                .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("192.0.2.7"))]), False)
+                .sign(self.key, hashes.SHA256()))
+        (self.state / name).write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+        return cert.fingerprint(hashes.SHA256()).hex()
+
+    def read(self, name):
+        return x509.load_pem_x509_certificate((self.state / name).read_bytes())
+
+    def fingerprint(self, name):
+        return self.read(name).fingerprint(hashes.SHA256()).hex()
+
+    def run(self):
+        """Starts it and ends it: what it logged, and its status' certificate."""
+        p = subprocess.Popen([str(self.binary), "--config", str(self.config)], text=True, stderr=subprocess.PIPE)
+        try:
+            lines = []
+            while not lines or not lines[-1].strip().endswith("ready"):
+                lines.append(p.stderr.readline())
+                assert lines[-1], "".join(lines)
+            said = "".join(lines)
+            at = re.search(r"127\.0\.0\.1:\d+(?=/tcp for metrics)", said).group()
+            with urllib.request.urlopen(f"http://{at}/status", timeout=PATIENCE) as answer:
+                return said, json.load(answer)["certificate"]
+        finally:
+            p.send_signal(signal.SIGTERM)
+            assert p.wait(PATIENCE) == 0
+            p.stderr.close()
+
+
+@pytest.fixture
+def pinned(derpd_binary, tmp_path):
+    return Pinned(derpd_binary, tmp_path)
+
+
+def test_a_young_certificate_of_its_own_has_no_successor(pinned):
+    pin = pinned.write("self-signed.crt", -1, 400)
+    said, status = pinned.run()
+    assert status["sha256"] == pin and "nextSha256" not in status and "changesAt" not in status
+    assert not (pinned.state / "self-signed.next.crt").exists() and "derpMap" not in said
+
+
+def test_a_year_before_the_end_the_next_is_made_and_told(pinned):
+    pin = pinned.write("self-signed.crt", -3000, 364)
+    said, status = pinned.run()
+    following = pinned.read("self-signed.next.crt")
+    assert status["sha256"] == pin == pinned.fingerprint("self-signed.crt")
+    assert status["nextSha256"] == pinned.fingerprint("self-signed.next.crt") != pin
+    assert f"sha256-raw:{status['nextSha256']}" in said and status["changesAt"] in said
+    days = (datetime.datetime.fromisoformat(status["changesAt"].rstrip("Z")) - following.not_valid_before).total_seconds() / 86400
+    assert abs(days - 61) < 0.01
+    key = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    assert following.public_key().public_bytes(*key) == pinned.key.public_key().public_bytes(*key)
+    assert (following.not_valid_after - following.not_valid_before).days == 3651
+    assert pinned.run()[1] == status  # and not made again
+
+
+def test_sixty_days_later_it_is_served(pinned):
+    pinned.write("self-signed.crt", -3000, 300)
+    pin = pinned.write("self-signed.next.crt", -62, 3588)
+    said, _ = pinned.run()
+    assert "another one from now on" in said
+    said, status = pinned.run()
+    assert status["sha256"] == pin == pinned.fingerprint("self-signed.crt") and "nextSha256" not in status
+    assert not (pinned.state / "self-signed.next.crt").exists()
+
+
+def test_an_expired_one_is_not_changed_within_the_hour(pinned):
+    pin = pinned.write("self-signed.crt", -3650, -1)
+    said, status = pinned.run()
+    assert status["sha256"] == pin and status["state"] == "expired" and status["nextSha256"]
+    pinned.write("self-signed.next.crt", -1.1, 3650)
+    pinned.run()
+    assert pinned.run()[1]["state"] == "good"
+
+
+def test_a_next_one_of_another_key_is_made_anew(pinned):
+    pinned.write("self-signed.crt", -3000, 300)
+    key, pinned.key = pinned.key, ec.generate_private_key(ec.SECP256R1())
+    foreign = pinned.write("self-signed.next.crt", -62, 3588)
+    pinned.key = key
+    said, status = pinned.run()
+    assert status["nextSha256"] == pinned.fingerprint("self-signed.next.crt") != foreign
 
 
 # --- Numbers and signals --------------------------------------------------------------------------

@@ -133,6 +133,7 @@ static void test_status(void **state)
     assert_int_equal(json_integer_value(json_object_get(root, "uptimeSeconds")), 10000);
     assert_int_equal(whole(root, "certificate", "daysLeft"), 10);
     assert_int_equal(whole(root, "certificate", "refused"), 7);
+    assert_null(json_object_get(json_object_get(root, "certificate"), "nextSha256"));
     assert_int_equal(whole(root, "connections", "loggedIn"), 12);
     assert_int_equal(whole(root, "stun", "answered"), 1000 + COUNTER_STUN_OK);
     assert_int_equal(whole(packets, "other", "received"), 1000 + COUNTER_IN_OTHER);
@@ -173,10 +174,16 @@ static void test_status_without_a_domain(void **state)
 
     r.domain = NULL;
     r.certificate.state = CERTIFICATE_EXPIRED;
+    r.certificate.next.changes_at = 86400;
+    r.certificate.next.sha256[0] = 0xab;
     r.certificate.info.not_after = r.now - 2 * 86400;
     root = status_of(&r);
     assert_true(json_is_null(json_object_get(root, "domain")));
     assert_int_equal(whole(root, "certificate", "daysLeft"), -2);
+    const json_t *certificate = json_object_get(root, "certificate");
+    assert_string_equal(json_string_value(json_object_get(certificate, "changesAt")),
+                        "1970-01-02T00:00:00Z");
+    assert_memory_equal(json_string_value(json_object_get(certificate, "nextSha256")), "ab0000", 6);
     json_decref(root);
 }
 
