@@ -34,6 +34,8 @@ struct firewall_facts {
     bool guard_enabled;            /* systemd will start FIREWALL_GUARD_UNIT at boot */
     bool has_ip6;                  /* the kernel speaks IPv6 */
     bool public_ip6;               /* the server has a public IPv6 address */
+    bool forwarding;               /* the kernel passes packets on between interfaces */
+    char forwarded[16];            /* an interface that needs it, see surroundings.h; "": none */
     char interface[16];            /* the only interface besides lo, "" when there are several */
     bool foreign;                  /* another firewall is at work (findings say which) */
     struct ufw_facts ufw;          /* zero unless ufw is installed */

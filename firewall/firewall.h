@@ -134,6 +134,8 @@ struct firewall_state {
     struct ports_list others; /* public listeners that can be reached now and will be closed:
                                  under --yes the caller stops when count > 0 and neither
                                  close_others nor an --allow covers them */
+    char forwards[16]; /* an interface whose packets the server forwards and an active ufw would
+                          drop; "" when there is none: under --yes likewise */
     struct firewall_facts *facts;
 };
 

@@ -87,6 +87,14 @@ static void find_others(const struct firewall_options *o, const struct ports_lis
     wanted_free(&wanted);
 }
 
+/* An active ufw has its rules for forwarding already. */
+static void find_forwarded(struct firewall_state *state)
+{
+    const struct firewall_facts *facts = state->facts;
+    if (!state->ufw_active && facts->ufw.forward != UFW_POLICY_ALLOW && facts->forwarding)
+        memcpy(state->forwards, facts->forwarded, sizeof state->forwards);
+}
+
 /* Published ports are rewritten and forwarded, so neither ufw's rules nor a listener tell of them.
  */
 static bool docker_forwards(void)
@@ -107,6 +115,7 @@ bool firewall_inspect(const struct firewall_options *o, struct firewall_state *s
     bool ok = inspect_read(o, state, &listeners, all);
     if (ok) {
         find_others(o, &listeners, state);
+        find_forwarded(state);
         report_ssh(state, all);
         state->facts->foreign = foreign_check(state->facts, all);
         if (!state->ufw_installed && !state->facts->foreign)

@@ -214,7 +214,7 @@ static void report_ip6(const struct firewall_state *state, struct findings *all)
 static void report_forward(const struct firewall_state *state, struct findings *all)
 {
     const struct ufw_facts *ufw = &state->facts->ufw;
-    if (state->ufw_active || ufw->forward == UFW_POLICY_ALLOW || !surroundings_forward())
+    if (state->ufw_active || ufw->forward == UFW_POLICY_ALLOW || !state->facts->forwarding)
         return;
     size_t i = finding_add(all, SEVERITY_WARN, "firewall.forward",
                            "this server forwards packets (containers, a VPN or virtual machines?); "

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inspection's findings: what was read, put into words. Pure, but for one question of forwarding.
- */
+/* Inspection's findings: what was read, put into words. Pure. */
 #ifndef FIREWALL_REPORT_H
 #define FIREWALL_REPORT_H
 

@@ -77,10 +77,33 @@ void surroundings_read(struct firewall_facts *facts)
     facts->unit_enabled = facts->systemd && systemd_enabled("ufw.service");
     facts->guard_enabled = facts->systemd && systemd_enabled(FIREWALL_GUARD_UNIT);
     facts->has_ip6 = file_exists("/proc/net/if_inet6");
+    facts->forwarding = surroundings_forward();
+    surroundings_forwarded(facts->forwarded);
     if (read_small("/proc/net/route", &b))
         surroundings_parse_route(buf_text(&b), facts->interface);
     buf_free(&b);
     read_addresses(facts);
+}
+
+bool surroundings_is_forwarded(const char *name)
+{
+    static const char *const beginnings[] = {"wg",    "tun",     "tap",   "ppp",   "ipsec", "vti",
+                                             "lxdbr", "incusbr", "lxcbr", "lxbr",  "virbr", "vmbr",
+                                             "cni",   "podman",  "zt",    "nebula"};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (text_starts(name, beginnings[i]))
+            return true;
+    return false;
+}
+
+void surroundings_forwarded(char name[static 16])
+{
+    struct if_nameindex *all = if_nameindex();
+    name[0] = '\0';
+    for (struct if_nameindex *one = all; one && one->if_index; one++)
+        if (!name[0] && surroundings_is_forwarded(one->if_name))
+            snprintf(name, 16, "%s", one->if_name);
+    if_freenameindex(all);
 }
 
 bool surroundings_forward(void)

@@ -9,6 +9,16 @@
 /* systemd, IPv6, public addresses and the interface to the internet, into facts. */
 void surroundings_read(struct firewall_facts *facts);
 
+/*
+ * Is an interface of this name one whose packets the kernel forwards for others: a VPN, containers
+ * or virtual machines? Not Docker's and Tailscale's, which let theirs pass before ufw's rules.
+ * Pure.
+ */
+bool surroundings_is_forwarded(const char *name);
+
+/* The first such interface; "" when there is none, or none that is forwarded for. */
+void surroundings_forwarded(char name[static 16]);
+
 /* Does the kernel forward packets between interfaces, in either family? */
 bool surroundings_forward(void);
 

@@ -194,9 +194,23 @@ static void test_session(void **state)
     }
 }
 
+static void test_interfaces_that_are_forwarded_for(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"wg0",      "tun0",   "tap1", "lxdbr0",
+                                      "incusbr0", "virbr0", "ppp0"};
+    static const char *const no[] = {"lo",    "eth0",       "ens3",  "docker0", "br-0123",
+                                     "veth1", "tailscale0", "bond0", "wlan0",   ""};
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
+        assert_true(surroundings_is_forwarded(yes[i]));
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        assert_false(surroundings_is_forwarded(no[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_interfaces_that_are_forwarded_for),
         cmocka_unit_test(test_reads_real_tables),
         cmocka_unit_test(test_skips_odd_lines),
         cmocka_unit_test(test_inode),

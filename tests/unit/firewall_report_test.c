@@ -181,7 +181,14 @@ static void test_report_surroundings(void **state)
     struct ports_list all = {0};
     listener(&all, PORTS_TCP, "0.0.0.0:9090", "cockpit-ws");
     listener(&all, PORTS_UDP, "0.0.0.0:51820", "kernel");
-    s->facts.ufw.forward = UFW_POLICY_ALLOW; /* then the machine is not asked about forwarding */
+    assert_null(surroundings(s, &all, "firewall.forward", NULL));
+    s->facts.forwarding = true;
+    surroundings(s, &all, "firewall.forward", "forwards packets");
+    s->state.ufw_active = true; /* it has its rules for that already */
+    assert_null(surroundings(s, &all, "firewall.forward", NULL));
+    s->state.ufw_active = false;
+    s->facts.ufw.forward = UFW_POLICY_ALLOW;
+    assert_null(surroundings(s, &all, "firewall.forward", NULL));
     assert_null(surroundings(s, &all, "firewall.others", NULL));
     assert_null(surroundings(s, &all, "firewall.docker", NULL));
     expect_others(s, &all, "9090 51820");
