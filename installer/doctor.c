@@ -87,7 +87,10 @@ static void look_at_clients(struct doctor *d, struct findings *all)
 static void look_at_firewall(struct doctor *d, struct findings *all)
 {
     struct setup *s = d->s;
-    if (!s->use_firewall)
+    if (s->oracle)
+        finding_add(all, SEVERITY_SKIP, "firewall.none",
+                    "left alone on a server of Oracle's cloud, which has rules of its own");
+    else if (!s->use_firewall)
         finding_add(all, SEVERITY_SKIP, "firewall.none", "left alone, as --firewall=none said");
     else if (firewall_inspect(&s->firewall, &s->firewall_state, all))
         firewall_verify(&s->firewall, &s->firewall_state, all);
@@ -95,7 +98,7 @@ static void look_at_firewall(struct doctor *d, struct findings *all)
 
 static void look_outside(struct doctor *d, struct findings *all)
 {
-    outside_console(&d->s->desired.config, SEVERITY_SKIP, all);
+    outside_console(&d->s->desired.config, whereabouts_cloud(), SEVERITY_SKIP, all);
 }
 
 static void look_at_ca(struct doctor *d, struct findings *all)

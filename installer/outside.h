@@ -6,10 +6,12 @@
 
 #include "base/config.h"
 #include "base/finding.h"
+#include "dnscheck/dnscheck.h"
 #include "installer/acmestatus.h"
 
-/* outside.console, with the ports to open at the provider. */
-void outside_console(const struct config *c, enum severity severity, struct findings *all);
+/* outside.console, with the ports to open at the provider, in the words of its console. */
+void outside_console(const struct config *c, enum cloud cloud, enum severity severity,
+                     struct findings *all);
 
 /*
  * outside.tls: ok when the CA has reached the port from outside not long ago, as it does before it

@@ -289,19 +289,44 @@ static void check_others(struct setup *s, struct findings *all)
     finding_fix(all, at, "keep them open with --allow=%s, or close them with --close-others", list);
 }
 
+/* What ufw drops once it is enabled (its FORWARD policy) is somebody's network. */
+static void check_forward(struct setup *s, struct findings *all)
+{
+    const char *way = s->firewall_state.forwards;
+    if (!s->opt->yes || s->opt->close_others || !way[0])
+        return;
+    size_t at = finding_add(all, SEVERITY_FAIL, "firewall.forward.unanswered",
+                            "this server forwards packets, such as those of %s, which ufw would "
+                            "drop, and --yes alone does not agree to that",
+                            way);
+    finding_fix(all, at,
+                "let them pass: DEFAULT_FORWARD_POLICY=\"ACCEPT\" in /etc/default/ufw; or agree "
+                "with --close-others");
+}
+
 /* ufw would take away the rules that Oracle's images come with. */
 static void report_oracle(struct setup *s, struct findings *all)
 {
     unsigned tls = desired_port(&s->desired.config), stun = desired_stun_port(&s->desired.config);
+    bool none = s->desired.config.stun.count == 0;
     size_t at = finding_add(all, SEVERITY_WARN, "firewall.oracle",
                             "this is a server of Oracle's cloud, whose disks depend on iptables "
                             "rules that ufw would take away: the firewall is left alone "
                             "(--firewall=ufw insists)");
-    finding_fix(all, at,
-                "iptables -I INPUT -p tcp --dport %u -j ACCEPT && iptables -I INPUT -p udp --dport "
-                "%u -j ACCEPT, the same with ip6tables, then netfilter-persistent save; and allow "
-                "both in the security list of the cloud network",
-                tls, stun);
+    if (none)
+        finding_fix(all, at,
+                    "iptables -I INPUT -p tcp --dport %u -j ACCEPT; the same with ip6tables. For "
+                    "the next boot put into /etc/iptables/rules.v4 and rules.v6, above the line "
+                    "with REJECT: -A INPUT -p tcp -m tcp --dport %u -j ACCEPT",
+                    tls, tls);
+    else
+        finding_fix(all, at,
+                    "iptables -I INPUT -p tcp --dport %u -j ACCEPT; iptables -I INPUT -p udp "
+                    "--dport %u -j ACCEPT; the same with ip6tables. For the next boot put into "
+                    "/etc/iptables/rules.v4 and rules.v6, above the line with REJECT: -A INPUT -p "
+                    "tcp -m tcp --dport %u -j ACCEPT and -A INPUT -p udp -m udp --dport %u -j "
+                    "ACCEPT",
+                    tls, stun, tls, stun);
 }
 
 static void check_firewall(struct setup *s, struct findings *all)
@@ -312,7 +337,8 @@ static void check_firewall(struct setup *s, struct findings *all)
     }
     if (!s->use_firewall) {
         size_t at = finding_add(all, SEVERITY_WARN, "firewall.none",
-                                "the firewall is left alone, as --firewall=none says");
+                                "the firewall is left alone, as --firewall=none says, now or in "
+                                "an earlier run");
         finding_fix(all, at, "make sure that %u/tcp and %u/udp reach this server",
                     desired_port(&s->desired.config), desired_stun_port(&s->desired.config));
         return;
@@ -323,6 +349,7 @@ static void check_firewall(struct setup *s, struct findings *all)
     if (!known)
         return;
     check_others(s, all);
+    check_forward(s, all);
     firewall_plan(&s->firewall, &s->firewall_state, &s->firewall_plan);
 }
 

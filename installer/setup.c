@@ -61,7 +61,8 @@ static void choose_firewall(struct setup *s)
 {
     bool *none = &s->journal.settings.no_firewall;
     if (!s->opt->firewall_given && !s->journal.domain && !*none && firewall_on_oracle())
-        s->oracle = *none = true;
+        *none = true;
+    s->oracle = *none && !s->opt->firewall_given && firewall_on_oracle();
     s->use_firewall = !*none;
 }
 

@@ -137,7 +137,7 @@ static enum setup_exit change(struct setup *s)
 static void hint_at_cloud(struct setup *s)
 {
     struct findings found = {0};
-    outside_console(&s->desired.config, SEVERITY_WARN, &found);
+    outside_console(&s->desired.config, whereabouts_cloud(), SEVERITY_WARN, &found);
     report_findings(&s->report, &found);
 }
 

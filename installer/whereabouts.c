@@ -40,7 +40,7 @@ static void read_dmi(const char *name, char text[static CLOUD_TEXT])
     memmove(text, text_trim(text), strlen(text_trim(text)) + 1);
 }
 
-static enum cloud find_cloud(void)
+enum cloud whereabouts_cloud(void)
 {
     struct cloud_dmi dmi;
     read_dmi("sys_vendor", dmi.sys_vendor);
@@ -284,7 +284,7 @@ void whereabouts_find(const struct config *c, const char *earlier, struct dnsche
 {
     if (!w->known) {
         w->known = true;
-        w->cloud = find_cloud();
+        w->cloud = whereabouts_cloud();
         ask_cloud(w, o->stop);
         if (dnscheck_is_hidden(o)) {
             remember(earlier, w);

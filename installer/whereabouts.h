@@ -21,6 +21,9 @@ struct whereabouts {
     size_t count;
 };
 
+/* The cloud that the machine's DMI names. */
+enum cloud whereabouts_cloud(void);
+
 /*
  * Fills w and makes o point to it, unless that was done before. o: the options of the check, by
  * which names are looked up. earlier: the address an earlier run found, or NULL. Takes some seconds

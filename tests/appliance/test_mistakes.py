@@ -291,6 +291,21 @@ def test_other_listener_would_be_closed(shared):
     assert "9090" in run.get("firewall.others")["message"], run
 
 
+def test_forwarded_packets_would_be_dropped(shared):
+    server = shared.server
+    server.sh("ip link add wg0 type dummy && sysctl -qw net.ipv4.ip_forward=1")
+    with nothing_changes(server):
+        run = derp_setup(shared)
+        agreed = derp_setup(shared, "--close-others", "--dry-run")
+    server.sh("sed -i s/^DEFAULT_FORWARD_POLICY=.*/DEFAULT_FORWARD_POLICY=ACCEPT/ /etc/default/ufw")
+    passes = derp_setup(shared, "--dry-run")
+    server.sh("sed -i s/^DEFAULT_FORWARD_POLICY=.*/DEFAULT_FORWARD_POLICY=DROP/ /etc/default/ufw; "
+              "ip link del wg0; sysctl -qw net.ipv4.ip_forward=0")
+    refused(run, 3, "firewall.forward.unanswered", "wg0", "--close-others", "DEFAULT_FORWARD_POLICY")
+    assert agreed.code == 0 and agreed.status("firewall.forward") == "warn", agreed
+    assert passes.code == 0 and passes.status("firewall.forward") is None, passes
+
+
 @pytest.mark.pitfall(4)
 def test_logged_in_over_ssh_by_an_unknown_port(world):
     server = world.server

@@ -249,7 +249,8 @@ def test_oracle_keeps_its_own_firewall(box):
     hints = box.serve(f"derp 600 A {OURS}")
     answer, found = box.json("check", DOMAIN, hints, prepare=ORACLE)
     assert found["firewall.oracle"]["status"] == "warn"
-    assert "--dport 443" in found["firewall.oracle"]["fix"]
+    fix = found["firewall.oracle"]["fix"]
+    assert "--dport 443" in fix and "rules.v4" in fix and "-A INPUT -p udp -m udp --dport 3478 -j ACCEPT" in fix
     assert "firewall.ready" not in found and "firewall.none" not in found
     for flag in ("--firewall=none", "--firewall=ufw"):
         answer, found = box.json("check", DOMAIN, hints, flag, prepare=ORACLE)
@@ -261,6 +262,12 @@ def test_oracle_keeps_its_own_firewall(box):
 
 
 def test_another_run_holds_the_lock(box):
+    # Later runs say the same, as nobody has said --firewall=none.
+    earlier = (f"{ORACLE}\nmkdir -p /var/lib/derp-setup\n"
+               f"echo '{{\"schema\":1,\"domain\":\"{DOMAIN}\",\"settings\":{{\"no_firewall\":true}}}}'"
+               " >/var/lib/derp-setup/journal.json")
+    answer, found = box.json("check", DOMAIN, hints, prepare=earlier)
+    assert found["firewall.oracle"]["status"] == "warn" and "firewall.none" not in found
     answer, found = box.json(DOMAIN, "--yes", prepare="exec 9>/run/derp-setup.lock; flock 9")
     assert answer["exit"] == 8 and found["setup.locked"]["fix"]
 

@@ -267,12 +267,30 @@ static void test_hint_at_the_provider(void **state)
     struct findings all = {0};
     config_init(&c);
     c.stun.count = 0;
-    outside_console(&c, SEVERITY_SKIP, &all);
+    outside_console(&c, CLOUD_NONE, SEVERITY_SKIP, &all);
     assert_non_null(strstr(all.list[0].fix, "443/tcp in the"));
     c.stun.count = 1;
     assert_true(endpoint_parse("0.0.0.0:3479", 0, &c.stun.list[0]));
-    outside_console(&c, SEVERITY_WARN, &all);
-    assert_non_null(strstr(all.list[1].fix, "443/tcp and 3479/udp"));
+    outside_console(&c, CLOUD_NONE, SEVERITY_WARN, &all);
+    assert_non_null(strstr(all.list[1].fix, "443/tcp, 3479/udp"));
+    static const struct {
+        enum cloud cloud;
+        const char *word;
+    } words[] = {
+        {CLOUD_ALIBABA, "ECS, Security Groups"},
+        {CLOUD_TENCENT, "Lighthouse"},
+        {CLOUD_AWS, "EC2, Security Groups"},
+        {CLOUD_GCE, "VPC network, Firewall"},
+        {CLOUD_AZURE, "network security group"},
+        {CLOUD_ORACLE, "security list"},
+        {CLOUD_HETZNER, "Hetzner Cloud console (Firewalls)"},
+        {CLOUD_DIGITALOCEAN, "Droplet (Networking, Firewalls)"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        outside_console(&c, words[i].cloud, SEVERITY_WARN, &all);
+        assert_non_null(strstr(all.list[i + 2].fix, words[i].word));
+        assert_non_null(strstr(all.list[i + 2].fix, "443/tcp, 3479/udp"));
+    }
     findings_free(&all);
     config_free(&c);
 }
