@@ -7,12 +7,14 @@
 
 #include "base/clock.h"
 #include "base/run.h"
+#include "base/text.h"
 #include "base/translate.h"
 #include "installer/certificate.h"
 #include "installer/stop.h"
 #include "installer/wrap.h"
 
-#define STATUS_MS 10000
+#define STATUS_MS   10000
+#define TYPE_PREFIX "urn:ietf:params:acme:error:"
 
 static void read_text(const json_t *object, const char *name, char *text, size_t cap)
 {
@@ -47,6 +49,10 @@ bool acmestatus_parse(const char *text, struct acmestatus *st, struct fault *f)
     st->next_try = read_time(root, "next_try");
     read_text(root, "next", st->next, sizeof st->next);
     read_text(problem, "text", st->problem, sizeof st->problem);
+    read_text(problem, "type", st->type, sizeof st->type);
+    if (text_starts(st->type, TYPE_PREFIX))
+        memmove(st->type, st->type + strlen(TYPE_PREFIX),
+                strlen(st->type + strlen(TYPE_PREFIX)) + 1);
     st->failed = *st->problem != '\0';
     st->failed_at = read_time(problem, "at");
     json_int_t failures = json_integer_value(json_object_get(problem, "failures"));

@@ -20,6 +20,7 @@ struct acmestatus {
     bool failed;     /* the last try failed: */
     unsigned failures;
     time_t failed_at;
+    char type[80];     /* of the CA's problem document, without "urn:ietf:params:acme:error:" */
     char problem[512]; /* the reason, mostly the CA's own words */
 };
 

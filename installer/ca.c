@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "installer/certificate.h"
 #include "installer/readable.h"
 #include "installer/stop.h"
 #include "installer/transport.h"
@@ -16,17 +17,67 @@
 /* The files that derpd and derp-acme will want to read. */
 static bool check_files(const struct config *c, struct findings *all)
 {
-    const char *const files[] = {c->acme_ca_file, c->dns_root_hints, c->dns_trust_anchor};
+    const char *const files[] = {c->acme_ca_file, c->fallback_ca_file, c->dns_root_hints,
+                                 c->dns_trust_anchor};
     struct fault f;
     bool fine = true;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (!files[i] || readable_by_services(files[i], &f))
             continue;
-        size_t at = finding_add(all, SEVERITY_FAIL, i == 0 ? "ca.file" : "dns.file", "%s", f.text);
+        size_t at = finding_add(all, SEVERITY_FAIL, i < 2 ? "ca.file" : "dns.file", "%s", f.text);
         finding_fix(all, at, "install -m 0644 %s /etc/derp/ and name that copy", files[i]);
         fine = false;
     }
     return fine;
+}
+
+/* What derp-acme alone uses: the keys of account bindings, its programs. */
+static void check_own_files(const struct config *c, struct findings *all)
+{
+    const char *const keys[] = {c->eab_key_file, c->fallback_eab_key_file};
+    const char *const programs[] = {c->challenge == CONFIG_CHALLENGE_DNS_01 ? c->dns_hook : NULL,
+                                    c->acme_hook};
+    struct fault f;
+    for (size_t i = 0; i < 2; i++) {
+        if (keys[i] && !readable_by_user(keys[i], CERTIFICATE_USER, false, &f)) {
+            size_t at = finding_add(all, SEVERITY_FAIL, "ca.key", "%s", f.text);
+            finding_fix(all, at,
+                        "install -m 0640 -g " CERTIFICATE_USER " %s /etc/derp/ and name that copy",
+                        keys[i]);
+        }
+        if (programs[i] && !readable_by_user(programs[i], CERTIFICATE_USER, true, &f)) {
+            size_t at = finding_add(all, SEVERITY_FAIL, "ca.hook", "%s", f.text);
+            finding_fix(all, at, "install -m 0755 %s /etc/derp/ and name that copy", programs[i]);
+        }
+    }
+}
+
+/* The second CA is for later: whatever is wrong with it only warns. */
+static void check_fallback(const struct config *c, struct findings *all)
+{
+    struct transport_answer answer;
+    struct directory ca = {0};
+    struct fault why;
+    if (!c->fallback_directory)
+        return;
+    bool fine = transport_get(c->fallback_directory, c->fallback_ca_file, CA_TIMEOUT_MS,
+                              stop_flag(), &answer, &why) == TRANSPORT_ANSWERED;
+    if (fine && answer.status != 200)
+        fine = fault_set(&why, "HTTP %ld", answer.status);
+    fine = fine && directory_parse(buf_text(&answer.body), &ca, &why);
+    if (fine) {
+        finding_add(all, SEVERITY_OK, "ca.fallback", "%s, the second CA, answers",
+                    c->fallback_directory);
+    } else if (!stop_wanted()) {
+        size_t at =
+            finding_add(all, SEVERITY_WARN, "ca.fallback",
+                        "the second CA, %s, is of no use now: %s", c->fallback_directory, why.text);
+        finding_fix(all, at,
+                    "is the URL right? --acme-fallback-directory=URL sets it, "
+                    "--acme-fallback-ca-file=FILE the trust for a private CA");
+    }
+    transport_answer_free(&answer);
+    ca_directory_free(&ca);
 }
 
 static void judge_clock(time_t theirs, struct findings *all)
@@ -116,6 +167,9 @@ void ca_check(const struct config *c, struct directory *ca, struct findings *all
         judge_clock(answer.date, all);
         transport_answer_free(&answer);
     }
+    check_own_files(c, all);
+    if (fine)
+        check_fallback(c, all);
     if (ca->count == 0)
         directory_guess(c->acme_directory, ca);
 }

@@ -8,6 +8,7 @@
 #include "base/run.h"
 #include "base/text.h"
 #include "base/translate.h"
+#include "installer/fallback.h"
 #include "installer/leaf.h"
 #include "installer/service.h"
 #include "installer/stop.h"
@@ -25,7 +26,8 @@ bool certificate_is_needed(const struct setup *s)
     struct leaf leaf;
     return c->source == CONFIG_SOURCE_ACME &&
            (journal_is_open(&s->journal, "certificate") || s->desired.acme_changed ||
-            !leaf_load(c, &leaf, NULL) || !leaf_is_good(&leaf, clock_wall()));
+            s->desired.accounts_changed || !leaf_load(c, &leaf, NULL) ||
+            !leaf_is_good(&leaf, clock_wall()));
 }
 
 void certificate_describe(const struct setup *s, struct buf *text)
@@ -138,6 +140,7 @@ enum setup_exit certificate_ask(struct setup *s, const char *verb)
         code = judge(s, &r);
         if (r.exit_code == 0) {
             s->changed = true;
+            s->certificate_issued = true;
             report_change(&s->report, "certificate for %s", s->desired.config.domain);
         }
     }
@@ -150,6 +153,8 @@ enum setup_exit certificate_run(struct setup *s)
     enum setup_exit code = certificate_ask(s, "issue");
     if (code == EXIT_INTERRUPTED)
         return code;
+    if (code == EXIT_CERTIFICATE && fallback_is_due(s))
+        return fallback_run(s);
     enum setup_exit timer = service_timer_is_needed(s) ? service_timer_run(s) : EXIT_DONE;
     return code == EXIT_DONE ? timer : code;
 }

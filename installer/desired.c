@@ -15,11 +15,23 @@ enum {
     EDIT_DOMAIN,
     EDIT_LISTEN,
     EDIT_STUN,
+    EDIT_HTTP,
     EDIT_UPLINK,
     EDIT_SOURCE,
     EDIT_DIRECTORY,
     EDIT_CA_FILE,
     EDIT_EMAIL,
+    EDIT_CHALLENGE,
+    EDIT_PROFILE,
+    EDIT_PREFERRED_CHAIN,
+    EDIT_EAB_KEY_ID,
+    EDIT_EAB_KEY_FILE,
+    EDIT_DNS_HOOK,
+    EDIT_HOOK,
+    EDIT_FALLBACK,
+    EDIT_FALLBACK_CA_FILE,
+    EDIT_FALLBACK_EAB_KEY_ID,
+    EDIT_FALLBACK_EAB_KEY_FILE,
     EDIT_ROOT_HINTS,
     EDIT_TRUST_ANCHOR,
     EDIT_RESOLVER,
@@ -33,11 +45,23 @@ static const struct confedit managed[EDIT_COUNT] = {
     [EDIT_DOMAIN] = {"relay", "domain", NULL},
     [EDIT_LISTEN] = {"relay", "listen", NULL},
     [EDIT_STUN] = {"relay", "stun", NULL},
+    [EDIT_HTTP] = {"relay", "http", NULL},
     [EDIT_UPLINK] = {"relay", "uplink", NULL},
     [EDIT_SOURCE] = {"certificate", "source", NULL},
     [EDIT_DIRECTORY] = {"acme", "directory", NULL},
     [EDIT_CA_FILE] = {"acme", "ca-file", NULL},
     [EDIT_EMAIL] = {"acme", "email", NULL},
+    [EDIT_CHALLENGE] = {"acme", "challenge", NULL},
+    [EDIT_PROFILE] = {"acme", "profile", NULL},
+    [EDIT_PREFERRED_CHAIN] = {"acme", "preferred-chain", NULL},
+    [EDIT_EAB_KEY_ID] = {"acme", "eab-key-id", NULL},
+    [EDIT_EAB_KEY_FILE] = {"acme", "eab-key-file", NULL},
+    [EDIT_DNS_HOOK] = {"acme", "dns-hook", NULL},
+    [EDIT_HOOK] = {"acme", "hook", NULL},
+    [EDIT_FALLBACK] = {"acme", "fallback-directory", NULL},
+    [EDIT_FALLBACK_CA_FILE] = {"acme", "fallback-ca-file", NULL},
+    [EDIT_FALLBACK_EAB_KEY_ID] = {"acme", "fallback-eab-key-id", NULL},
+    [EDIT_FALLBACK_EAB_KEY_FILE] = {"acme", "fallback-eab-key-file", NULL},
     [EDIT_ROOT_HINTS] = {"dns", "root-hints", NULL},
     [EDIT_TRUST_ANCHOR] = {"dns", "trust-anchor", NULL},
     [EDIT_RESOLVER] = {"dns", "resolver", NULL},
@@ -59,8 +83,7 @@ uint16_t desired_stun_port(const struct config *c)
 bool desired_has_no_domain(const struct config *c)
 {
     struct endpoint address;
-    return c->source == CONFIG_SOURCE_SELF_SIGNED && c->domain &&
-           endpoint_parse_ip(c->domain, &address);
+    return c->domain && endpoint_parse_ip(c->domain, &address);
 }
 
 static void merge_ip(const struct endpoint *given, bool forget, char **setting)
@@ -96,6 +119,7 @@ void desired_settings(const struct options *o, struct journal_settings *s)
 struct listens {
     char tcp[64];
     char udp[64];
+    char http[64];
 };
 
 static void print_listen(char text[static 64], uint16_t port, bool ipv6)
@@ -133,6 +157,9 @@ static void edit_listen(const struct options *o, const struct config *old, bool 
         edits[EDIT_LISTEN].value = text->tcp;
     if (stun != desired_stun_port(old) || (stun && must_rewrite(&old->stun, ipv6, asked)))
         edits[EDIT_STUN].value = text->udp;
+    print_listen(text->http, 80, ipv6);
+    if (o->acme_challenge && strcmp(o->acme_challenge, "http-01") == 0 && old->http.count == 0)
+        edits[EDIT_HTTP].value = text->http;
 }
 
 static const char *directory_value(const struct options *o, const struct config *old)
@@ -147,14 +174,40 @@ static const char *directory_value(const struct options *o, const struct config 
     return NULL;
 }
 
-/* A relay without a domain has a certificate of its own; one that gets a domain wants a CA's. */
+/* A relay that gets a domain wants a CA's certificate; one that has none keeps what it has. */
 static const char *source_value(const struct options *o, const struct config *old)
 {
-    if (o->ip)
-        return "self-signed";
-    if (o->domain[0] && desired_has_no_domain(old))
+    bool had_none = desired_has_no_domain(old);
+    if (o->certificate == CERTIFICATE_CHOICE_ACME)
         return "acme";
-    return NULL;
+    if (o->certificate == CERTIFICATE_CHOICE_SELF_SIGNED || (o->ip && !had_none))
+        return "self-signed";
+    return !o->ip && o->domain[0] && had_none ? "acme" : NULL;
+}
+
+/* The profile of certificates for addresses is of no use to a domain. */
+static const char *profile_value(const struct options *o, const struct config *old)
+{
+    bool left_over = !o->ip && o->domain[0] && desired_has_no_domain(old) && old->acme_profile;
+    return o->acme_profile || !left_over ? o->acme_profile : "";
+}
+
+static void collect_acme(const struct options *o, const struct config *old, struct confedit *edits)
+{
+    edits[EDIT_DIRECTORY].value = directory_value(o, old);
+    edits[EDIT_CA_FILE].value = o->acme_ca_file;
+    edits[EDIT_EMAIL].value = o->email;
+    edits[EDIT_CHALLENGE].value = o->acme_challenge;
+    edits[EDIT_PROFILE].value = profile_value(o, old);
+    edits[EDIT_PREFERRED_CHAIN].value = o->acme_preferred_chain;
+    edits[EDIT_EAB_KEY_ID].value = o->acme_eab_key_id;
+    edits[EDIT_EAB_KEY_FILE].value = o->acme_eab_key_file;
+    edits[EDIT_DNS_HOOK].value = o->acme_dns_hook;
+    edits[EDIT_HOOK].value = o->acme_hook;
+    edits[EDIT_FALLBACK].value = o->acme_fallback_directory;
+    edits[EDIT_FALLBACK_CA_FILE].value = o->acme_fallback_ca_file;
+    edits[EDIT_FALLBACK_EAB_KEY_ID].value = o->acme_fallback_eab_key_id;
+    edits[EDIT_FALLBACK_EAB_KEY_FILE].value = o->acme_fallback_eab_key_file;
 }
 
 static void collect(const struct options *o, const struct config *old, struct confedit *edits)
@@ -163,9 +216,7 @@ static void collect(const struct options *o, const struct config *old, struct co
     edits[EDIT_DOMAIN].value = o->domain[0] ? o->domain : NULL;
     edits[EDIT_UPLINK].value = o->uplink;
     edits[EDIT_SOURCE].value = source_value(o, old);
-    edits[EDIT_DIRECTORY].value = directory_value(o, old);
-    edits[EDIT_CA_FILE].value = o->acme_ca_file;
-    edits[EDIT_EMAIL].value = o->email;
+    collect_acme(o, old, edits);
     edits[EDIT_ROOT_HINTS].value = o->dns_root_hints;
     edits[EDIT_TRUST_ANCHOR].value = o->dns_trust_anchor;
     edits[EDIT_RESOLVER].value = o->dns_resolver;
@@ -189,8 +240,9 @@ static void describe(const char *old_text, const struct confedit *edits, struct 
         if (had)
             buf_printf(&b, " %s ->", *old ? old : "(empty)");
         buf_printf(&b, " %s", e->value);
-        w->relay_changed |= strcmp(e->section, "relay") == 0;
-        w->acme_changed |= i == EDIT_DIRECTORY || i == EDIT_DOMAIN;
+        w->relay_changed |= strcmp(e->section, "relay") == 0 || i == EDIT_SOURCE;
+        w->acme_changed |= i == EDIT_DIRECTORY || i == EDIT_DOMAIN || i == EDIT_SOURCE;
+        w->accounts_changed |= strcmp(e->section, "acme") == 0;
     }
     w->changes = mem_strdup(buf_text(&b));
     buf_free(&b);
@@ -213,6 +265,8 @@ bool desired_make(const struct options *o, const struct journal *j, const char *
     if (fine) {
         w->old_domain = mem_strdup(old.domain);
         w->domain_changed = old.domain && o->domain[0] && strcmp(old.domain, o->domain) != 0;
+        w->was_self_signed = old.source == CONFIG_SOURCE_SELF_SIGNED && old.domain &&
+                             strcmp(old.domain, o->domain) == 0;
         collect(o, &old, edits);
         if (o->clients && strcmp(o->clients, "tailscaled") == 0)
             edits[EDIT_ALLOW].value = TAILSCALED_SOCKET;

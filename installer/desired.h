@@ -23,10 +23,13 @@ struct desired {
     char *text;           /* the whole config */
     struct config config; /* the same, parsed */
     char *changes;        /* "uplink off -> 4mbit, email a@b"; "" when nothing differs */
-    bool relay_changed;   /* something in [relay] differs: derpd has to be restarted for it */
-    bool acme_changed;    /* the domain or the CA */
-    bool domain_changed;  /* the config was for another domain, old_domain */
-    char *old_domain;     /* NULL when there was none */
+    bool relay_changed; /* something differs that is read at a start only: derpd has to be restarted
+                           for it */
+    bool acme_changed;  /* the domain, the CA, or whether there is one */
+    bool accounts_changed; /* something in [acme] differs */
+    bool was_self_signed;  /* the config had a certificate of the relay's own for the same name */
+    bool domain_changed;   /* the config was for another domain, old_domain */
+    char *old_domain;      /* NULL when there was none */
 };
 
 /*
@@ -42,7 +45,7 @@ void desired_free(struct desired *w);
 /* Merges the flags into the settings that only the journal keeps. */
 void desired_settings(const struct options *o, struct journal_settings *s);
 
-/* A relay that clients know by its address and its certificate (--ip). */
+/* A relay whose name is its address (--ip). */
 bool desired_has_no_domain(const struct config *c);
 
 /* TCP port that clients connect to, UDP port of STUN (0: off). */

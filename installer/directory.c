@@ -33,6 +33,8 @@ bool directory_parse(const char *text, struct directory *d, struct fault *f)
                 json_is_string(json_object_get(root, "newOrder"));
     json_array_foreach(json_object_get(json_object_get(root, "meta"), "caaIdentities"), i,
                        name) if (json_is_string(name)) add_name(d, json_string_value(name));
+    const json_t *profiles = json_object_get(json_object_get(root, "meta"), "profiles");
+    d->shortlived = json_object_get(profiles, DIRECTORY_SHORTLIVED) != NULL;
     json_decref(root);
     if (!acme) {
         ca_directory_free(d);

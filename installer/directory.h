@@ -8,12 +8,16 @@
 
 #include "base/fault.h"
 
-#define DIRECTORY_MAX_NAMES 16
+#define DIRECTORY_MAX_NAMES  16
+#define DIRECTORY_SHORTLIVED "shortlived"
 
-/* Issuer names that a CAA record may have for this CA (RFC 8659). Strings are owned. */
+/* What it says in meta; issuer names that a CAA record may have for it (RFC 8659). Strings are
+ * owned. */
 struct directory {
     char *names[DIRECTORY_MAX_NAMES];
     size_t count;
+    bool shortlived; /* it offers the profile of that name, which certificates for addresses have
+                        at Let's Encrypt (meta.profiles, draft-ietf-acme-profiles) */
 };
 
 /*

@@ -99,7 +99,7 @@ void health_certificate(struct setup *s, struct findings *all)
 {
     const struct config *c = &s->desired.config;
     bool own = c->source == CONFIG_SOURCE_SELF_SIGNED;
-    struct leaf leaf;
+    struct leaf leaf, next;
     struct fault f;
     if (!leaf_load(c, &leaf, &f)) {
         size_t at =
@@ -108,7 +108,7 @@ void health_certificate(struct setup *s, struct findings *all)
                     own ? "systemctl restart derpd makes one; then paste the new map"
                         : "derp-setup renew tries at once; derp-acme status tells of the last try");
     } else if (own) {
-        noname_judge(&leaf, clock_wall(), all);
+        noname_judge(&leaf, leaf_load_next(c, &next) ? &next : NULL, clock_wall(), all);
     } else {
         health_judge_certificate(c->domain, &leaf, clock_wall(), all);
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/selfsigned.h"
 #include "base/text.h"
 
 #define CHAIN_MAX (256 * 1024)
@@ -52,21 +53,35 @@ bool leaf_parse(const char *pem, size_t n, const char *domain, struct leaf *leaf
     return fine || fault_set(f, "its dates cannot be read");
 }
 
-bool leaf_load(const struct config *c, struct leaf *leaf, struct fault *f)
+static bool load(const struct config *c, const char *path, struct leaf *leaf, struct fault *f)
 {
     struct buf pem;
     struct fault why;
-    char *link = c->source == CONFIG_SOURCE_SELF_SIGNED
-                     ? file_join(c->state_dir, "self-signed.crt")
-                     : file_join(c->cert_dir, "current/fullchain.pem");
-    const char *path = c->source == CONFIG_SOURCE_FILES ? c->chain : link;
     buf_init(&pem, CHAIN_MAX);
     bool fine = file_read(path, &pem, f);
     if (fine && !leaf_parse(buf_text(&pem), pem.len, c->domain, leaf, &why))
         fine = fault_set(f, "%s: %s", path, why.text);
     buf_free(&pem);
+    return fine;
+}
+
+bool leaf_load(const struct config *c, struct leaf *leaf, struct fault *f)
+{
+    char *link = c->source == CONFIG_SOURCE_SELF_SIGNED
+                     ? file_join(c->state_dir, SELFSIGNED_CHAIN)
+                     : file_join(c->cert_dir, "current/fullchain.pem");
+    bool fine = load(c, c->source == CONFIG_SOURCE_FILES ? c->chain : link, leaf, f);
     free(link);
     return fine;
+}
+
+bool leaf_load_next(const struct config *c, struct leaf *leaf)
+{
+    char *path = file_join(c->state_dir, SELFSIGNED_NEXT);
+    bool has = c->source == CONFIG_SOURCE_SELF_SIGNED && file_exists(path) &&
+               load(c, path, leaf, NULL) && leaf->for_domain;
+    free(path);
+    return has;
 }
 
 bool leaf_is_good(const struct leaf *leaf, time_t now)

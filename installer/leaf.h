@@ -28,6 +28,9 @@ bool leaf_parse(const char *pem, size_t n, const char *domain, struct leaf *leaf
  */
 bool leaf_load(const struct config *c, struct leaf *leaf, struct fault *f);
 
+/* With a certificate of the relay's own: the next one, when it is there already. */
+bool leaf_load_next(const struct config *c, struct leaf *leaf);
+
 /* For the domain, valid now, and not yet due for renewal (a third of its lifetime left). */
 bool leaf_is_good(const struct leaf *leaf, time_t now);
 

@@ -63,20 +63,25 @@ struct flag_row {
     const char *value; /* its name in --help; NULL: a switch */
     value_parser take; /* with value */
     size_t offset;     /* without: the bool to set */
+    bool optional;     /* both: its value may be left out, and comes after "=" only */
     const char *help;  /* NULL: starts a heading named by name */
 };
 
 #define SWITCH(letter, name, verbs, field, help)                                                   \
     {                                                                                              \
-        letter, name, verbs, NULL, NULL, offsetof(struct options, field), help                     \
+        letter, name, verbs, NULL, NULL, offsetof(struct options, field), false, help              \
     }
 #define VALUE(name, verbs, value, take, help)                                                      \
     {                                                                                              \
-        0, name, verbs, value, take, 0, help                                                       \
+        0, name, verbs, value, take, 0, false, help                                                \
+    }
+#define OPTIONAL(name, verbs, value, take, field, help)                                            \
+    {                                                                                              \
+        0, name, verbs, value, take, offsetof(struct options, field), true, help                   \
     }
 #define HEADING(text)                                                                              \
     {                                                                                              \
-        0, text, 0, NULL, NULL, 0, NULL                                                            \
+        0, text, 0, NULL, NULL, 0, false, NULL                                                     \
     }
 
 static const struct flag_row flags[] = {
@@ -95,8 +100,8 @@ static const struct flag_row flags[] = {
           "its public IPv4 address, when behind NAT (auto: find out)"),
     VALUE("ip6", V_PREFLIGHT, "ADDRESS", take_ip6, "its public IPv6 address (auto: find out)"),
     SWITCH(0, "no-ipv6", V_PREFLIGHT, no_ipv6, "serve IPv4 only"),
-    SWITCH(0, "ip", V_PREFLIGHT, ip,
-           "no domain: clients know this server by its address and certificate"),
+    OPTIONAL("ip", V_PREFLIGHT, "ADDRESS", take_ip, ip,
+             "no domain: the relay's name is its public IPv4 address"),
     VALUE("wait-dns", V_PREFLIGHT, "TIME", take_wait_dns,
           "wait for the domain to point here, e.g. 10m; then exit 4"),
     VALUE("public-resolvers", V_PREFLIGHT, "LIST", take_public_resolvers,
@@ -123,11 +128,33 @@ static const struct flag_row flags[] = {
     VALUE("region-name", V_SETUP | V(VERB_MAP), "NAME", take_region_name,
           "name of the region (the domain)"),
     HEADING("Certificate"),
+    VALUE("certificate", V_PREFLIGHT, "acme|self-signed", take_certificate,
+          "from a CA, or its own with a fingerprint in the derpMap"),
     VALUE("email", V_SETUP, "ADDRESS", take_email, "given to the CA for notices"),
     SWITCH(0, "staging", V_PREFLIGHT, staging,
            "Let's Encrypt's test CA; clients will not trust its certificates"),
     VALUE("acme-directory", V_PREFLIGHT, "URL", take_acme_directory, "another CA's directory"),
     VALUE("acme-ca-file", V_PREFLIGHT, "FILE", take_acme_ca_file, "trust for that CA's own HTTPS"),
+    VALUE("acme-challenge", V_PREFLIGHT, "NAME", take_acme_challenge,
+          "tls-alpn-01 (the default), http-01 (opens port 80) or dns-01"),
+    VALUE("acme-profile", V_PREFLIGHT, "NAME", take_acme_profile, "a profile that the CA offers"),
+    VALUE("acme-preferred-chain", V_PREFLIGHT, "NAME", take_acme_preferred_chain,
+          "the root to lead to, where the CA offers several"),
+    VALUE("acme-eab-key-id", V_PREFLIGHT, "ID", take_acme_eab_key_id,
+          "account binding, where the CA asks for one"),
+    VALUE("acme-eab-key-file", V_PREFLIGHT, "FILE", take_acme_eab_key_file, "its key"),
+    VALUE("acme-dns-hook", V_PREFLIGHT, "FILE", take_acme_dns_hook,
+          "the program that changes the DNS for dns-01"),
+    VALUE("acme-hook", V_PREFLIGHT, "FILE", take_acme_hook,
+          "a program that is told: renewed, failed, paused, expiring"),
+    VALUE("acme-fallback-directory", V_PREFLIGHT, "URL", take_acme_fallback_directory,
+          "a second CA, for when the first one fails"),
+    VALUE("acme-fallback-ca-file", V_PREFLIGHT, "FILE", take_acme_fallback_ca_file,
+          "trust for its own HTTPS"),
+    VALUE("acme-fallback-eab-key-id", V_PREFLIGHT, "ID", take_acme_fallback_eab_key_id,
+          "account binding of the second CA"),
+    VALUE("acme-fallback-eab-key-file", V_PREFLIGHT, "FILE", take_acme_fallback_eab_key_file,
+          "its key"),
     SWITCH(0, "force", V(VERB_RENEW), force, "renew although it is not due"),
     HEADING("Private networks"),
     VALUE("dns-root-hints", V_PREFLIGHT, "FILE", take_dns_root_hints, "root name servers"),
@@ -140,6 +167,7 @@ static const struct flag_row flags[] = {
           "also write all that helps others to help, without secrets"),
     HEADING("map, uninstall"),
     VALUE("format", V(VERB_MAP), "FORMAT", take_format, "tailscale (JSON) or headscale (YAML)"),
+    SWITCH(0, "next", V(VERB_MAP), next, "with the fingerprint that the relay will have next"),
     SWITCH(0, "purge", V(VERB_UNINSTALL), purge, "also delete keys and certificates"),
     VALUE("confirm", V(VERB_UNINSTALL), "DOMAIN", take_confirm,
           "agree to --purge without being asked"),
@@ -194,7 +222,7 @@ static bool apply_flag(struct parse *p, const struct flag_row *row, const char *
 {
     struct fault why = {.text = ""};
     p->used[row - flags] = true;
-    if (!row->value) {
+    if (!row->value || !value) {
         *(bool *)((char *)p->o + row->offset) = true;
         return true;
     }
@@ -219,7 +247,7 @@ static bool parse_long(struct parse *p, const char *word, const char *next, bool
         return fault_set(p->f, "%s: no such flag" SEE_HELP, shown(word, text, sizeof text));
     if (!row->value && equals)
         return fault_set(p->f, "--%s takes no value" SEE_HELP, row->name);
-    if (!row->value)
+    if (!row->value || (row->optional && !equals))
         return apply_flag(p, row, NULL);
     if (equals)
         return apply_flag(p, row, equals + 1);
@@ -307,9 +335,9 @@ static bool check_together(struct parse *p)
             "the relay's domain is missing: derp-setup %s%sderp.demo.com; without one: "
             "--ip" SEE_HELP,
             verb->word ? verb->word : "", verb->word ? " " : "");
-    if (o->ip && (o->domain[0] || o->wait_dns_given || o->staging || o->acme_directory))
-        return fault_set(p->f, "--ip is for a relay without a domain, and so without a CA: neither "
-                               "goes with it" SEE_HELP);
+    if (o->ip && (o->domain[0] || o->wait_dns_given))
+        return fault_set(p->f, "--ip is for a relay without a domain: neither a domain nor "
+                               "--wait-dns goes with it" SEE_HELP);
     for (size_t i = 0; i < FLAG_COUNT; i++)
         if (p->used[i] && !(flags[i].verbs & V(o->verb)))
             return fault_set(p->f, "--%s does not belong to `derp-setup %s`" SEE_HELP,
@@ -380,7 +408,10 @@ static void say(FILE *out, const char *text)
 static void help_line(FILE *out, const char *left, const char *help)
 {
     int pad = 27 - wrap_columns(left, strlen(left));
-    fprintf(out, "  %s%*s ", left, pad > 0 ? pad : 0, "");
+    if (pad < 0)
+        fprintf(out, "  %s\n  %27s ", left, "");
+    else
+        fprintf(out, "  %s%*s ", left, pad, "");
     say(out, help);
     fputc('\n', out);
 }
@@ -394,9 +425,10 @@ static void help_flag(FILE *out, const struct flag_row *row)
         say(out, N_(":\n"));
         return;
     }
-    snprintf(left, sizeof left, "%c%c%s --%s%s%s", row->letter ? '-' : ' ',
+    snprintf(left, sizeof left, "%c%c%s --%s%s%s%s", row->letter ? '-' : ' ',
              row->letter ? row->letter : ' ', row->letter ? "," : " ", row->name,
-             row->value ? "=" : "", row->value ? row->value : "");
+             row->optional ? "[=" : (row->value ? "=" : ""), row->value ? row->value : "",
+             row->optional ? "]" : "");
     help_line(out, left, row->help);
 }
 

@@ -35,6 +35,13 @@ enum options_result {
 
 enum map_format { MAP_TAILSCALE, MAP_HEADSCALE };
 
+/* --certificate: where it comes from; KEEP: as it is, or what fits on a first run */
+enum certificate_choice {
+    CERTIFICATE_CHOICE_KEEP,
+    CERTIFICATE_CHOICE_ACME,
+    CERTIFICATE_CHOICE_SELF_SIGNED,
+};
+
 /* --firewall */
 enum firewall_choice { FIREWALL_CHOICE_UFW, FIREWALL_CHOICE_NONE };
 
@@ -66,7 +73,7 @@ struct options {
     bool ip4_auto; /* --ip4=auto: forget an address given earlier */
     bool ip6_auto;
     bool no_ipv6;
-    bool ip; /* no domain: the address and a pinned certificate */
+    bool ip; /* no domain: the relay's name is its address, that of ip4 if it is given */
     bool wait_dns_given;
     uint64_t wait_dns; /* seconds */
     /* firewall */
@@ -87,10 +94,22 @@ struct options {
     unsigned region_id;
     const char *region_code;
     const char *region_name;
-    /* certificate */
+    /* certificate; "" takes a setting away, where that can be */
+    enum certificate_choice certificate;
     const char *email;
     const char *acme_directory;
     const char *acme_ca_file;
+    const char *acme_challenge;
+    const char *acme_profile;
+    const char *acme_preferred_chain;
+    const char *acme_eab_key_id;
+    const char *acme_eab_key_file;
+    const char *acme_dns_hook;
+    const char *acme_hook;
+    const char *acme_fallback_directory;
+    const char *acme_fallback_ca_file;
+    const char *acme_fallback_eab_key_id;
+    const char *acme_fallback_eab_key_file;
     bool staging;
     bool force;
     /* private networks */
@@ -104,6 +123,7 @@ struct options {
     const char *report; /* a path */
     /* map, uninstall */
     enum map_format format;
+    bool next; /* with the fingerprint that comes */
     bool purge;
     const char *confirm;
 };

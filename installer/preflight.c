@@ -387,6 +387,7 @@ enum setup_exit preflight_run(struct setup *s)
     struct findings found = {0};
     report_title(&s->report, "Checking (nothing is changed yet)");
     server_check(&found);
+    findings_move(&found, &s->early);
     if (!show(s, &found))
         return EXIT_INTERRUPTED;
     preflight_ports(s, &found);

@@ -12,4 +12,7 @@
  */
 bool readable_by_services(const char *path, struct fault *f);
 
+/* A secret that one user alone needs, or (execute) a program of its: by owner, group and others. */
+bool readable_by_user(const char *path, const char *user, bool execute, struct fault *f);
+
 #endif

@@ -217,24 +217,41 @@ enum setup_exit service_run(struct setup *s)
 
 bool service_timer_is_needed(const struct setup *s)
 {
-    return wants_timer(s) && (!s->timer_enabled || !s->timer_active);
+    return wants_timer(s) ? !s->timer_enabled || !s->timer_active
+                          : s->timer_enabled || s->timer_active;
 }
 
 void service_timer_describe(const struct setup *s, struct buf *text)
 {
-    translate_buf(text, "%s " SERVICE_TIMER ", which renews the certificate",
-                  s->timer_enabled ? "start" : "enable and start");
+    if (!wants_timer(s))
+        translate_buf(text, "stop " SERVICE_TIMER ", which has nothing to renew any more");
+    else
+        translate_buf(text, "%s " SERVICE_TIMER ", which renews the certificate",
+                      s->timer_enabled ? "start" : "enable and start");
+}
+
+/* The other way round. It stays in the journal, where undoing it once more does no harm. */
+static bool end_timer(struct setup *s, struct fault *f)
+{
+    if (!service_do("disable", SERVICE_TIMER, f) || !service_do("stop", SERVICE_TIMER, f))
+        return false;
+    report_change(&s->report, "systemctl disable --now %s", SERVICE_TIMER);
+    s->changed = true;
+    s->timer_enabled = s->timer_active = false;
+    return true;
 }
 
 enum setup_exit service_timer_run(struct setup *s)
 {
     struct fault f;
-    report_begin(&s->report, "timer", "starting " SERVICE_TIMER);
-    bool fine = (s->timer_enabled || enable(s, SERVICE_TIMER, &f)) &&
-                (s->timer_active || start(s, SERVICE_TIMER, "start", &f));
+    report_begin(&s->report, "timer",
+                 wants_timer(s) ? "starting " SERVICE_TIMER : "stopping " SERVICE_TIMER);
+    bool fine = wants_timer(s) ? (s->timer_enabled || enable(s, SERVICE_TIMER, &f)) &&
+                                     (s->timer_active || start(s, SERVICE_TIMER, "start", &f))
+                               : end_timer(s, &f);
     report_end(&s->report);
     if (fine) {
-        s->timer_enabled = s->timer_active = true;
+        s->timer_enabled = s->timer_active = wants_timer(s);
         return EXIT_DONE;
     }
     if (stop_wanted())

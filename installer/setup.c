@@ -89,6 +89,22 @@ bool setup_load(struct setup *s)
     return fine;
 }
 
+bool setup_reload(struct setup *s)
+{
+    struct fault f;
+    bool ipv6 = file_exists("/proc/net/if_inet6");
+    free(s->old_text);
+    s->old_text = NULL;
+    desired_free(&s->desired);
+    if (!load_config(s))
+        return false;
+    if (desired_make(s->opt, &s->journal, s->old_text, ipv6, &s->desired, &f))
+        return true;
+    report_found(&s->report, SEVERITY_FAIL, "config.broken",
+                 "correct that line (`derpd --check` tests it)", "%s", f.text);
+    return false;
+}
+
 static void allow_ports(struct setup *s, const struct config_endpoints *all, size_t from, bool udp)
 {
     for (size_t i = from; i < all->count; i++) {
@@ -173,7 +189,7 @@ char *setup_derpmap(const struct setup *s, enum map_format format)
     struct leaf leaf;
     char pin[sizeof PIN_PREFIX + 2 * sizeof leaf.sha256] = PIN_PREFIX;
     if (c->source == CONFIG_SOURCE_SELF_SIGNED) { /* with a domain, too: no client trusts it else */
-        if (!leaf_load(c, &leaf, NULL))
+        if (s->opt->next ? !leaf_load_next(c, &leaf) : !leaf_load(c, &leaf, NULL))
             return mem_strdup(""); /* a map without the pin would lead nobody here */
         text_hex(leaf.sha256, sizeof leaf.sha256, pin + strlen(PIN_PREFIX));
         map.cert_name = pin;
@@ -202,6 +218,7 @@ void setup_free(struct setup *s)
     desired_free(&s->desired);
     ca_directory_free(&s->ca);
     journal_free(&s->journal);
+    findings_free(&s->early);
     free(s->account);
     free(s->old_text);
 }

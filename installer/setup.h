@@ -52,8 +52,10 @@ struct setup {
     struct dnscheck_own own;
     struct dnscheck_result dns;
     struct directory ca;
-    char *account;       /* this server's at that CA; NULL: not known */
-    bool waited_for_dns; /* in vain */
+    char *account;          /* this server's at that CA; NULL: not known */
+    bool waited_for_dns;    /* in vain */
+    struct findings early;  /* found before the checks began, shown with them */
+    bool certificate_asked; /* --certificate or --acme-profile was given: the choice stands */
 
     bool use_firewall;
     bool oracle; /* it is left alone, since this is a server of Oracle's cloud */
@@ -70,7 +72,8 @@ struct setup {
 
     bool told_to_log_in; /* how, while the firewall waits for a new login */
 
-    bool changed; /* something on the server was changed by this run */
+    bool certificate_issued; /* by this run */
+    bool changed;            /* something on the server was changed by this run */
 };
 
 /*
@@ -79,6 +82,9 @@ struct setup {
  * can go on), journal.broken (warn). false: one of the former.
  */
 bool setup_load(struct setup *s);
+
+/* Reads the config again, and makes of it what the options want now. false: it is reported. */
+bool setup_reload(struct setup *s);
 
 /* What the firewall has to do for this config. */
 void setup_firewall_options(struct setup *s);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/translate.h"
 #include "installer/ask.h"
+#include "installer/caarecords.h"
 #include "installer/certificate.h"
 #include "installer/choose.h"
 #include "installer/configfile.h"
@@ -166,6 +167,10 @@ static enum setup_exit finish(struct setup *s)
     if (code != EXIT_DONE)
         return code;
     hint_at_cloud(s);
+    if (s->desired.config.source == CONFIG_SOURCE_ACME &&
+        !desired_has_no_domain(&s->desired.config) &&
+        (s->certificate_issued || s->desired.accounts_changed))
+        caarecords_show(s);
     if (!s->opt->quiet)
         fputc('\n', s->report.err);
     print_map(s);
@@ -176,7 +181,7 @@ enum setup_exit steps_run(struct setup *s)
 {
     enum setup_exit code = choose_missing(s);
     if (code == EXIT_DONE)
-        code = noname_address(s);
+        code = noname_prepare(s);
     if (code != EXIT_DONE)
         return code;
     setup_load(s);

@@ -25,7 +25,7 @@ bool take_log_file(const char *value, struct options *o, struct fault *f)
     return true;
 }
 
-static bool take_ip(const char *value, int family, struct endpoint *e, struct fault *f)
+static bool take_address(const char *value, int family, struct endpoint *e, struct fault *f)
 {
     if (!endpoint_parse_ip(value, e) || e->any.sa_family != family)
         return fault_set(f, "not an %s address, nor auto", family == AF_INET ? "IPv4" : "IPv6");
@@ -35,13 +35,21 @@ static bool take_ip(const char *value, int family, struct endpoint *e, struct fa
 bool take_ip4(const char *value, struct options *o, struct fault *f)
 {
     o->ip4_auto = strcmp(value, "auto") == 0;
-    return o->ip4_auto || take_ip(value, AF_INET, &o->ip4, f);
+    return o->ip4_auto || take_address(value, AF_INET, &o->ip4, f);
 }
 
 bool take_ip6(const char *value, struct options *o, struct fault *f)
 {
     o->ip6_auto = strcmp(value, "auto") == 0;
-    return o->ip6_auto || take_ip(value, AF_INET6, &o->ip6, f);
+    return o->ip6_auto || take_address(value, AF_INET6, &o->ip6, f);
+}
+
+bool take_ip(const char *value, struct options *o, struct fault *f)
+{
+    if (!endpoint_parse_ip(value, &o->ip4) || o->ip4.any.sa_family != AF_INET)
+        return fault_set(f, "not an IPv4 address, which most clients need to reach the relay");
+    o->ip = true;
+    return true;
 }
 
 bool take_wait_dns(const char *value, struct options *o, struct fault *f)
@@ -277,6 +285,101 @@ static bool take_path(const char *value, const char **path, struct fault *f)
 bool take_acme_ca_file(const char *value, struct options *o, struct fault *f)
 {
     return take_path(value, &o->acme_ca_file, f);
+}
+
+bool take_certificate(const char *value, struct options *o, struct fault *f)
+{
+    if (strcmp(value, "acme") == 0)
+        o->certificate = CERTIFICATE_CHOICE_ACME;
+    else if (strcmp(value, "self-signed") == 0)
+        o->certificate = CERTIFICATE_CHOICE_SELF_SIGNED;
+    else
+        return fault_set(f, "acme or self-signed is wanted here");
+    return true;
+}
+
+/* A value that the config takes as it is; there a comment begins at "#" and ";". */
+static bool take_setting(const char *value, const char **field,
+                         bool (*check)(const char *value, void *target, struct fault *f),
+                         struct fault *f)
+{
+    char *parsed = NULL;
+    size_t n = strlen(value);
+    if (strpbrk(value, "#;\"\r\n") ||
+        (n && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[n - 1]))))
+        return fault_set(f, "it has a character that cannot be written into the configuration");
+    bool fine = check(value, &parsed, f);
+    free(parsed);
+    if (fine)
+        *field = value;
+    return fine;
+}
+
+bool take_acme_challenge(const char *value, struct options *o, struct fault *f)
+{
+    enum config_challenge parsed;
+    if (!config_value_challenge(value, &parsed, f))
+        return false;
+    o->acme_challenge = value;
+    return true;
+}
+
+bool take_acme_profile(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_profile, config_value_profile, f);
+}
+
+bool take_acme_preferred_chain(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_preferred_chain, config_value_line, f);
+}
+
+bool take_acme_eab_key_id(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_eab_key_id, config_value_line, f);
+}
+
+bool take_acme_dns_hook(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_dns_hook, config_value_program, f);
+}
+
+bool take_acme_hook(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_hook, config_value_program, f);
+}
+
+bool take_acme_fallback_directory(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_fallback_directory, config_value_other_directory, f);
+}
+
+bool take_acme_fallback_eab_key_id(const char *value, struct options *o, struct fault *f)
+{
+    return take_setting(value, &o->acme_fallback_eab_key_id, config_value_line, f);
+}
+
+static bool take_optional_path(const char *value, const char **path, struct fault *f)
+{
+    if (*value)
+        return take_path(value, path, f);
+    *path = value;
+    return true;
+}
+
+bool take_acme_eab_key_file(const char *value, struct options *o, struct fault *f)
+{
+    return take_optional_path(value, &o->acme_eab_key_file, f);
+}
+
+bool take_acme_fallback_ca_file(const char *value, struct options *o, struct fault *f)
+{
+    return take_optional_path(value, &o->acme_fallback_ca_file, f);
+}
+
+bool take_acme_fallback_eab_key_file(const char *value, struct options *o, struct fault *f)
+{
+    return take_optional_path(value, &o->acme_fallback_eab_key_file, f);
 }
 
 bool take_dns_root_hints(const char *value, struct options *o, struct fault *f)

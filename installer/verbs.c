@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/verbs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/selfsigned.h"
 #include "installer/certificate.h"
 #include "installer/firewallstep.h"
+#include "installer/leaf.h"
+#include "installer/noname.h"
 #include "installer/preflight.h"
 #include "installer/service.h"
 #include "installer/stop.h"
@@ -13,11 +20,16 @@
 
 enum setup_exit verb_check(struct setup *s)
 {
+    bool named = s->opt->domain[0] != '\0';
+    enum setup_exit code = noname_prepare(s);
+    if (code != EXIT_DONE)
+        return code;
     setup_load(s);
     service_look(s);
-    enum setup_exit code = preflight_run(s);
+    code = preflight_run(s);
     if (code == EXIT_DONE)
-        report_always(&s->report, "Nothing stands in the way of `derp-setup %s`.", s->opt->domain);
+        report_always(&s->report, "Nothing stands in the way of `derp-setup %s`.",
+                      named ? s->opt->domain : "--ip");
     return code;
 }
 
@@ -33,9 +45,33 @@ static enum setup_exit need_config(struct setup *s)
     return EXIT_PREFLIGHT;
 }
 
+/* A certificate of its own: is its fingerprint about to change? EXIT_PREFLIGHT when --next asks for
+ * what is not there. */
+static enum setup_exit look_at_pin(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    struct findings found = {0};
+    struct leaf leaf, next;
+    if (!leaf_load_next(c, &next)) {
+        if (!s->opt->next)
+            return EXIT_DONE;
+        report_found(&s->report, SEVERITY_FAIL, "certificate.next",
+                     "derp-setup map prints the map that is right now",
+                     "there is no next fingerprint: only a certificate of its own has one, in the "
+                     "last year before its end");
+        return EXIT_PREFLIGHT;
+    }
+    if (!s->opt->next && leaf_load(c, &leaf, NULL))
+        noname_judge(&leaf, &next, clock_wall(), &found);
+    report_findings(&s->report, &found);
+    return EXIT_DONE;
+}
+
 enum setup_exit verb_map(struct setup *s)
 {
     enum setup_exit code = need_config(s);
+    if (code == EXIT_DONE)
+        code = look_at_pin(s);
     if (code != EXIT_DONE || s->opt->json)
         return code;
     char *map = setup_derpmap(s, s->opt->format);
@@ -44,11 +80,42 @@ enum setup_exit verb_map(struct setup *s)
     return EXIT_DONE;
 }
 
+/* The moment at which the fingerprint changes may be chosen by whoever pastes the map. */
+static enum setup_exit renew_own(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    struct leaf next;
+    if (!leaf_load_next(c, &next)) {
+        report_found(&s->report, SEVERITY_SKIP, "certificate.skipped", NULL,
+                     "derpd makes its own certificate, and the next one a year before the end");
+        return EXIT_DONE;
+    }
+    if (!s->opt->force)
+        return look_at_pin(s);
+    char *from = file_join(c->state_dir, SELFSIGNED_NEXT);
+    char *to = file_join(c->state_dir, SELFSIGNED_CHAIN);
+    bool fine = rename(from, to) == 0;
+    if (!fine)
+        report_found(&s->report, SEVERITY_FAIL, "certificate.failed", "is the disk read-only?",
+                     "%s cannot be replaced: %s", to, strerror(errno));
+    free(from);
+    free(to);
+    if (!fine)
+        return EXIT_CERTIFICATE;
+    s->changed = true;
+    report_change(&s->report, "certificate of its own");
+    report_found(&s->report, SEVERITY_OK, "certificate.ok", NULL,
+                 "the next certificate is served from now on: paste what `derp-setup map` prints");
+    return EXIT_DONE;
+}
+
 enum setup_exit verb_renew(struct setup *s)
 {
     enum setup_exit code = need_config(s);
     if (code != EXIT_DONE)
         return code;
+    if (s->desired.config.source == CONFIG_SOURCE_SELF_SIGNED)
+        return renew_own(s);
     if (s->desired.config.source != CONFIG_SOURCE_ACME) {
         report_found(&s->report, SEVERITY_SKIP, "certificate.skipped", NULL,
                      "the certificate does not come from a CA by ACME (source in %s)", CONFIG_PATH);

@@ -77,6 +77,7 @@ PARSERS = {
     "firewall/ufwtext.c": "firewall_ufw",
     "firewall/words.c": "firewall_ufw",
     "installer/acmestatus.c: acmestatus_parse acmestatus_judge": "installer_words",
+    "installer/caarecords.c: clean one_ca caarecords_parse": "installer_words",
     "installer/certificate.c: certificate_reason": "installer_words",
     "installer/choose.c: next_word is_flag read_arguments choose_of_derper": "installer_words",
     "installer/clientsjudge.c": "installer_words",

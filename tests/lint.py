@@ -52,6 +52,7 @@ WALLS = {
         "derp/wire/key.c",
         "firewall/nftjson.c",
         "installer/acmestatus.c",
+        "installer/caarecords.c",
         "installer/clientsjudge.c",
         "installer/derpmap.c",
         "installer/directory.c",

@@ -91,7 +91,7 @@ def test_another_address(world):
     assert node(run)["HostName"] == "203.0.113.77" and node(run)["CertName"] != before["CertName"]
     server.run("ip", "address", "del", "203.0.113.77/24", "dev", "eth0")
     run = set_up(world, "--ip4=auto")
-    assert run.code == 3 and "--ip4=" in run.get("address.mismatch")["fix"], run
+    assert run.code == 3 and "--ip=" in run.get("address.mismatch")["fix"], run
     run = set_up(world, f"--ip4={SERVER}")
     assert run.code == 0 and node(run)["HostName"] == SERVER, run
 

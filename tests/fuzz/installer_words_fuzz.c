@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as what other programs and the relay print, and as a terminal line. */
 #include "installer/acmestatus.h"
+#include "installer/caarecords.h"
 #include "installer/certificate.h"
 #include "installer/choose.h"
 #include "installer/clientsjudge.h"
@@ -26,6 +27,7 @@ static void read_for_doctor(const char *text)
     struct clientsjudge answer = {.where = "https://x", .status = 200, .body = text, .reason = ""};
     if (acmestatus_parse(text, &acme, &f))
         acmestatus_judge(&acme, 1000000000, &all);
+    caarecords_parse(text, &all, &f);
     char value[CHOOSE_VALUE];
     choose_of_derper(text, value);
     limits_init(&l);

@@ -49,6 +49,12 @@ def test_help_and_version():
     ("https://derp.demo.com", "only the host name"),
     ("203.0.113.10", "not a domain"),
     ("--ip derp.demo.com", "without a domain"),
+    ("--ip=2001:db8::1", "IPv4"),
+    ("derp.demo.com --certificate=own", "self-signed"),
+    ("derp.demo.com --acme-challenge=dns-02", "dns-01"),
+    ("derp.demo.com --acme-fallback-directory=http://ca.test/dir", "https"),
+    ("derp.demo.com --acme-eab-key-file=key", "absolute"),
+    ("status --acme-profile=classic", "does not belong"),
     ("dérp.demo.com", "xn--"),
     ("derp.demo.com --no-such-flag", "no such flag"),
     ("derp.demo.com --confirm-timeout=5", "10s to 1h"),
@@ -256,18 +262,18 @@ def test_oracle_keeps_its_own_firewall(box):
         answer, found = box.json("check", DOMAIN, hints, flag, prepare=ORACLE)
         assert "firewall.oracle" not in found
         assert ("firewall.none" in found) == (flag == "--firewall=none")
-    # A relay that was set up with ufw goes on with it.
-    answer, found = box.json("check", DOMAIN, hints, prepare=f"{ORACLE}\n{CONFIGURED}")
-    assert "firewall.oracle" not in found and "firewall.none" not in found
-
-
-def test_another_run_holds_the_lock(box):
     # Later runs say the same, as nobody has said --firewall=none.
     earlier = (f"{ORACLE}\nmkdir -p /var/lib/derp-setup\n"
                f"echo '{{\"schema\":1,\"domain\":\"{DOMAIN}\",\"settings\":{{\"no_firewall\":true}}}}'"
                " >/var/lib/derp-setup/journal.json")
     answer, found = box.json("check", DOMAIN, hints, prepare=earlier)
     assert found["firewall.oracle"]["status"] == "warn" and "firewall.none" not in found
+    # A relay that was set up with ufw goes on with it.
+    answer, found = box.json("check", DOMAIN, hints, prepare=f"{ORACLE}\n{CONFIGURED}")
+    assert "firewall.oracle" not in found and "firewall.none" not in found
+
+
+def test_another_run_holds_the_lock(box):
     answer, found = box.json(DOMAIN, "--yes", prepare="exec 9>/run/derp-setup.lock; flock 9")
     assert answer["exit"] == 8 and found["setup.locked"]["fix"]
 

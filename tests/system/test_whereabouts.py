@@ -69,9 +69,9 @@ class Machine:
         self.has(AT.get(cloud, "169.254.169.254"))
         return self.fake("metadata", cloud, *args)
 
-    def check(self, *args):
+    def check(self, *args, domain=DOMAIN):
         argv = self.network.command(
-            "unshare", "-m", "sh", "-c", ENTER, "sh", SETUP, "check", DOMAIN, "--json",
+            "unshare", "-m", "sh", "-c", ENTER, "sh", SETUP, "check", *([domain] if domain else []), "--json",
             f"--dns-root-hints={self.hints}", "--firewall=none", *args)
         env = {**os.environ, "BOX": str(self.folder / "mount"), "PREPARE": self.prepare}
         p = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60,
@@ -241,6 +241,41 @@ def test_mainland_china(machine):
     assert found["cloud.filing"]["status"] == "warn" and "ICP" in found["cloud.filing"]["message"]
     assert "cn-hangzhou" in found["cloud.filing"]["message"]
     assert "100.100.2.136" in found["cloud.tailscale"]["message"] and code == 0, found
+
+
+# --- Without a domain: the address is the relay's name ----------------------------------------------
+
+def test_ip_behind_nat_is_what_two_say(machine):
+    machine.is_in("aws")
+    machine.metadata("aws", PUBLIC)
+    machine.fake("stun", "127.0.0.20", PUBLIC)
+    code, found = machine.check("--ip", "--certificate=self-signed", "--address-from=stun:127.0.0.20:3479", domain=None)
+    assert found["address.nat"]["status"] == "ok" and code == 0, found
+    assert f"clients connect to {PUBLIC}" in found["dns.skipped"]["message"]
+
+
+def test_ip_behind_nat_with_nobody_to_tell(machine):
+    machine.is_in(None)
+    code, found = machine.check("--ip", "--address-from=off", domain=None)
+    assert code == 3 and found["address.unknown"]["status"] == "fail", found
+    assert "--ip=ADDRESS" in found["address.unknown"]["fix"]
+
+
+def test_ip_behind_nat_when_they_disagree(machine):
+    machine.is_in(None)
+    machine.fake("stun", "127.0.0.20", PUBLIC)
+    machine.fake("stun", "127.0.0.21", OTHER)
+    code, found = machine.check("--ip", "--address-from=stun:127.0.0.20:3479,stun:127.0.0.21:3479", domain=None)
+    assert code == 3 and found["address.disagree"]["status"] == "fail", found
+
+
+def test_ip_behind_nat_that_is_given(machine):
+    machine.is_in(None)
+    stun = machine.fake("stun", "127.0.0.20", OTHER)
+    code, found = machine.check(f"--ip={PUBLIC}", "--certificate=self-signed", "--address-from=stun:127.0.0.20:3479", domain=None)
+    assert found["address.given"]["status"] == "ok" and code == 0, found
+    assert f"clients connect to {PUBLIC}" in found["dns.skipped"]["message"]
+    assert asked(stun) == []
 
 
 # --- Resolvers that the public uses ---------------------------------------------------------------

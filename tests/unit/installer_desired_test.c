@@ -49,13 +49,99 @@ static void test_without_a_domain(void **state)
     assert_int_equal(w.config.source, CONFIG_SOURCE_ACME);
     assert_true(w.domain_changed && !desired_has_no_domain(&w.config));
     desired_free(&w);
+    /* A CA's for the address, and its own again. */
+    o = (struct options){.domain = "203.0.113.7",
+                         .ip = true,
+                         .certificate = CERTIFICATE_CHOICE_ACME,
+                         .acme_profile = "shortlived"};
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_int_equal(w.config.source, CONFIG_SOURCE_ACME);
+    assert_string_equal(w.config.acme_profile, "shortlived");
+    assert_true(w.was_self_signed && w.acme_changed && w.relay_changed && !w.domain_changed);
+    assert_true(desired_has_no_domain(&w.config));
     free(text);
+    text = mem_strdup(w.text);
+    desired_free(&w);
+    o = (struct options){.domain = "203.0.113.7", .ip = true}; /* it is kept */
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.changes, "");
+    assert_false(w.was_self_signed);
+    desired_free(&w);
+    o.certificate = CERTIFICATE_CHOICE_SELF_SIGNED;
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_int_equal(w.config.source, CONFIG_SOURCE_SELF_SIGNED);
+    desired_free(&w);
+    o = (struct options){.domain = "derp.demo.com"}; /* the profile was for addresses */
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_null(w.config.acme_profile);
+    desired_free(&w);
+    o.acme_profile = "tlsserver";
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.config.acme_profile, "tlsserver");
+    desired_free(&w);
+    free(text);
+    text = NULL;
     /* By hand: it stays. */
     const char *hand = "[relay]\ndomain = a.demo.com\n[certificate]\nsource = self-signed\n";
     o = (struct options){.domain = "a.demo.com"};
     assert_true(desired_make(&o, &none, hand, true, &w, &f));
     assert_string_equal(w.text, hand);
     desired_free(&w);
+}
+
+static void test_settings_of_acme(void **state)
+{
+    (void)state;
+    char *text = first_text();
+    struct options o = {
+        .domain = "derp.demo.com",
+        .acme_challenge = "http-01",
+        .acme_preferred_chain = "ISRG Root X1",
+        .acme_eab_key_id = "kid",
+        .acme_eab_key_file = "/etc/derp/eab",
+        .acme_dns_hook = "/etc/derp/dns-hook",
+        .acme_hook = "/etc/derp/hook",
+        .acme_fallback_directory = "https://two.test/dir",
+        .acme_fallback_ca_file = "/etc/derp/two.pem",
+        .acme_fallback_eab_key_id = "kid2",
+        .acme_fallback_eab_key_file = "/etc/derp/eab2",
+    };
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    const struct config *c = &w.config;
+    assert_int_equal(c->challenge, CONFIG_CHALLENGE_HTTP_01);
+    assert_int_equal(c->http.count, 2); /* what it needs */
+    assert_int_equal(endpoint_port(&c->http.list[0]), 80);
+    assert_string_equal(c->preferred_chain, "ISRG Root X1");
+    assert_string_equal(c->eab_key_id, "kid");
+    assert_string_equal(c->eab_key_file, "/etc/derp/eab");
+    assert_string_equal(c->dns_hook, "/etc/derp/dns-hook");
+    assert_string_equal(c->acme_hook, "/etc/derp/hook");
+    assert_string_equal(c->fallback_directory, "https://two.test/dir");
+    assert_string_equal(c->fallback_ca_file, "/etc/derp/two.pem");
+    assert_string_equal(c->fallback_eab_key_id, "kid2");
+    assert_string_equal(c->fallback_eab_key_file, "/etc/derp/eab2");
+    assert_true(w.accounts_changed && w.relay_changed && !w.acme_changed);
+    free(text);
+    text = mem_strdup(w.text);
+    desired_free(&w);
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_string_equal(w.changes, "");
+    assert_false(w.accounts_changed);
+    desired_free(&w);
+    o = (struct options){.domain = "derp.demo.com", .acme_fallback_directory = ""};
+    assert_false(desired_make(&o, &none, text, true, &w, &f)); /* the rest needs it */
+    assert_non_null(strstr(f.text, "fallback-directory"));
+    desired_free(&w);
+    o.acme_fallback_ca_file = o.acme_fallback_eab_key_id = o.acme_fallback_eab_key_file = "";
+    assert_true(desired_make(&o, &none, text, true, &w, &f));
+    assert_null(w.config.fallback_directory);
+    desired_free(&w);
+    o = (struct options){.domain = "derp.demo.com", .acme_eab_key_id = "kid"};
+    free(text);
+    text = first_text();
+    assert_false(desired_make(&o, &none, text, true, &w, &f)); /* half of a pair */
+    desired_free(&w);
+    free(text);
 }
 
 static void test_second_run_changes_nothing(void **state)
@@ -205,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_other_domain),
         cmocka_unit_test(test_listen),
         cmocka_unit_test(test_without_a_domain),
+        cmocka_unit_test(test_settings_of_acme),
         cmocka_unit_test(test_staging_comes_and_goes),
         cmocka_unit_test(test_broken_config),
         cmocka_unit_test(test_clients),

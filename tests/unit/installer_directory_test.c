@@ -17,7 +17,32 @@ static void test_names(void **state)
     assert_int_equal(d.count, 2);
     assert_string_equal(d.names[0], "letsencrypt.org");
     assert_string_equal(d.names[1], "ca.test");
+    assert_false(d.shortlived);
     ca_directory_free(&d);
+}
+
+static void test_profile_for_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *meta;
+        bool has;
+    } cases[] = {
+        {"{\"profiles\":{\"classic\":\"x\",\"shortlived\":\"https://ca/p\"}}", true},
+        {"{\"profiles\":{\"classic\":\"x\"}}", false},
+        {"{\"profiles\":[\"shortlived\"]}", false},
+        {"{\"profiles\":null}", false},
+        {"7", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        struct directory d;
+        struct fault f;
+        snprintf(text, sizeof text, "{" URLS ",\"meta\":%s}", cases[i].meta);
+        assert_true(directory_parse(text, &d, &f));
+        assert_int_equal(d.shortlived, cases[i].has);
+        ca_directory_free(&d);
+    }
 }
 
 static void test_without_meta(void **state)
@@ -94,9 +119,9 @@ static void test_account(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_without_meta),
-        cmocka_unit_test(test_no_directory), cmocka_unit_test(test_guess),
-        cmocka_unit_test(test_account),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_profile_for_addresses),
+        cmocka_unit_test(test_without_meta), cmocka_unit_test(test_no_directory),
+        cmocka_unit_test(test_guess),        cmocka_unit_test(test_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

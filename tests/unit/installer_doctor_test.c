@@ -2,7 +2,9 @@
 /* What doctor reads and how it judges: limits, derp-acme's status, admission sources, the way from
  * outside, age. */
 #include "installer/acmestatus.c"
+#include "installer/caarecords.c"
 #include "installer/clientsjudge.c"
+#include "installer/fallback.h"
 #include "installer/health.h"
 #include "installer/limits.c"
 #include "installer/noname.h"
@@ -405,32 +407,90 @@ static void test_a_certificate_that_was_not_renewed(void **state)
     findings_free(&all);
 }
 
-static void assert_pin(time_t now, const char *id, enum severity severity)
+/* Days of the clock, and of the making of the next one (0: there is none). */
+static void assert_pin(long now, long made, const char *id, enum severity severity,
+                       const char *says)
 {
     struct findings all = {0};
     struct leaf leaf = {.not_before = 1000 * (time_t)DAY, .not_after = 4650 * (time_t)DAY};
+    struct leaf next = {.not_before = (made - 1) * (time_t)DAY,
+                        .not_after = (made + 3650) * (time_t)DAY};
     leaf.sha256[31] = 0xab;
-    noname_judge(&leaf, now, &all);
+    next.sha256[31] = 0xcd;
+    noname_judge(&leaf, made ? &next : NULL, now * (time_t)DAY, &all);
     assert_int_equal(all.count, 1);
     assert_found(&all, id, severity);
-    if (severity == SEVERITY_OK)
-        assert_says(&all, id, "sha256-raw:000000");
+    assert_says(&all, id, says);
     findings_free(&all);
 }
 
 static void test_a_pin_that_has_to_change(void **state)
 {
     (void)state;
-    assert_pin(999 * (time_t)DAY, "certificate.expired", SEVERITY_FAIL);
-    assert_pin(1000 * (time_t)DAY, "certificate.ok", SEVERITY_OK);
-    assert_pin(4590 * (time_t)DAY, "certificate.ok", SEVERITY_OK);
-    assert_pin(4591 * (time_t)DAY, "certificate.pin", SEVERITY_WARN);
-    assert_pin(4650 * (time_t)DAY, "certificate.expired", SEVERITY_FAIL);
+    assert_pin(999, 0, "certificate.expired", SEVERITY_FAIL, "not valid");
+    assert_pin(1000, 0, "certificate.ok", SEVERITY_OK, "sha256-raw:000000");
+    assert_pin(4590, 0, "certificate.ok", SEVERITY_OK, "00ab");
+    assert_pin(4591, 0, "certificate.pin", SEVERITY_WARN, "has not made");
+    assert_pin(4650, 0, "certificate.expired", SEVERITY_FAIL, "not valid");
+    assert_pin(4650, 4649, "certificate.expired", SEVERITY_FAIL, "not valid");
+    assert_pin(4285, 4285, "certificate.pin", SEVERITY_WARN,
+               "at 1981-11-24T00:00:00Z to sha256-raw:0000");
+    assert_pin(4344, 4285, "certificate.pin", SEVERITY_WARN, "00cd");
+    assert_pin(4000, 4650, "certificate.ok", SEVERITY_OK, "00ab"); /* made by a wrong clock */
+}
+
+static void test_caa_records(void **state)
+{
+    (void)state;
+    struct findings all = {0};
+    struct fault f;
+    assert_true(caarecords_parse(
+        "{\"domain\":\"derp.demo.com\",\"authorities\":["
+        "{\"directory\":\"https://one/\",\"accounturi\":\"https://one/a/"
+        "1\",\"records\":[{\"value\":"
+        "\"one.test; accounturi=https://one/a/1; validationmethods=tls-alpn-01\"},{}]},"
+        "{\"directory\":\"https://two/\",\"accounturi\":\"https://two/a/2\",\"records\":[]},"
+        "{\"directory\":\"https://three/\",\"accounturi\":null,\"problem\":\"not\\u001breached\"}, "
+        "7]}",
+        &all, &f));
+    assert_int_equal(all.count, 4);
+    assert_string_equal(all.list[0].message,
+                        "to let only this relay's account at https://one/ issue, set: "
+                        "derp.demo.com. CAA 0 issue \"one.test; accounturi=https://one/a/1; "
+                        "validationmethods=tls-alpn-01\"");
+    assert_non_null(strstr(all.list[1].message, "https://two/a/2"));
+    assert_int_equal(all.list[1].severity, SEVERITY_OK);
+    assert_int_equal(all.list[2].severity, SEVERITY_WARN);
+    assert_null(strchr(all.list[2].message, '\x1b'));
+    findings_free(&all);
+    assert_true(caarecords_parse("{}", &all, &f));
+    assert_int_equal(all.count, 0);
+    assert_false(caarecords_parse("", &all, &f));
+    assert_false(caarecords_parse("[]", &all, &f));
+}
+
+static void test_what_a_refusal_is(void **state)
+{
+    (void)state;
+    struct acmestatus st;
+    assert_true(acmestatus_parse("{\"problem\":{\"text\":\"x\",\"type\":"
+                                 "\"urn:ietf:params:acme:error:rejectedIdentifier\"}}",
+                                 &st, NULL));
+    assert_string_equal(st.type, "rejectedIdentifier");
+    assert_true(fallback_is_refusal(st.type));
+    assert_true(fallback_is_refusal("unsupportedIdentifier"));
+    assert_true(fallback_is_refusal("malformed"));
+    assert_true(fallback_is_refusal("invalidProfile"));
+    assert_false(fallback_is_refusal("connection"));
+    assert_false(fallback_is_refusal("rateLimited"));
+    assert_false(fallback_is_refusal(""));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_caa_records),
+        cmocka_unit_test(test_what_a_refusal_is),
         cmocka_unit_test(test_reads_limits),
         cmocka_unit_test(test_reads_drops_of_our_port),
         cmocka_unit_test(test_reads_deleted_libraries),

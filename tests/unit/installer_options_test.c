@@ -100,7 +100,8 @@ static void test_wrong_domains(void **state)
     assert_wrong("203.0.113.10", "not a domain");
     assert_wrong("203.0.113.10", "--ip");
     assert_wrong("--ip derp.demo.com", "without a domain");
-    assert_wrong("--ip --staging", "without a CA");
+    assert_wrong("--ip --wait-dns=5m", "without a domain");
+    assert_wrong("--ip=derp.demo.com", "IPv4");
     assert_wrong("status --ip", "does not belong");
     assert_wrong("*.demo.com", "not a domain");
     assert_wrong("https://derp.demo.com/", "only the host name");
@@ -156,7 +157,8 @@ static void test_help_lists_everything(void **state)
         char flag[40];
         if (!flags[i].help)
             continue;
-        snprintf(flag, sizeof flag, " --%s%s", flags[i].name, flags[i].value ? "=" : " ");
+        snprintf(flag, sizeof flag, " --%s%s", flags[i].name,
+                 flags[i].optional ? "[=" : (flags[i].value ? "=" : " "));
         if (!strstr(text, flag))
             fail_msg("%s is not in --help", flag);
         assert_ptr_equal(find_long(flags[i].name, strlen(flags[i].name)), &flags[i]);

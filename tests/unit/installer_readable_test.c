@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/readable.c"
 
+#include <unistd.h>
+
 #include "tests/unit/unit.h"
 
 static void test_readable(void **state)
@@ -24,8 +26,43 @@ static void test_readable(void **state)
     unit_dir_remove(dir);
 }
 
+static void test_readable_by_one_user(void **state)
+{
+    (void)state;
+    char dir[64], path[128];
+    struct fault f;
+    unit_dir(dir);
+    unit_file(dir, "eab", "x", path);
+    chmod(dir, 0755);
+    chmod(path, 0600);
+    if (geteuid() != 0)
+        skip();
+    assert_true(readable_by_user(path, "root", false, &f));
+    assert_false(readable_by_user(path, "root", true, &f));
+    assert_non_null(strstr(f.text, "may not execute"));
+    assert_false(readable_by_user(path, "nobody", false, &f));
+    assert_non_null(strstr(f.text, "nobody may not read"));
+    const struct passwd *nobody = getpwnam("nobody");
+    assert_int_equal(chown(path, 0, nobody->pw_gid), 0);
+    chmod(path, 0640);
+    assert_true(readable_by_user(path, "nobody", false, &f));
+    assert_false(readable_by_user(path, "nobody", true, &f));
+    chmod(path, 0750);
+    assert_true(readable_by_user(path, "nobody", true, &f));
+    chmod(path, 0644);
+    assert_false(readable_by_user(path, "nobody", false, &f)); /* no secret any more */
+    assert_non_null(strstr(f.text, "others may read"));
+    chmod(dir, 0700);
+    assert_false(readable_by_user(path, "nobody", false, &f));
+    assert_non_null(strstr(f.text, "may not enter"));
+    assert_false(readable_by_user(dir, "root", false, &f));
+    assert_false(readable_by_user("/nonexistent/x", "root", false, &f));
+    unit_dir_remove(dir);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_readable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_readable),
+                                       cmocka_unit_test(test_readable_by_one_user)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
