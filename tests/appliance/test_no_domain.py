@@ -8,6 +8,7 @@ import pytest
 from testbed import clients, rootfs
 from testbed.appliance import Setup, derp_setup, derp_verb
 from testbed.network import SERVER
+from testbed.shell import wait_for
 from testbed.world import DOMAIN, World
 
 SUITE = rootfs.SUITES[0]
@@ -94,6 +95,36 @@ def test_another_address(world):
     assert run.code == 3 and "--ip=" in run.get("address.mismatch")["fix"], run
     run = set_up(world, f"--ip4={SERVER}")
     assert run.code == 0 and node(run)["HostName"] == SERVER, run
+
+
+def pin(text):
+    return json.loads(text)["derpMap"]["Regions"]["900"]["Nodes"][0]["CertName"]
+
+
+def test_the_next_fingerprint_is_told_and_taken(world, talker):
+    server = world.server
+    none = server.run("derp-setup", "map", "--next", check=False)
+    assert none.code == 3 and none.out == "" and "certificate.next" in none.err, none
+    server.sh("cd /var/lib/derp && openssl req -x509 -key self-signed.key -days 300 -subj /CN=relay "
+              f"-addext subjectAltName=IP:{SERVER} -out new && chown _derp: new && mv new self-signed.crt")
+    server.run("systemctl", "restart", "derpd")
+    run = derp_verb(world, "status")
+    told = run.get("certificate.pin")
+    assert run.code == 0 and told["status"] == "warn" and "renew --force" in told["fix"], run
+    now, following = (server.run("derp-setup", "map", *flags) for flags in ([], ["--next"]))
+    assert pin(now.out) != pin(following.out)
+    assert pin(following.out) in now.err and pin(following.out) in told["message"], now
+    assert pin(following.out) in server.journal("derpd")
+    assert "certname: " + json.dumps(pin(following.out)) in \
+        server.run("derp-setup", "map", "--next", "--format=headscale").out
+    assert derp_verb(world, "renew").get("certificate.pin") == told  # it is not due yet
+    run = derp_verb(world, "renew", "--force")
+    assert run.code == 0 and run.json["result"] == "changed", run
+    assert pin(server.run("derp-setup", "map").out) == pin(following.out)
+    if not talker.note:
+        wait_for("clients with the next map", 30,
+                 lambda: talk(world, talker, json.loads(following.out)).code == 0)
+    assert derp_verb(world, "doctor").failures == []
 
 
 def test_later_there_is_a_domain(world):
