@@ -293,7 +293,7 @@ def test_other_listener_would_be_closed(shared):
 
 def test_forwarded_packets_would_be_dropped(shared):
     server = shared.server
-    server.sh("ip link add wg0 type dummy && sysctl -qw net.ipv4.ip_forward=1")
+    server.sh("ip link add wg0 type veth peer name other && sysctl -qw net.ipv4.ip_forward=1")
     with nothing_changes(server):
         run = derp_setup(shared)
         agreed = derp_setup(shared, "--close-others", "--dry-run")
