@@ -10,6 +10,7 @@
 #include "base/run.h"
 #include "base/translate.h"
 #include "installer/paths.h"
+#include "installer/service.h"
 #include "installer/stop.h"
 
 #define PATH_NEW CONFIG_PATH ".new"
@@ -88,8 +89,10 @@ enum setup_exit configfile_run(struct setup *s)
 {
     struct fault f;
     report_begin(&s->report, "config", "writing " CONFIG_PATH);
+    /* With a config, a boot that cuts this run off starts both by itself. */
     if (!s->old_text)
-        journal_add(&s->journal, "file", CONFIG_PATH, "");
+        journal_add(&s->journal, "file", CONFIG_PATH,
+                    "systemctl stop " SERVICE_TIMER " " SERVICE_RELAY);
     journal_set(&s->journal.domain, s->desired.config.domain);
     /* From here on a running derpd has an old config, also for a later run. */
     journal_mark(&s->journal, "service", JOURNAL_STARTED);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/server.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,8 +94,21 @@ void server_judge_memory(double mib, struct findings *all)
     finding_fix(all, at, "watch `derp-setup status`, or choose a server with 512 MiB or more");
 }
 
+/* As after an error of the disk, when the kernel writes no more to it. */
+static bool is_writable(const char *folder, struct findings *all)
+{
+    if (access(folder, W_OK) == 0)
+        return true;
+    size_t at = finding_add(all, SEVERITY_FAIL, "server.readonly", "%s cannot be written: %s",
+                            folder, strerror(errno));
+    finding_fix(all, at, "`mount -o remount,rw /`; if that fails, `dmesg` tells why");
+    return false;
+}
+
 static void check_disk(struct findings *all)
 {
+    if (!is_writable("/var/lib", all) || !is_writable("/etc", all))
+        return;
     /* Mostly it is one and the same disk. */
     if (server_judge_disk("/var/lib", free_mib("/var/lib"), all))
         server_judge_disk("/etc", free_mib("/etc"), all);

@@ -21,6 +21,7 @@ ss -Hlntu | awk '{ print $1, $5 }' | LC_ALL=C sort
 """
 # Until the next boot `ufw disable` leaves its chains in the kernel, empty, and the jumps to them.
 _RULES = r"""
+for unit in derpd derp-acme.timer derp-fw-rollback.timer; do echo $unit $(systemctl is-active $unit); done
 ufw status
 for tables in iptables ip6tables; do $tables -S | grep -Ev '^-N ufw|^-A [A-Z]+ -j ufw6?-[a-z-]+$'; done
 """

@@ -147,8 +147,9 @@ class Trial:
         args = ["--purge", f"--confirm={DOMAIN}"] if purge else ["--yes"]
         run = derp_verb(self.world, "uninstall", *args)
         assert run.code == 0, run
-        left = differences(state(self.server), self.before)
-        assert [line for line in left if purge or not KEPT.search(line)] == []
+        left = [line for line in differences(state(self.server), self.before)
+                if purge or not KEPT.search(line)]
+        assert not left, "\n".join(left)
         self.is_reached()
 
     def try_all(self, way):
