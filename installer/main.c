@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* derp-setup: turns this server into a DERP relay, and keeps an eye on it. */
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,13 +129,11 @@ static void print_json(struct setup *s, enum setup_exit code)
 /* What was asked for may be on its way into a file on a full disk. */
 static enum setup_exit see_it_written(struct setup *s, enum setup_exit code)
 {
-    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
     report_found(&s->report, SEVERITY_FAIL, "output.lost",
                  "is it closed, or its disk full? `derp-setup map` prints the map again",
-                 "standard output could not be written%s%s", errno ? ": " : "",
-                 errno ? strerror(errno) : "");
+                 "standard output could not be written");
     return code == EXIT_DONE ? EXIT_UNEXPECTED : code;
 }
 

@@ -330,6 +330,16 @@ def test_a_journal_that_cannot_be_read_is_a_warning(box):
     answer, found = box.json("map", prepare=broken)
     assert answer["exit"] == 0
     assert found["journal.broken"]["status"] == "warn"
+    answer, found = box.json("uninstall", "--yes", prepare=broken)
+    assert answer["exit"] == 1 and "grep changed:" in found["uninstall.unknown"]["fix"]
+
+
+@pytest.mark.parametrize("args", [("map",), ("map", "--json"), ("map", "--format=headscale")])
+def test_output_that_cannot_be_written(box, args):
+    with open("/dev/full", "w") as full:
+        p = subprocess.run(box.argv(*args), env=box.env(CONFIGURED), stdout=full,
+                           stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert p.returncode == 1 and "standard output" in p.stderr and "derp-setup map" in p.stderr, p
 
 
 def test_nothing_is_pending_and_nothing_to_undo(box):

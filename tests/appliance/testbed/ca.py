@@ -61,7 +61,7 @@ class Ca:
             self._program, "-config", config, "-dnsserver", f"{RESOLVER}:53", stdout=log,
             stderr=subprocess.STDOUT,
             env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0", **env})
-        wait_for("the CA", 10, self._answers)
+        wait_for("the CA", 60, self._answers)
 
     def _answers(self):
         assert self._process.poll() is None, self.log()
