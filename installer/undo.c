@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/undo.h"
 
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,8 +204,24 @@ static enum setup_exit agree(struct setup *s)
     return fine ? EXIT_DONE : EXIT_UNEXPECTED;
 }
 
+/* What a run was about to write when it was killed. */
+static void sweep(void)
+{
+    static const char *const patterns[] = {CONFIG_PATH ".new", PATH_CONFIG_DIR "/.derp.conf.*",
+                                           PATH_STATE_DIR "/.journal.json.*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        glob_t found;
+        if (glob(patterns[i], 0, NULL, &found) != 0)
+            continue;
+        for (size_t k = 0; k < found.gl_pathc; k++)
+            file_remove(found.gl_pathv[k], NULL);
+        globfree(&found);
+    }
+}
+
 static void forget(struct setup *s)
 {
+    sweep();
     firewall_forget(&s->firewall);
     file_remove(PATH_JOURNAL, NULL);
 }
