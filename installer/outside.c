@@ -91,9 +91,11 @@ void outside_console(const struct config *c, enum cloud cloud, enum severity sev
     size_t at = finding_add(all, severity, "outside.console",
                             "a firewall of the provider in front of this server cannot be seen "
                             "from here");
-    size_t n = (size_t)snprintf(ports, sizeof ports, "%u/tcp", desired_port(c));
     if (c->stun.count)
-        snprintf(ports + n, sizeof ports - n, ", %u/udp", desired_stun_port(c));
+        translate_print(ports, sizeof ports, "%u/tcp, %u/udp", desired_port(c),
+                        desired_stun_port(c));
+    else
+        snprintf(ports, sizeof ports, "%u/tcp", desired_port(c));
     fix_at_provider(cloud, ports, at, all);
 }
 

@@ -63,7 +63,8 @@ LOCAL = {
     "firewall/verify.c": {"fail": (2, 3)},
     "installer/choose.c": {"ask_value": (1, 1), "unanswered": (1, 1)},
     "installer/main.c": {"usage": (2, 3)},
-    "installer/options.c": {"HEADING": (0, 0), "SWITCH": (4, 4), "VALUE": (4, 4), "say": (1, 1)},
+    "installer/options.c": {"HEADING": (0, 0), "OPTIONAL": (5, 5), "SWITCH": (4, 4), "VALUE": (4, 4),
+                            "say": (1, 1)},
     "installer/preflight.c": {"check_ports": (2, 2)},
     "installer/screen.c": {"put": (2, 3)},
 }
