@@ -30,6 +30,7 @@ struct job {
     bool wants_login;            /* the change has to be confirmed by a new one */
     struct firewall_state state; /* before the change, read again here */
     struct firewall_plan fresh;  /* made again once ufw has been installed */
+    char *packages;              /* that come with ufw, itself included */
 };
 
 static bool is_stopped(const struct job *job)
@@ -72,7 +73,7 @@ static char *undo_of(const struct job *job, const struct firewall_step *step)
     const struct ufw_facts *ufw = &job->state.facts->ufw;
     switch (step->kind) {
     case FIREWALL_STEP_INSTALL:
-        return mem_strdup("apt-get purge ufw");
+        return mem_printf("%s %s", APT_PURGE, job->packages);
     case FIREWALL_STEP_ALLOW:
         return mem_printf("ufw delete allow %s", step->argv[2]);
     case FIREWALL_STEP_DEFAULT:
@@ -238,10 +239,12 @@ static void apt_line(void *arg, const char *line)
 static enum firewall_outcome install(struct job *job, const struct firewall_plan *plan)
 {
     size_t first = job->all->count;
+    progress(job, plan->steps[0].text);
+    if (!apt_prepare(job->state.facts->apt_update, job->o->stop, &job->packages, job->all))
+        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_UNAVAILABLE;
     if (!journal(job, &plan->steps[0]))
         return FIREWALL_REFUSED;
-    progress(job, plan->steps[0].text);
-    if (!apt_install(job->state.facts->apt_update, job->o->stop, apt_line, job, job->all))
+    if (!apt_install(job->o->stop, apt_line, job, job->all))
         return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_UNAVAILABLE;
     firewall_state_free(&job->state);
     if (!firewall_inspect(job->o, &job->state, job->all))
@@ -292,6 +295,7 @@ enum firewall_outcome firewall_apply(const struct firewall_options *o,
     }
     if (outcome == FIREWALL_CHANGED)
         outcome = transact(&job, plan);
+    free(job.packages);
     firewall_plan_free(&job.fresh);
     firewall_state_free(&job.state);
     transaction_free(&job.t);

@@ -262,6 +262,13 @@ bool firewall_since(const char *what, const char *detail, const volatile int *st
                     enum firewall_since *since, struct fault *f);
 
 /*
+ * For a change of kind "package": of the packages that undo, its command, would purge, those that
+ * came along with ufw, are there still and are needed by nothing else: the same command for these
+ * alone, "" when there are none; NULL with a reason when apt cannot say. free it.
+ */
+char *firewall_purge(const char *undo, const volatile int *stop, struct fault *f);
+
+/*
  * To be called once everything was undone: ufw's files get their first bytes back where they have
  * the same rules and settings again, and what this library keeps in state_dir is removed.
  */

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/text.h"
+#include "firewall/apt.h"
 #include "firewall/ufw.h"
 
 static bool look_at_rule(const char *detail, const volatile int *stop, enum firewall_since *since,
@@ -46,4 +49,17 @@ bool firewall_since(const char *what, const char *detail, const volatile int *st
     if (strcmp(what, "rule") == 0)
         return look_at_rule(detail, stop, since, f);
     return strcmp(what, "default") != 0 || look_at_policy(detail, since, f);
+}
+
+char *firewall_purge(const char *undo, const volatile int *stop, struct fault *f)
+{
+    if (!text_starts(undo, APT_PURGE " ")) {
+        fault_set(f, "not a command of derp-setup's");
+        return NULL;
+    }
+    char *names = apt_unneeded(undo + strlen(APT_PURGE " "), stop, f);
+    char *command = names && *names ? mem_printf("%s %s", APT_PURGE, names) : names;
+    if (command != names)
+        free(names);
+    return command;
 }

@@ -95,6 +95,20 @@ static bool is_left(struct setup *s, const struct journal_change *c, enum firewa
     return since != FIREWALL_SINCE_SAME;
 }
 
+/* ufw and what came along with it; what something else needs by now stays. */
+static bool undo_packages(struct setup *s, const struct journal_change *c, struct fault *f)
+{
+    char *command = firewall_purge(c->undo, stop_flag(), f);
+    bool fine = command != NULL;
+    if (fine && *command == '\0')
+        report_found(&s->report, SEVERITY_SKIP, "uninstall.packages", NULL,
+                     "already gone, or needed by something else: %s", c->undo);
+    else if (fine)
+        fine = run_command(command, f);
+    free(command);
+    return fine;
+}
+
 static bool undo_change(struct setup *s, const struct journal_change *c, struct fault *f)
 {
     enum firewall_since since;
@@ -104,7 +118,8 @@ static bool undo_change(struct setup *s, const struct journal_change *c, struct 
         return true;
     if (strcmp(c->what, "file") == 0 && !file_remove(c->detail, f))
         return false;
-    if (*c->undo && !run_command(c->undo, f))
+    bool packages = strcmp(c->what, "package") == 0;
+    if (*c->undo && !(packages ? undo_packages(s, c, f) : run_command(c->undo, f)))
         return false;
     report_change(&s->report, "undone: %s", c->detail);
     return true;

@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "installer/setup.h"
 
-#define UNDO_WORDS 16
+#define UNDO_WORDS 64
 
 /*
  * Splits an undo command at spaces; single quotes hold words together. words gets pointers into

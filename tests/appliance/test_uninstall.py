@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """uninstall takes back exactly what setting up has changed, and what has become the owner's stays."""
 
+import fcntl
 import json
 import subprocess
 
@@ -78,28 +79,47 @@ def test_uninstall_when_ufw_is_gone(world):
     assert not server.path("/var/lib/derp-setup/journal.json").exists()
 
 
-@pytest.mark.pitfall(23)
-def test_uninstall_waits_for_another_apt(world):
-    """ufw came with the setup and goes with it, although dpkg is busy at first."""
-    server = world.server
-    server.sh("apt-get purge -qqy ufw")
-    server.offer_packages()
-    assert derp_setup(world).code == 0
-    lock = server.popen("python3", "-c", "import fcntl,sys; f=open('/var/lib/dpkg/lock-frontend',"
-                        "'w'); fcntl.lockf(f,fcntl.LOCK_EX); print('held',flush=True); "
-                        "sys.stdin.read()", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                        text=True)
-    assert lock.stdout.readline() == "held\n"
-    process = server.popen("derp-setup", "uninstall", "--yes", stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True)
-    for line in process.stdout:
-        if "apt-get purge" in line and "undo" not in line:
-            break
-    server.until("apt that waits", "pgrep -x apt-get")
-    lock.stdin.close()
+def while_dpkg_is_busy(server, apt, *argv):
+    """A run of derp-setup that finds another apt at work until its own, which looks so, is there:
+    what it said."""
+    with open(server.path("/var/lib/dpkg/lock-frontend"), "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        process = server.popen("derp-setup", *argv, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+        server.until("apt that waits", f"pgrep -fx 'apt-get .*{apt}.*'", 60)
     said = process.stdout.read()
     assert process.wait(120) == 0, said
+    return said
+
+
+@pytest.mark.pitfall(23)
+def test_ufw_and_what_comes_along_with_it(world):
+    """A server without ufw, iptables and Python gets them for the setup, and is rid of them after it,
+    although dpkg is busy at first, each time."""
+    server = world.server
+    server.sh("apt-get purge --autoremove -qqy ufw iptables python3")
+    server.offer_packages()
+    assert server.sh("which ufw iptables python3; true") == ""
+    before = state(server)
+    while_dpkg_is_busy(server, "-y .*install .*ufw", DOMAIN, "--yes", *world.setup_flags())
+    assert server.sh("ufw status").startswith("Status: active")
+    while_dpkg_is_busy(server, "--yes .*purge .*ufw", "uninstall", "--purge", f"--confirm={DOMAIN}")
+    assert differences(state(server), before) == []
+
+
+def test_uninstall_leaves_packages_that_others_need(world):
+    """What came along with ufw stays where somebody asked for it since, or needs it."""
+    server = world.server
+    server.sh("apt-get purge --autoremove -qqy ufw iptables python3")
+    server.offer_packages()
+    assert derp_setup(world).code == 0
+    server.sh("apt-get install -qqy --no-install-recommends iptables unattended-upgrades",
+              timeout=180)
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
     assert not server.path("/usr/sbin/ufw").exists()
+    assert server.sh("dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' iptables python3 "
+                     "unattended-upgrades") == "iptables ii \npython3 ii \nunattended-upgrades ii"
 
 
 # --- Cut off ---------------------------------------------------------------------------------------

@@ -18,7 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     apt_parse_simulation(text, "ufw", &s);
     if (s.installs && !strstr(text, "Inst ufw"))
         abort();
-    free(s.removes);
+    char *in = apt_names_in(text, s.removes), *out = apt_names_not_in(text, s.removes);
+    char *none = apt_names_in(out, in);
+    if (none || (!s.removes && in))
+        abort();
+    free(in);
+    free(out);
+    apt_simulation_free(&s);
     if (firewall_port_parse(text, &port, &f) && port.port == 0)
         abort();
     free(text);

@@ -147,23 +147,62 @@ static void test_apt(void **state)
     char *text = recorded(SEEDS "firewall_apt/ready");
     apt_parse_simulation(text, "ufw", &s);
     assert_true(s.installs);
+    assert_string_equal(s.brings, "ufw");
     assert_null(s.removes);
+    apt_simulation_free(&s);
     free(text);
     text = recorded(SEEDS "firewall_apt/conflict");
     apt_parse_simulation(text, "ufw", &s);
     assert_true(s.installs);
     assert_string_equal(s.removes, "iptables-persistent netfilter-persistent");
-    free(s.removes);
+    apt_simulation_free(&s);
     free(text);
     text = recorded(SEEDS "firewall_apt/unknown");
     apt_parse_simulation(text, "ufw", &s);
     assert_false(s.installs);
     assert_null(s.removes);
+    apt_simulation_free(&s);
     free(text);
     apt_parse_simulation("Inst ufw-extra (1)\nRemv\nPurg x [1]\n", "ufw", &s);
     assert_false(s.installs);
     assert_string_equal(s.removes, "x");
-    free(s.removes);
+    apt_simulation_free(&s);
+}
+
+static void test_apt_along(void **state)
+{
+    (void)state;
+    struct apt_simulation s;
+    /* libxtables12 is there already, and newer now. */
+    apt_parse_simulation("Inst libxtables12 [1.8.9-2] (1.8.11-2 Debian:13 [amd64])\n"
+                         "Inst iptables (1.8.11-2 Debian:13 [amd64])\n"
+                         "Inst ufw (0.36.2-9 Debian:13 [all])\nConf iptables (1.8.11-2)\n",
+                         "ufw", &s);
+    assert_true(s.installs);
+    assert_string_equal(s.brings, "iptables ufw");
+    assert_null(s.removes);
+    apt_simulation_free(&s);
+}
+
+static void names_are(char *got, const char *wanted)
+{
+    if (wanted)
+        assert_string_equal(got, wanted);
+    else
+        assert_null(got);
+    free(got);
+}
+
+static void test_apt_names(void **state)
+{
+    (void)state;
+    names_are(apt_names_in("ufw iptables python3", "python3-apt ufw python3"), "ufw python3");
+    names_are(apt_names_not_in("ufw iptables python3", "python3-apt ufw python3"), "iptables");
+    names_are(apt_names_in("ufw", "ufw-extra gufw uf"), NULL);
+    names_are(apt_names_in("a b", NULL), NULL);
+    names_are(apt_names_not_in("a b", NULL), "a b");
+    names_are(apt_names_not_in(NULL, "a"), NULL);
+    names_are(apt_names_in("", ""), NULL);
 }
 
 int main(void)
@@ -172,7 +211,8 @@ int main(void)
         cmocka_unit_test(test_rules),         cmocka_unit_test(test_nft_policy),
         cmocka_unit_test(test_nft_map),       cmocka_unit_test(test_nft_of_iptables),
         cmocka_unit_test(test_nft_judgement), cmocka_unit_test(test_nft_refuses),
-        cmocka_unit_test(test_apt),
+        cmocka_unit_test(test_apt),           cmocka_unit_test(test_apt_along),
+        cmocka_unit_test(test_apt_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

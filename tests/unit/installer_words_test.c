@@ -110,8 +110,12 @@ static void test_undo_split(void **state)
     assert_int_equal(split("rm -rf /", w), 0);
     assert_int_equal(split("/tmp/ufw enable", w), 0);
     assert_int_equal(split("", w), 0);
-    assert_int_equal(split("ufw 1 2 3 4 5 6 7 8 9 10 11 12 13 14", w), 15);
-    assert_int_equal(split("ufw 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", w), 0);
+    char longest[200] = "ufw";
+    for (size_t i = 1; i < UNDO_WORDS - 1; i++)
+        strcat(longest, " x");
+    assert_int_equal(split(longest, w), UNDO_WORDS - 1);
+    strcat(longest, " x");
+    assert_int_equal(split(longest, w), 0);
 }
 
 #define STATUS(problem)                                                                            \

@@ -31,13 +31,15 @@ RUNTIME = """
     libnftables1 zlib1g dns-root-data
 """.split()
 
-# What /srv/repo offers, with dependencies; see Server.offer_packages.
-OFFERED = ("ufw", "iptables-persistent", "firewalld")
+# What /srv/repo offers, with dependencies, and with all that came along with ufw; see
+# Server.offer_packages.
+OFFERED = ("ufw", "iptables-persistent", "firewalld", "needrestart", "unattended-upgrades", "libssl3")
 
 MAKE_REPO = r"""
 set -e
 mkdir -p "$1/srv/repo/partial"
-for p in %s; do
+along=$(chroot "$1" apt-get -s --purge autoremove ufw iptables python3 | sed -n 's/^Purg \([^ ]*\).*/\1/p')
+for p in %s "$along"; do
     chroot "$1" apt-get -qq -y --no-install-recommends --reinstall --download-only \
         -o Dir::Cache::archives=/srv/repo install $p >/dev/null
 done

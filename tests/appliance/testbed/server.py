@@ -200,7 +200,7 @@ class Server:
         return self.run("apt-get", "install", "-y", f"./{deb.name}")
 
     def offer_packages(self):
-        """Makes the packages of /srv/repo installable (ufw, firewalld, iptables-persistent)."""
+        """Makes the packages of /srv/repo installable: rootfs.OFFERED, and what came with ufw."""
         self.write("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repo ./\n")
         self.run("apt-get", "-qq", "update")
 
