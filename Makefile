@@ -258,4 +258,4 @@ clean: ## Remove everything that was built
 help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 
--include $(shell find $(O) -path $(O)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(O) \( -path $(O)/deb -o -path $(O)/former \) -prune -o -type f -name '*.d' -print 2>/dev/null)

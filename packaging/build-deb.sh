@@ -105,7 +105,7 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u O -u CFLAGS -u LDFLAGS \
 cd ..
 check_bounds derp-relay_*_"$arch".deb
 check_lintian derp-relay_*_"$arch".changes
-mv derp-relay_*_"$arch".deb derp-relay-dbgsym_*_"$arch".deb ../ 2>/dev/null ||
-    mv derp-relay_*_"$arch".deb ../
+mv derp-relay_*_"$arch".deb ../
+mv derp-relay-dbgsym_*_"$arch".deb ../ 2>/dev/null || :
 rm -rf src
 echo "$stamp" >stamp

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the appliance tests: the package, and servers that have it installed."""
 
+import fcntl
 import os
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from testbed import clients, rootfs, tidy  # noqa: E402
+from testbed import clients, former, rootfs, tidy  # noqa: E402
 from testbed.shell import Failed, run  # noqa: E402
 from testbed.world import World, unwind_on_signals  # noqa: E402
 
@@ -37,6 +39,15 @@ def deb():
 
 
 @pytest.fixture(scope="session")
+def former_deb():
+    """The package of the commit before this one, with a lower version."""
+    try:
+        return former.build(TOP)
+    except former.Unavailable as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture(scope="session")
 def disk():
     """disk(suite): the root file system of a bare server."""
     def get(suite):
@@ -47,21 +58,30 @@ def disk():
     return get
 
 
+def install_once(folder, suite, disk_, deb_):
+    """The layer with the package, made by whoever of the tests that share the folder comes first."""
+    done, layer = folder / f"{suite}.done", folder / suite
+    with open(folder / f"{suite}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(layer, ignore_errors=True)
+            with World(suite, layers=[disk_]) as world:
+                world.server.install(deb_)
+                world.server.halt()
+                world.server.keep_as_layer(layer)
+            done.touch()
+    return [layer, disk_]
+
+
 @pytest.fixture(scope="session")
 def installed(deb, disk):
     """installed(suite): layers of a server on which the package was installed and nothing else."""
-    claim = tidy.Claim()
-    made = {}
-
-    def get(suite):
-        if suite not in made:
-            with World(suite, layers=[disk(suite)]) as world:
-                world.server.install(deb)
-                world.server.halt()
-                made[suite] = [world.server.keep_as_layer(claim.folder / suite), disk(suite)]
-        return made[suite]
-    yield get
-    claim.release()
+    shared = os.environ.get("DERP_TESTBED_LAYERS")  # tests/check.py's
+    claim = None if shared else tidy.Claim()
+    folder = pathlib.Path(shared) if shared else claim.folder
+    yield lambda suite: install_once(folder, suite, disk(suite), deb)
+    if claim:
+        claim.release()
 
 
 @pytest.fixture(scope="session")

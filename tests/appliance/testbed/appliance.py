@@ -3,6 +3,7 @@
 
 import json
 
+from .shell import wait_for
 from .world import DOMAIN
 
 # Everything of the server that a person would call its state; equal texts mean nothing changed.
@@ -42,6 +43,21 @@ def differences(now, before):
     now, before = now.splitlines(), before.splitlines()
     return ([f"+ {line}" for line in now if line not in before]
             + [f"- {line}" for line in before if line not in now])
+
+
+def connections(world):
+    """How many connections the relay has."""
+    return derp_verb(world, "status").json["status"]["connections"]
+
+
+def assert_came_back(world, talks):
+    """Ends conversations that a restart of the relay has interrupted: each of their clients was back
+    after one reconnect."""
+    wait_for("the clients' return", 30, lambda: connections(world) == 2 * len(talks), pause=0.5)
+    for talk in talks:
+        report = talk.stop()
+        assert report["reconnects"] == report["clients"] == 2, report
+        assert report["lost"] < report["sent"], report
 
 
 class Setup:

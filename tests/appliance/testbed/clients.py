@@ -18,11 +18,13 @@ _INTEROP = TOP / "tests/interop"
 class Talker:
     """A program that has DERP clients talk and counts packets.
 
-    kind: "Tailscale's own DERP client" or "our own DERP client"; note: why not the former.
+    kind: "Tailscale's own DERP client" or "our own DERP client"; note: why not the former, which
+    alone comes back by itself when the connection drops (returns).
     """
 
     def __init__(self, program, kind, note=None):
         self.program, self.kind, self.note = program, kind, note
+        self.returns = note is None
 
     def start(self, host, address, root, domain="derp.demo.com", rate=100):
         return Conversation(self, host, address, root, domain, rate)

@@ -135,7 +135,8 @@ class Server:
         head += [f"--unit={unit}"] if unit else []
         for name, value in (env or {}).items():
             head += ["-E", f"{name}={value}"]
-        return head + ["--", *map(str, argv)]
+        # systemd would put values of variables in their places.
+        return head + ["--", *(str(word).replace("$", "$$") for word in argv)]
 
     def run(self, *argv, check=True, timeout=120, input=None, env=None):
         """Runs a program as root on the server; its exit code comes through."""
