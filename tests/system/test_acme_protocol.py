@@ -482,7 +482,7 @@ class Cloudflare:
             do_GET = do_POST = do_DELETE = handle_any  # noqa: N815
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/client/v4"
 
     def publish(self):
