@@ -65,13 +65,17 @@ def columns(text):
 def test_help_keeps_its_columns():
     """The explanations stand below each other, and no line is wider than a terminal."""
     english, chinese = setup("--help").stdout, setup("--help", **CHINESE).stdout
-    assert re.findall(r"--[a-z0-9-]+", english) == re.findall(r"--[a-z0-9-]+", chinese) or (
-        set(re.findall(r"(?m)^ .{6}--[a-z0-9-]+", english))
-        == set(re.findall(r"(?m)^ .{6}--[a-z0-9-]+", chinese)))
-    for line in chinese.splitlines():
+    flags = r"(?m)^  (?:-\w, |    )--[a-z0-9-]+"
+    assert len(re.findall(flags, english)) > 50
+    assert re.findall(flags, english) == re.findall(flags, chinese)
+    lines = chinese.splitlines()
+    for line, below in zip(lines, lines[1:]):
         assert columns(line) <= 90, line
-        row = re.match(r"(  (?:-\w, |    )--\S+ *)(?=\S)", line)
-        assert not row or columns(row.group(1)) >= 30, line
+        row = re.match(r"  (?:-\w, |    )--\S+( +(?=\S))?", line)
+        if row and row.group(1):
+            assert columns(row.group()) == 30, line
+        elif row:
+            assert re.match(r" {30}\S", below), line
 
 
 def test_what_was_not_set_up():
@@ -117,6 +121,20 @@ def test_a_check_is_chinese_on_the_terminal(box):
     assert code == 3
     assert "[dns.aaaa.stray]" in text and "✗" in text
     assert len(CJK.findall(text)) > 200
+    assert english_sentences(text) == []
+
+
+@pytest.mark.parametrize("args, told", [
+    ([f"--ip={OURS}"], "没有声明可以为 IP 地址签发证书"),
+    ([f"--ip={OURS}", "--port=8443"], "CA 只能在 443 或 80 端口上验证 IP 地址"),
+    ([f"--ip={OURS}", "--certificate=acme"], "证书即为该地址签发"),
+    ([DOMAIN, "--acme-eab-key-id=x", "--acme-eab-key-file=/etc/passwd"], "/etc/passwd 含有机密"),
+    ([DOMAIN, "--acme-hook=/nowhere"], "/nowhere: 没有那个文件或目录"),
+])
+def test_a_check_of_what_is_rare(box, args, told):
+    hints = box.serve(f"derp A {OURS}")
+    _, text = read_all(Terminal(box, 200, "check", *args, CA, "--firewall=none", hints, **CHINESE))
+    assert told in re.sub(r"\s*\n\s+", "", text), text
     assert english_sentences(text) == []
 
 
