@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/translate.h"
 #include "installer/confedit.h"
 
 #define TEXT_MAX 2048
@@ -236,10 +237,15 @@ static void describe(const char *old_text, const struct confedit *edits, struct 
         bool had = confedit_get(old_text, e->section, e->key, old, sizeof old);
         if (!e->value || (had && strcmp(old, e->value) == 0))
             continue;
-        buf_printf(&b, "%s%s", b.len ? ", " : "", e->key);
-        if (had)
-            buf_printf(&b, " %s ->", *old ? old : "(empty)");
-        buf_printf(&b, " %s", e->value);
+        translate_buf(&b, "%s%s", b.len ? ", " : "", e->key);
+        if (had && *old)
+            translate_buf(&b, " %s ->", old);
+        else if (had)
+            translate_buf(&b, " (empty) ->");
+        if (*e->value)
+            translate_buf(&b, " %s", e->value);
+        else
+            translate_buf(&b, " (empty)");
         w->relay_changed |= strcmp(e->section, "relay") == 0 || i == EDIT_SOURCE;
         w->acme_changed |= i == EDIT_DIRECTORY || i == EDIT_DOMAIN || i == EDIT_SOURCE;
         w->accounts_changed |= strcmp(e->section, "acme") == 0;

@@ -174,6 +174,11 @@ static void test_flags_change_only_what_they_name(void **state)
     assert_string_equal(w.changes, "email a@demo.com -> b@demo.com");
     assert_false(w.relay_changed);
     desired_free(&w);
+    old = "[relay]\ndomain = derp.demo.com\n[acme]\nprofile = classic\nhook =\n";
+    o = (struct options){.domain = "derp.demo.com", .acme_profile = "", .acme_hook = "/opt/told"};
+    assert_true(desired_make(&o, &none, old, true, &w, &f));
+    assert_string_equal(w.changes, "profile classic -> (empty), hook (empty) -> /opt/told");
+    desired_free(&w);
 }
 
 static void test_other_domain(void **state)
