@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmarks' load generator tells the truth: what it counts is what the relay has counted."""
 import json
+import socket
 import subprocess
 
 import pytest
@@ -55,3 +56,27 @@ def test_a_plan_that_makes_no_sense(relay):
                         ([{"name": "a"}], "a group")):
         done = load(relay, groups, 2)
         assert done.returncode == 1 and why in done.stderr
+
+
+@pytest.mark.parametrize("burst, share", [(1, "nothing"), (4, "write"), (8, "record")])
+@pytest.mark.parametrize("cipher", [[], ["cipher"]])
+def test_the_floor_relays_all(cipher, burst, share):
+    programs = [PROGRAM.with_name(name) for name in ("floor", "floor-load")]
+    subprocess.run(["make", "-s", "-C", str(ROOT), *(str(p.relative_to(ROOT)) for p in programs)], check=True,
+                   timeout=300)
+    port, stun = relays.free_ports(2)
+    with subprocess.Popen([programs[0], str(port), str(stun), *cipher], stdout=subprocess.PIPE, text=True) as floor:
+        try:
+            assert floor.stdout.readline() == "ready\n"
+            with socket.socket(type=socket.SOCK_DGRAM) as s:
+                s.settimeout(10)
+                s.sendto(relays.stun_request(), ("127.0.0.1", stun))
+                assert s.recv(100)[:2] == b"\x01\x01"
+            done = subprocess.run([programs[1], "127.0.0.1:%d" % port, "200", "3", "2000", str(burst), share, "1",
+                                   str(floor.pid)], text=True, capture_output=True, timeout=60, check=False)
+            assert done.returncode == 0, done.stderr
+            report = json.loads(done.stdout)
+            assert abs(report["due"] - 2000) <= 3 * burst and report["received"] == report["due"], report
+            assert report["server_cpu"] > 0 and 0 < report["p50_ms"] <= report["p99_ms"]
+        finally:
+            floor.terminate()

@@ -27,7 +27,7 @@
 #define TURN      32 /* bursts that are sent before what has come is looked at */
 #define SETTLE    500000000LL
 #define WARM_UP   1000000000LL
-#define DRAIN     500000000LL
+#define DRAIN     2000000000LL /* at most, for what is under way */
 
 /* A pair: one end sends, at the other packets arrive in the same order. */
 struct pair {
@@ -72,7 +72,7 @@ static bool send_due(struct load *l, int64_t now)
 {
     int i = 0;
 
-    for (; i < TURN && due_ns(l, l->bursts) <= now && now < l->end_ns; i++) {
+    for (; i < TURN && due_ns(l, l->bursts) <= now && due_ns(l, l->bursts) < l->end_ns; i++) {
         int fd = l->pairs[l->bursts % l->pair_count].from;
 
         if (send(fd, l->data, l->data_len, MSG_NOSIGNAL) != (ssize_t)l->data_len)
@@ -139,6 +139,19 @@ static bool receive(struct load *l, int loop)
     return count > 0;
 }
 
+/* All that was due has been sent, and has come. */
+static bool is_complete(const struct load *l)
+{
+    return due_ns(l, l->bursts) >= l->end_ns && l->received == l->due;
+}
+
+/* What was due and could not be sent is lost. */
+static void give_up(struct load *l)
+{
+    for (; due_ns(l, l->bursts) < l->end_ns; l->bursts++)
+        l->due += in_window(l, due_ns(l, l->bursts)) ? l->burst : 0;
+}
+
 static void run(struct load *l, int loop, pid_t server)
 {
     int64_t cpu_from = 0, cpu_to = 0, busy = 0, now, before;
@@ -147,7 +160,7 @@ static void run(struct load *l, int loop, pid_t server)
     l->start_ns = before = clock_mono_ns() + SETTLE;
     l->begin_ns = l->start_ns + WARM_UP;
     l->end_ns += l->begin_ns;
-    while ((now = clock_mono_ns()) < l->end_ns + DRAIN) {
+    while ((now = clock_mono_ns()) < l->end_ns || (now < l->end_ns + DRAIN && !is_complete(l))) {
         if (worked && in_window(l, now))
             busy += now - before;
         before = now;
@@ -158,6 +171,9 @@ static void run(struct load *l, int loop, pid_t server)
         worked = send_due(l, now);
         worked |= receive(l, loop);
     }
+    if (cpu_to == 0)
+        cpu_to = usage_cpu_ns(server);
+    give_up(l);
     printf("{\"due\": %llu, \"received\": %llu, \"arrived\": %llu, \"seconds\": %f, "
            "\"server_cpu\": %f, \"busy\": %f, \"p50_ms\": %f, \"p99_ms\": %f}\n",
            (unsigned long long)l->due, (unsigned long long)l->received,
