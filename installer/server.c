@@ -24,6 +24,7 @@
 #define MEMORY_LOW_MIB 256 /* ours takes 30; a server below this is short of everything */
 #define DISK_LOW_MIB   200
 #define OLD_SECONDS    (180 * 86400)
+#define PROGRAMS       2  /* of what the package has, first */
 #define DISK_NONE_MIB  30 /* room for ufw, keys, certificates, logs */
 
 void server_os_name(const char *os_release, char *name, size_t cap)
@@ -151,7 +152,7 @@ static void check_package(struct findings *all)
     static const char *const users[] = {"_derp", "_derp-acme"};
     const char *missing = NULL;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (access(files[i], F_OK) != 0)
+        if (access(files[i], i < PROGRAMS ? X_OK : F_OK) != 0)
             missing = files[i];
     for (size_t i = 0; i < 2; i++)
         if (!getpwnam(users[i]))

@@ -97,11 +97,11 @@ def test_a_config_that_is_none(bare, what):
     server.sh(f"mkdir -p /etc/derp; rm -rf {CONF}; {BROKEN[what]}")
     try:
         with nothing_changes(bare):
-            for verb in ["status", "map", "renew", "rollback", "uninstall --yes",
+            for verb in ["status", "renew", "uninstall --yes",
                          f"{DOMAIN} --yes --dry-run {' '.join(bare.setup_flags())}"]:
                 r = ended(shell(bare, f"derp-setup {verb} --json"))
                 failed = [c for c in Setup(r).checks if c["status"] == "fail"]
-                if verb in ("status", "map", "renew") or "dry-run" in verb:
+                if verb in ("status", "renew") or "dry-run" in verb:
                     assert r.code != 0 or what in ("empty", "half", "a link to nowhere"), (verb, r)
                 assert r.code == 0 or failed, (verb, r)
                 assert all(c["fix"] for c in failed), (verb, failed)
@@ -250,29 +250,28 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
 
-@pytest.mark.parametrize("rows, columns", [(0, 0), (1, 1), (5, 20), (24, 39), (24, 40), (500, 2000)])
-def test_terminals_of_any_size(relay, rows, columns):
+@pytest.mark.parametrize("rows, columns, term", [
+    (0, 0, "xterm"), (1, 1, "xterm"), (5, 20, "xterm"), (24, 39, "nonsense"), (24, 40, "dumb"),
+    (24, 80, ""), (500, 2000, "xterm")])
+def test_terminals_of_any_size(relay, rows, columns, term):
     relay.server.write("/root/terminal.py", PTY)
-    for term in ("xterm", "dumb", "", "nonsense"):
-        for verb in (["status"], ["doctor"], [DOMAIN, "--dry-run", *relay.setup_flags()]):
-            r = relay.server.run("python3", "/root/terminal.py", rows, columns, "derp-setup", *verb, check=False,
-                                 timeout=SECONDS, env={"TERM": term})
-            assert r.code == 0, (term, verb, r)
-            assert ("\033" in r.out) <= (term in ("xterm", "nonsense")), (term, r)
+    for verb in (["status"], [DOMAIN, "--dry-run", *relay.setup_flags()]):
+        r = relay.server.run("python3", "/root/terminal.py", rows, columns, "derp-setup", *verb,
+                             check=False, timeout=SECONDS, env={"TERM": term})
+        assert r.code == 0 and ("\033" in r.out) <= (term in ("xterm", "nonsense")), (term, verb, r)
 
 
 @pytest.mark.parametrize("env", [
-    {"LC_ALL": "C"}, {"LC_ALL": "de_DE.ISO-8859-1"}, {"LANG": "nonsense", "LANGUAGE": "zh:xx"},
-    {"LC_ALL": "zh_CN.GB18030"}, {"LC_ALL": "../../../../tmp/x"}, {"TZ": "../../../etc/passwd"},
-    {"COLUMNS": "-1", "LINES": "x"}, {"HOME": ""}, {"TMPDIR": "/nowhere"},
-    {"SSH_CONNECTION": "a b c d"}, {"SSH_CONNECTION": "203.0.113.9 1 203.0.113.10 99999999"},
-    {"SUDO_USER": "$(reboot)"}, {"CURL_CA_BUNDLE": "/nowhere", "SSL_CERT_FILE": "/nowhere"},
-    {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"},
+    {"LC_ALL": "C", "HOME": "", "TMPDIR": "/nowhere", "SUDO_USER": "$(reboot)"},
+    {"LC_ALL": "de_DE.ISO-8859-1", "COLUMNS": "-1", "LINES": "x", "SSH_CONNECTION": "a b c d"},
+    {"LC_ALL": "zh_CN.GB18030", "TZ": "../../../etc/passwd", "CURL_CA_BUNDLE": "/nowhere"},
+    {"LANG": "nonsense", "LANGUAGE": "zh:xx", "http_proxy": "http://127.0.0.1:1",
+     "https_proxy": "http://127.0.0.1:1", "SSL_CERT_FILE": "/nowhere",
+     "SSH_CONNECTION": "203.0.113.9 1 203.0.113.10 99999999"},
+    {"LC_ALL": "../../../../tmp/x"},
 ])
 def test_environments(relay, env):
-    for verb in ("status --json", "doctor --json"):
-        r = ended(shell(relay, f"derp-setup {verb}", env=env))
-        assert r.code == 0, r
+    assert ended(shell(relay, "derp-setup doctor --json", env=env)).code == 0
     r = ended(shell(relay, "setup --json", env=env))
     assert r.code == 0 and Setup(r).json["changes"] == [], r
 
