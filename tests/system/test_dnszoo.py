@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(dnslab.missing() is not None, reason=str(dnslab.
 SERVER = textwrap.dedent("""\
     mkdir -p "$BOX/usr/upper" "$BOX/usr/work" /run/systemd/system
     mount -t overlay box -o "lowerdir=/usr,upperdir=$BOX/usr/upper,workdir=$BOX/usr/work" /usr
-    touch /usr/sbin/derpd /usr/sbin/derp-acme
+    echo '#!/bin/sh' | tee /usr/sbin/derpd >/usr/sbin/derp-acme
+    chmod 755 /usr/sbin/derpd /usr/sbin/derp-acme
     cd /usr/lib/systemd/system
     touch derpd.service derp-acme.service derp-acme.timer derp-fw-guard.service
     echo '_derp:x:901:901::/:/bin/false' >>/etc/passwd
