@@ -3,14 +3,19 @@
 
 #define PATIENCE_FAILURES 3
 #define PATIENCE_SECONDS  (6 * 3600)
+#define PAUSE_LEAST       3600
 #define NEVER             INT64_MAX
+
+static int64_t patience_with(const struct choice_facts *facts)
+{
+    return facts->remaining / 8 < PATIENCE_SECONDS ? facts->remaining / 8 : PATIENCE_SECONDS;
+}
 
 /* From when it is time to turn to the other one: an outage of some minutes is no reason, and one
  * failure is, when this CA may not be asked again before the patience with it is over. */
 static int64_t given_up_at(const struct choice_ca *ca, const struct choice_facts *facts)
 {
-    int64_t patience =
-        facts->remaining / 8 < PATIENCE_SECONDS ? facts->remaining / 8 : PATIENCE_SECONDS;
+    int64_t patience = patience_with(facts);
     if (ca->curable == 0)
         return NEVER;
     if (facts->emergency)
@@ -28,6 +33,12 @@ static int64_t turn_at(const struct choice_ca *here, const struct choice_ca *the
         return NEVER;
     if (facts->emergency && here->due > facts->now)
         given_up = facts->now;
+    if (given_up == NEVER)
+        return NEVER;
+    /* Between two that both fail, each turn costs a certificate that the limits count. */
+    int64_t pause = patience_with(facts) > PAUSE_LEAST ? patience_with(facts) : PAUSE_LEAST;
+    if (facts->spent && there->curable > 0 && there->failed_at + pause > given_up)
+        given_up = there->failed_at + pause;
     return there->due > given_up ? there->due : given_up;
 }
 

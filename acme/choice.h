@@ -17,6 +17,7 @@ struct choice_ca {
     time_t due;           /* when it may be tried (attempts_next_try, attempts_room), 0: now */
     unsigned curable;     /* attempts_curable */
     time_t failing_since; /* of the first failure in a row, 0: none */
+    time_t failed_at;     /* of the last one, 0: none */
 };
 
 struct choice_facts {
@@ -26,6 +27,7 @@ struct choice_facts {
     bool two;          /* there is a second CA */
     bool open;         /* an order is under way, */
     bool open_second;  /* at the second CA, */
+    bool spent;        /* which may have become a certificate already, that limits count, */
     bool stay;         /* and past the point where another CA could help */
     struct choice_ca first, second;
 };

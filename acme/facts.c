@@ -7,6 +7,7 @@
 
 #include "acme/attempts.h"
 #include "base/clock.h"
+#include "base/text.h"
 
 /* Between two renewals that the CA suggests: windows that are past for each new certificate would
  * otherwise make one an hour. */
@@ -67,14 +68,16 @@ static struct choice_ca look_at(const struct state *state, const char *directory
     const struct ca_record *r = attempts_find(state, directory);
     time_t now = facts->schedule.now;
     time_t next = attempts_next_try(r, now);
-    time_t room =
-        state->phase == PHASE_IDLE ? attempts_room(r, domain, lifetime_of(state, facts), now) : 0;
+    /* An order that is there needs no room any more. */
+    bool open = state->phase != PHASE_IDLE && text_same(state->directory, directory);
+    time_t room = open ? 0 : attempts_room(r, domain, lifetime_of(state, facts), now);
     return (struct choice_ca){
         .due = at_once       ? 0
                : next > room ? next
                              : room,
         .curable = attempts_curable(r, facts->emergency),
         .failing_since = r ? r->failing_since : 0,
+        .failed_at = r && r->failed_at <= now ? r->failed_at : 0,
     };
 }
 
@@ -87,6 +90,7 @@ static void choose(const struct authority *list, size_t count, const char *domai
         .emergency = facts->emergency,
         .two = count > 1,
         .open = state->phase != PHASE_IDLE,
+        .spent = state->phase >= PHASE_FINALIZING,
         .stay = state->phase >= PHASE_INSTALLING,
         .first = look_at(state, list[0].directory, domain, facts, at_once),
     };

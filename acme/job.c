@@ -103,14 +103,17 @@ static const struct authority *chosen(const struct session *s, const struct plan
 static bool attempt(struct session *s, const struct authority *ca, const struct facts *facts,
                     struct failure *fail)
 {
+    if (s->ca != ca)
+        s->preflighted = false; /* CAA records may permit another CA, and not this one */
     if (s->state.phase != PHASE_IDLE && strcmp(s->state.directory, ca->directory) != 0) {
+        /* Not for one that does not even answer. */
+        if (!session_use(s, ca, fail) || !client_directory(&s->client, fail))
+            return false;
         log_warning("the order at %s is given up; turning to %s", s->state.directory,
                     ca->directory);
         if (!order_give_up(s, fail))
             return false;
     }
-    if (s->ca != ca)
-        s->preflighted = false; /* CAA records may permit another CA, and not this one */
     return session_use(s, ca, fail) && trial_passes(s, facts, fail) && order_drive(s, fail);
 }
 

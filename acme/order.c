@@ -457,8 +457,9 @@ bool order_rehearse(struct session *s, struct failure *fail)
     bool proved = false;
     if (!online(s, fail))
         return false;
-    for (int i = 0; i < 2 && !proved; i++) {
-        if (!rehearse(s, &proved, fail))
+    for (int i = 0; i < 3 && !proved; i++) {
+        /* Staging directories forget their accounts now and then. */
+        if (!rehearse(s, &proved, fail) && !start_over(s, fail))
             return false;
     }
     return proved || failure_set(fail, FAILURE_PROTOCOL,

@@ -653,9 +653,17 @@ def test_repeated_failures_go_to_staging_first(make_fake, relay_home, make_home,
     # What staging remembers is no proof: it is taken back, and staging asked again.
     staging.order_status = "ready"
     said = home.expect(1, "renew")
-    assert "remembers to have done so" in said and len(ordered(staging)) == 4 and len(ordered(ca)) == 7
-    assert sum((r.payload or {}).get("status") == "deactivated" for r in staging.seen) == 2
+    assert "remembers to have done so" in said and len(ordered(staging)) == 5 and len(ordered(ca)) == 7
+    assert sum((r.payload or {}).get("status") == "deactivated" for r in staging.seen) == 3
     staging.order_status = "pending"
+    (home.certs / "order.json").write_text(json.dumps(state))
+    # It has forgotten the account, as staging directories do: there is another one, and the trial goes on.
+    staging.accounts, asked = 0, len(ordered(staging))
+    staging.script = {"/authz": refuse, "/order": lambda ca, r: None if ca.accounts else Answer(
+        400, problem("accountDoesNotExist", "who is this?"))}
+    said = home.expect(1, "renew")
+    assert "starting over" in said and "the CA itself was not asked" in said
+    assert len(ordered(staging)) == asked + 2 and staging.accounts == 1 and len(ordered(ca)) == 7
     (home.certs / "order.json").write_text(json.dumps(state))
     # The trial works: the CA is asked at once. Nothing of the trial is left but its account.
     ca.script, staging.script = {}, {}

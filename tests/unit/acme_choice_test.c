@@ -11,7 +11,7 @@
 struct row {
     struct choice_ca first, second;
     int64_t remaining;
-    bool one, emergency, open, open_second, stay; /* one: there is no second CA */
+    bool one, emergency, open, open_second, spent, stay; /* one: there is no second CA */
     bool want_second;
     time_t want_until;
 };
@@ -29,6 +29,7 @@ static struct choice choose(const struct row *r)
                              .two = !r->one,
                              .open = r->open,
                              .open_second = r->open_second,
+                             .spent = r->spent,
                              .stay = r->stay,
                              .first = r->first,
                              .second = r->second};
@@ -36,6 +37,8 @@ static struct choice choose(const struct row *r)
     f.second.due = absolute(f.second.due);
     f.first.failing_since = absolute(f.first.failing_since);
     f.second.failing_since = absolute(f.second.failing_since);
+    f.first.failed_at = absolute(f.first.failed_at);
+    f.second.failed_at = absolute(f.second.failed_at);
     return choice_make(&f);
 }
 
@@ -111,6 +114,39 @@ static const struct row rows[] = {
     /* The certificate is issued: only its installation fails. */
     {.open = true, .stay = true, .first = DEAD(60), .remaining = DAY, .want_until = 60},
     {.open = true, .stay = true, .first = DEAD(60), .emergency = true, .want_until = 60},
+    /* Between two that both fail an order that may be a certificate already is left seldom. */
+    {.open = true,
+     .spent = true,
+     .first = {HOUR, 9, -30 * HOUR, -60},
+     .second = {0, 9, -30 * HOUR, -HOUR},
+     .remaining = 30 * DAY,
+     .want_until = HOUR},
+    {.open = true,
+     .spent = true,
+     .first = {9 * HOUR, 9, -30 * HOUR, -60},
+     .second = {0, 9, -30 * HOUR, -HOUR},
+     .remaining = 30 * DAY,
+     .want_second = true,
+     .want_until = 5 * HOUR},
+    {.open = true,
+     .spent = true,
+     .first = {9 * HOUR, 9, -30 * HOUR, -60},
+     .second = {0, 9, -30 * HOUR, -6 * HOUR},
+     .remaining = 30 * DAY,
+     .want_second = true},
+    {.open = true,
+     .spent = true,
+     .emergency = true,
+     .first = {9 * HOUR, 1, -HOUR, -60},
+     .second = {0, 1, -HOUR, -600},
+     .remaining = -1,
+     .want_second = true,
+     .want_until = 3000},
+    {.open = true,
+     .spent = true,
+     .first = {HOUR, 9, -30 * HOUR, -60},
+     .remaining = 30 * DAY,
+     .want_second = true},
     /* The second CA has been taken out of the config. */
     {.one = true, .open = true, .open_second = true, .remaining = DAY},
 };
