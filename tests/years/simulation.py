@@ -25,6 +25,7 @@ SECOND_EACH = 2      # each second seed has a second CA,
 STAGING_EACH = 3     # each third a staging directory
 TRIAL_AFTER = 3      # failed validations in a row (acme/trial.h)
 CAA_STATES = {"caa": "other-ca.test", "caa second": "second-ca.test"}  # dns_state -> who may issue
+TURNED = re.compile(r"the order at \S+/(\w+)/directory is given up; turning to")
 NUMBER = re.compile(r"\d+|[0-9a-f]{16}")
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -214,8 +215,6 @@ class Simulation:
                 self.problem("the second CA is asked, and nothing was wrong with the first")
         if ca is self.ca and self.trial_due and (STAGING, "/directory") not in self.asked:
             self.problem(f"the CA is asked after {TRIAL_AFTER} failed validations, and no trial was made")
-        if ca is not self.staging:
-            self.forgive("turned to another CA", [other for other in self.cas if other is not ca])
 
     def validation_failed(self, ca):
         if ca is self.staging:
@@ -375,6 +374,8 @@ class Simulation:
         self.clock.settle()
         self.machine.runs += 1
         self.look_after(code)
+        for prefix in TURNED.findall(text):  # as documented
+            self.forgive("turned to another CA", [ca for ca in self.cas if ca.prefix == prefix])
         said = (code, NUMBER.sub("#", text))
         self.repeats = self.repeats + 1 if said == self.former and code not in (0, 2) else 0
         if self.repeats == RESTARTS and self.requests:
