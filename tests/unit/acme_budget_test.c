@@ -51,12 +51,49 @@ static void test_budget(void **state)
                 PREFLIGHT_MS + 2 * HOOK_TIMEOUT_MS + DNS_WAIT_MS + REQUESTS_MS + PROBE_MS);
 }
 
+/* When the time is up nothing is asked any more, and nothing is waited for. */
+static void test_time_is_up(void **state)
+{
+    (void)state;
+    struct client c;
+    struct failure fail = {0};
+    struct response r = {0};
+    struct poll p;
+    assert_true(client_open(&c, "https://127.0.0.1:1/dir", NULL, clock_mono_ms() - 1, &fail));
+    assert_false(client_directory(&c, &fail));
+    assert_non_null(strstr(fail.text, "the time of this run is up"));
+    assert_int_equal(fail.class, FAILURE_NETWORK);
+    client_close(&c);
+    poll_begin(&p, clock_mono_ms() + 100);
+    assert_false(poll_wait(&p, &r, "the test", &fail));
+    assert_non_null(strstr(fail.text, "gone on with at the next try"));
+}
+
+/* A hook that could not end in time is not begun, and nothing is noted as presented. */
+static void test_no_time_for_the_hook(void **state)
+{
+    (void)state;
+    char hook[] = "/bin/false", domain[] = "derp.demo.com";
+    struct config config = {.dns_hook = hook, .domain = domain};
+    struct session s = {.config = &config, .trial = true};
+    struct failure fail = {0};
+    s.deadline_ms = clock_mono_ms() + HOOK_TIMEOUT_MS - 1000;
+    assert_false(session_late(&s));
+    assert_false(publish_dns(&s, "token.thumbprint", &fail));
+    assert_non_null(strstr(fail.text, "no time left for dns-hook"));
+    assert_null(s.state.hook_name);
+    s.deadline_ms = clock_mono_ms();
+    assert_true(session_late(&s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_systemd_kills_no_run_that_could_end_by_itself),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_time_is_up),
+        cmocka_unit_test(test_no_time_for_the_hook),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
