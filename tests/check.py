@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs all tests, stage by stage, and closes with "N passed, N failed" (", N skipped").
+"""Runs all tests, stage by stage, and closes with "N passed, N failed" (", N skipped") and how long
+it took.
 
     make check                            all stages (root: some tests make network namespaces)
     CHECK_STAGES=lint,unit make check     some of them
 
 Each stage stands under a heading, shows failing tests in full and tells how long it took. A stage
-that passes its deadline, or Ctrl-C, ends everything that the stage started.
+that passes its deadline, or Ctrl-C, ends everything that the stage started. Some stages run while
+others do (BESIDE), and what takes long to build is built ahead; each is shown in its own place.
 """
+import builtins
 import concurrent.futures
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -25,9 +29,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "check"  # what tests leave for reading after a failure
 JOBS = 2         # compilers and unit tests at a time
-PYTEST_JOBS = 3  # files of system tests at a time
+PYTEST_JOBS = 4  # files of system tests at a time
 TAILNET_BUILD = 1200  # seconds for the programs of tests/tailnet, from an empty cache
-WAITING = ["test_hostile.py", "test_floods.py"]  # short files of long tests
+TAILNET_PROGRAMS = [sys.executable, "tests/tailnet/programs.py"]
+# Files whose tests take long, the longest first; size is a fair guess about the others.
+LONGEST = ["test_lockout.py", "test_firewall.py", "test_acme_policy.py", "test_acme_protocol.py",
+           "test_mistakes.py", "test_interrupts.py", "test_acme_faults.py", "test_acme_crash.py",
+           "test_package.py", "test_upgrade.py", "test_hostile.py", "test_floods.py", "test_acme.py",
+           "test_reload.py"]
 MODEL_SEEDS, MODEL_GROUP, MODEL_STEPS = 50, 5, 10000  # seeds, seeds in one run, steps of each
 YEARS_SEEDS = 20
 GRACE = 30  # seconds that tests get for tidying up after an interruption
@@ -36,6 +45,13 @@ SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
+
+
+here = threading.local()  # .out: where a stage that runs beside others writes what it says
+
+
+def print(*args, **options):  # pylint: disable=redefined-builtin
+    builtins.print(*args, **{"file": getattr(here, "out", None), **options})
 
 
 class Result:
@@ -73,6 +89,10 @@ def indent(text):
 
 # --- Programs that stages start -------------------------------------------------------------------
 
+# Linux may weigh sessions first, then the processes in each.
+GENTLY = ["sh", "-c", "echo 10 2>/dev/null >/proc/self/autogroup; exec nice -n 10 \"$@\"", "sh"]
+
+
 class Programs:
     """Starts programs in process groups of their own, so that each can be ended as a whole."""
 
@@ -81,15 +101,15 @@ class Programs:
         self.running = set()
         self.stopping = False
 
-    def run(self, command, deadline, env=None, show=False):
+    def run(self, command, deadline, env=None, show=False, gently=False):
         """(exit status or None when it was too late, output). With show, the output is not kept
-        but goes where ours goes."""
+        but goes where ours goes. gently: it gets what the others leave of the processors."""
         if self.stopping:
             return None, ""
         left = deadline - time.monotonic()
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
-                [str(c) for c in command], cwd=ROOT, env={**os.environ, **(env or {})},
+                [str(c) for c in (GENTLY if gently else []) + list(command)], cwd=ROOT, env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL, stdout=None if show else output,
                 stderr=None if show else subprocess.STDOUT, start_new_session=True)
             with self.lock:
@@ -306,12 +326,16 @@ def judge_pytest(result, name, status, report):
 
 
 def pytest(result, name, deadline, folder):
-    """One run over a folder whose tests share costly fixtures; shows pytest's output as it comes."""
+    """One run over a folder whose tests share costly fixtures; shows pytest's output as it comes, or
+    after a failure when it runs beside others."""
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
     with folder_of_its_own() as own:
-        status, _ = programs.run(pytest_command(report, folder), deadline, own, show=True)
+        status, output = programs.run(pytest_command(report, folder), deadline, own,
+                                      show=not hasattr(here, "out"))
     judge_pytest(result, name, status, report)
+    if result.failed and output:
+        print(indent(output), flush=True)
 
 
 def pytest_files(result, name, deadline, folder, *args, env=None):
@@ -324,9 +348,12 @@ def pytest_files(result, name, deadline, folder, *args, env=None):
             status, output = programs.run(pytest_command(report, path, *args), deadline, own)
         return path, report, status, output, time.monotonic() - start
 
-    # The longest first, so that none is left to run alone at the end; size is a fair guess.
-    files = sorted((ROOT / folder).rglob("test_*.py"),
-                   key=lambda p: (p.name not in WAITING, -p.stat().st_size))
+    def length(path):
+        return (LONGEST.index(path.name) if path.name in LONGEST else len(LONGEST),
+                -path.stat().st_size)
+
+    # The longest first, so that none is left to run alone at the end.
+    files = sorted((ROOT / folder).rglob("test_*.py"), key=length)
     with concurrent.futures.ThreadPoolExecutor(PYTEST_JOBS) as pool:
         for future in concurrent.futures.as_completed([pool.submit(one, f) for f in files]):
             path, report, status, output, seconds = future.result()
@@ -393,7 +420,7 @@ def stage_years(result, deadline):
         return
     command = [sys.executable, "tests/years/years.py", "--program", program, "--seeds", f"1-{YEARS_SEEDS}",
                "--jobs", JOBS]
-    status, output = programs.run(command, deadline)
+    status, output = programs.run(command, deadline, gently=True)
     lines = output.strip().split("\n")
     for line in re.findall(r"^seed +(\d+) ok ", output, re.M):
         result.ok()
@@ -415,7 +442,7 @@ def stage_tailnet(result, deadline):
     """tailscaled and headscale themselves. They are built first, which takes minutes once."""
     if os.geteuid() == 0:  # else there is nothing to build them for
         limit = min(deadline, time.monotonic() + TAILNET_BUILD)
-        status, output = programs.run([sys.executable, "tests/tailnet/programs.py"], limit)
+        status, output = programs.run(TAILNET_PROGRAMS, limit)
         if status == 77:
             result.skip("tests with tailscaled and headscale", output.strip().split("\n")[-1])
             return
@@ -428,7 +455,18 @@ def stage_tailnet(result, deadline):
 
 def stage_appliance(result, deadline):
     """The package in booted containers on a private network."""
-    pytest_files(result, "appliance", deadline, "tests/appliance")
+    if os.geteuid() != 0:  # all of them skip
+        pytest_files(result, "appliance", deadline, "tests/appliance")
+        return
+    sys.path.insert(0, str(ROOT / "tests/appliance"))
+    from testbed import tidy  # pylint: disable=import-outside-toplevel
+    # Servers on which the package is installed, for all files of tests; gone when we are.
+    claim = tidy.Claim()
+    try:
+        pytest_files(result, "appliance", deadline, "tests/appliance",
+                     env={"DERP_TESTBED_LAYERS": str(claim.folder)})
+    finally:
+        claim.release()
 
 
 def has_tests(folder):
@@ -458,11 +496,22 @@ STAGES = [
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
     ("model", "random clients against the rules", 900, stage_model, lambda: True),
-    ("years", "the ACME client, two years at a time", 900, stage_years, has_years),
     ("interop", "Tailscale's own clients", 900, stage_interop, lambda: has_tests("interop")),
     ("tailnet", "tailscaled and headscale", 1500, stage_tailnet, lambda: has_tests("tailnet")),
     ("appliance", "the package on booted servers", 1500, stage_appliance,
      lambda: has_tests("appliance")),
+    ("years", "the ACME client, two years at a time", 1800, stage_years, has_years),
+]
+
+# Stage: the one at whose beginning it begins. Both of a pair wait more than they compute, or one of
+# them is gentle.
+BESIDE = {"years": "system", "tailnet": "interop"}
+
+# What takes minutes to build (once, or after a change), made while the system tests run: (the stage
+# that wants it and will say what went wrong, command, seconds).
+AHEAD = [
+    ("tailnet", TAILNET_PROGRAMS, TAILNET_BUILD),
+    ("appliance", [sys.executable, "tests/appliance/ahead.py"], 1200),
 ]
 
 
@@ -477,18 +526,65 @@ def wanted_stages():
     return [s for s in STAGES if not names or s[0] in names]
 
 
-def run_stages(total):
-    for name, title, seconds, stage, present in wanted_stages():
-        if not present():
-            continue
-        print(f"\n=== {name}: {title}", flush=True)
-        start = time.monotonic()
-        result = Result()
-        try:
-            stage(result, start + seconds)
-        finally:
-            total.add(result, f"{name}: ")
+def run_stage(stage, total):
+    """Runs one, shows what it says, adds what it found to total."""
+    name, title, seconds, function, _ = stage
+    print(f"\n=== {name}: {title}", flush=True)
+    start = time.monotonic()
+    result = Result()
+    try:
+        function(result, start + seconds)
+    finally:
+        total.add(result, f"{name}: ")
         print(f"--- {name}: {result.counts()} in {time.monotonic() - start:.0f} s", flush=True)
+    return result
+
+
+class Beside(threading.Thread):
+    """A stage that runs while others do."""
+
+    def __init__(self, stage):
+        super().__init__()
+        self.stage, self.total, self.out = stage, Result(), io.StringIO()
+        self.start()
+
+    def run(self):
+        here.out = self.out
+        try:
+            run_stage(self.stage, self.total)
+        except Exception as e:  # pylint: disable=broad-except
+            self.total.fail(f"{self.stage[0]}: {e!r}")
+
+    def finish(self, total):
+        self.join()
+        print(self.out.getvalue(), end="", flush=True)
+        total.add(self.total)
+
+
+def build_ahead(names):
+    """Whatever goes wrong here goes wrong again, and is told, in the stage itself."""
+    for name, command, seconds in AHEAD:
+        if name in names and os.geteuid() == 0:
+            programs.run(command, time.monotonic() + seconds, gently=True)
+
+
+def run_stages(total):
+    stages = [stage for stage in wanted_stages() if stage[-1]()]
+    names = {stage[0] for stage in stages}
+    beside, ahead = {}, None
+    for stage in stages:
+        name = stage[0]
+        starting = [other for other in stages if BESIDE.get(other[0]) == name]
+        if name == "system":
+            ahead = threading.Thread(target=build_ahead, args=(names,))
+            ahead.start()
+        elif ahead and any(s[0] == want for s in [stage, *starting] for want, _, _ in AHEAD):
+            ahead.join()
+        beside.update((other[0], Beside(other)) for other in starting)
+        if name in beside:
+            beside[name].finish(total)
+            continue
+        result = run_stage(stage, total)
         if name == "build" and result.failed:
             print("The later stages need the programs; they did not run.")
             return
@@ -505,8 +601,8 @@ def give_back():
                 os.chown(entry, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def close(total):
-    """The last lines: what failed, why tests were skipped, the counts."""
+def close(total, seconds):
+    """The last lines: what failed, why tests were skipped, the counts and the time."""
     if total.failed:
         print("\nFailed:")
         for name in total.failed:
@@ -518,7 +614,7 @@ def close(total):
             reasons.setdefault(reason, []).append(name)
         for reason, names in reasons.items():
             print(f"  {reason}: {', '.join(names)}")
-    print(f"\n{total.counts()}", flush=True)
+    print(f"\n{total.counts()} in {seconds / 60:.1f} minutes", flush=True)
 
 
 def interrupted(*_):
@@ -534,6 +630,7 @@ def main():
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUNBUFFERED="1")
     LOGS.mkdir(parents=True, exist_ok=True)
     total = Result()
+    start = time.monotonic()
     status = 1
     try:
         run_stages(total)
@@ -547,7 +644,7 @@ def main():
         status = 130
     finally:
         give_back()
-    close(total)
+    close(total, time.monotonic() - start)
     return status
 
 
