@@ -150,7 +150,11 @@ void report_item(struct report *r, const char *label, const char *format, ...)
         char *shown_label = translate_text(label);
         int pad = LABEL_WIDTH - wrap_columns(shown_label, strlen(shown_label));
         fprintf(r->err, "  %s%*s", shown_label, pad > 0 ? pad : 0, "");
-        wrap_print(r->err, shown, r->style.width, 2 + LABEL_WIDTH, text_column(r, 2 + LABEL_WIDTH));
+        if (r->style.width)
+            wrap_print(r->err, shown, r->style.width, 2 + LABEL_WIDTH,
+                       text_column(r, 2 + LABEL_WIDTH));
+        else
+            fprintf(r->err, "%s\n", shown);
         fflush(r->err);
         free(shown_label);
     }

@@ -44,6 +44,20 @@ static void test_plain_lines(void **state)
     close_sink(&s);
 }
 
+static void test_items(void **state)
+{
+    (void)state;
+    struct sink s;
+    open_sink(&s, (struct options){0}, (struct report_style){0});
+    report_item(&s.r, "config", "write  it: %d", 1);
+    assert_string_equal(s.text, "  config      write  it: 1\n");
+    close_sink(&s);
+    open_sink(&s, (struct options){0}, (struct report_style){.terminal = true, .width = 24});
+    report_item(&s.r, "config", "write it, and more");
+    assert_string_equal(s.text, "  config      write it,\n    and more\n");
+    close_sink(&s);
+}
+
 static void test_terminal(void **state)
 {
     (void)state;
@@ -169,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_lines),
+        cmocka_unit_test(test_items),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_quiet_shows_only_trouble),
         cmocka_unit_test(test_log_gets_everything),
