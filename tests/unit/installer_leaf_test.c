@@ -110,13 +110,43 @@ static void test_load(void **state)
     free(pem);
 }
 
+/* The next one of a relay's own counts only beside its own, and for the same name. */
+static void test_load_next(void **state)
+{
+    (void)state;
+    char dir[64], path[128];
+    struct config c;
+    struct leaf leaf;
+    char *pem = make(1000 * DAY, 1090 * DAY);
+    unit_dir(dir);
+    config_init(&c);
+    c.domain = strdup("derp.demo.com");
+    free(c.state_dir);
+    c.state_dir = strdup(dir);
+    c.source = CONFIG_SOURCE_SELF_SIGNED;
+    assert_false(leaf_load_next(&c, &leaf));
+    unit_file(dir, SELFSIGNED_NEXT, pem, path);
+    assert_true(leaf_load_next(&c, &leaf));
+    assert_int_equal(leaf.not_after, 1090 * DAY);
+    c.source = CONFIG_SOURCE_ACME;
+    assert_false(leaf_load_next(&c, &leaf));
+    c.source = CONFIG_SOURCE_SELF_SIGNED;
+    free(c.domain);
+    c.domain = strdup("203.0.113.5");
+    assert_false(leaf_load_next(&c, &leaf));
+    unit_file(dir, SELFSIGNED_NEXT, "nonsense", path);
+    assert_false(leaf_load_next(&c, &leaf));
+    config_free(&c);
+    unit_dir_remove(dir);
+    free(pem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_good_until_a_third_is_left),
-        cmocka_unit_test(test_days),
-        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_parse),     cmocka_unit_test(test_good_until_a_third_is_left),
+        cmocka_unit_test(test_days),      cmocka_unit_test(test_load),
+        cmocka_unit_test(test_load_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
