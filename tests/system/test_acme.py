@@ -251,7 +251,7 @@ def test_usage_errors(make_pebble, make_home):
     home.config.write_text("[relay]\ndomain = derp.test\nnonsense = 1\n")
     assert f"{home.config.name}:3" in says("--config", str(home.config), "run")
     shown = subprocess.run([BUILD / "derp-acme", "--help"], capture_output=True, text=True, timeout=10)
-    assert shown.returncode == 0 and "Exit code" in shown.stdout
+    assert shown.returncode == 0 and "Exit status" in shown.stdout
     shown = subprocess.run([BUILD / "derp-acme", "--version"], capture_output=True, text=True, timeout=10)
     assert shown.returncode == 0 and shown.stdout.startswith("derp-acme ")
 

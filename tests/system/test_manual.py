@@ -22,6 +22,8 @@ CHOICES = {
     ("derp-setup", "firewall"): ["ufw", "none"],
     ("derp-setup", "format"): ["tailscale", "headscale"],
     ("derp-setup", "clients"): ["anyone", "tailscaled", "url:", "keys:"],
+    ("derp-setup", "certificate"): ["acme", "self-signed"],
+    ("derp-setup", "acme-challenge"): ["tls-alpn-01", "http-01", "dns-01"],
 }
 
 
@@ -60,7 +62,7 @@ def flags_of_help(program):
     """Long name → (letter or "", whether it takes a value)."""
     found = {}
     for line in help_of(program).splitlines():
-        m = re.match(r" +(?:-(\w), |    )?--([a-z][a-z0-9-]+)((?:=| (?=[A-Z]{2}))\S+)?(?: |$)", line)
+        m = re.match(r" +(?:-(\w), |    )?--([a-z][a-z0-9-]+)((?:\[?=| (?=[A-Z]{2}))\S+)?(?: |$)", line)
         if m:
             found[m[2]] = (m[1] or "", bool(m[3]))
     assert {"help", "version"} <= set(found), found
@@ -75,7 +77,7 @@ def flags_of_page(text):
             continue
         tag = re.split(r"  |\t", line.strip())[0]
         for letter, name, value in re.findall(
-                r"(?:-(\w), )?--([a-z][a-z0-9-]+)((?:=| (?=file))\S+)?", tag):
+                r"(?:-(\w), )?--([a-z][a-z0-9-]+)((?:\[?=| (?=file))\S+)?", tag):
             found[name] = (letter, bool(value))
     return found
 
@@ -87,7 +89,9 @@ def test_flags(page, program):
     words = completed(program, "--")
     assert sorted(w.rstrip("=") for w in words) == sorted(f"--{name}" for name in flags)
     if program == "derp-setup":  # the others leave the value to the next word
-        assert {w[2:-1] for w in words if w.endswith("=")} == {n for n, f in flags.items() if f[1]}
+        optional = set(re.findall(r"--([a-z0-9-]+)\[=", help_of(program)))
+        needed = {n for n, f in flags.items() if f[1]} - optional
+        assert {w[2:-1] for w in words if w.endswith("=")} == needed
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -207,7 +211,9 @@ def completed(program, word, before=None):
 
 def test_completion_of_files():
     files = {"derpd": ["config"], "derp-acme": ["config"],
-             "derp-setup": ["log-file", "report", "acme-ca-file", "dns-root-hints", "dns-trust-anchor"]}
+             "derp-setup": ["log-file", "report", "acme-ca-file", "acme-eab-key-file", "acme-dns-hook",
+                            "acme-hook", "acme-fallback-ca-file", "acme-fallback-eab-key-file",
+                            "dns-root-hints", "dns-trust-anchor"]}
     for program, flags in files.items():
         of_files = [n for n, line in ((n, line) for line in help_of(program).splitlines()
                                       for n in re.findall(r"--([a-z-]+)[= ]FILE", line))]
