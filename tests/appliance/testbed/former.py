@@ -14,8 +14,7 @@ import shutil
 from .shell import Failed, run
 
 VERSION = "0.1.0~git1"  # lower than any that was released
-SOURCES = ("Makefile", "LICENSE", "CHANGES.md", "base", "derp", "acme", "dnscheck", "firewall",
-           "installer", "packaging")  # those of packaging/build-deb.sh
+NO_PART = ("tests/", "docs/")  # of the package, so they may differ
 
 
 class Unavailable(Exception):
@@ -47,7 +46,7 @@ def _unpack(top, commit, tree):
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     archive = tree.parent / "sources.tar"
-    _git(top, "archive", "-o", archive, commit, "--", *SOURCES)
+    _git(top, "archive", "-o", archive, commit)
     run("tar", "-xf", archive, "-C", tree)
     archive.unlink()
     _replace(tree / "Makefile", r"^VERSION := .*$", f"VERSION := {VERSION}")
@@ -57,7 +56,8 @@ def _unpack(top, commit, tree):
 def build(top):
     """The .deb; raises Unavailable, or Failed when the former commit does not build."""
     commit = _parent(top)
-    listing = _git(top, "ls-tree", "-r", commit, "--", *SOURCES).out
+    listing = "\n".join(line for line in _git(top, "ls-tree", "-r", commit).out.splitlines()
+                        if not line.partition("\t")[2].startswith(NO_PART))
     folder = top / "build/former" / hashlib.sha256(f"{VERSION}\n{listing}".encode()).hexdigest()[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.parent / "lock", "w") as lock:
