@@ -318,7 +318,7 @@ class Ca:
             self.violation("limit passed: consecutive failures, the account is paused")
         order.authorization = order.status = "invalid"
         order.error = error
-        self.world.validation_failed(self)
+        self.world.validation_failed(self, error)
 
     def deactivate(self, order):
         """RFC 8555 7.5.2: the authorization is not reused any more."""
