@@ -35,7 +35,7 @@ static int64_t turn_at(const struct choice_ca *here, const struct choice_ca *the
         given_up = facts->now;
     if (given_up == NEVER)
         return NEVER;
-    /* Between two that both fail, each turn costs a certificate that the limits count. */
+    /* Between two that both fail, each turn costs an order, if not a certificate. */
     int64_t pause = patience_with(facts) > PAUSE_LEAST ? patience_with(facts) : PAUSE_LEAST;
     if (facts->spent && there->curable > 0 && there->failed_at + pause > given_up)
         given_up = there->failed_at + pause;

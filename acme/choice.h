@@ -27,7 +27,7 @@ struct choice_facts {
     bool two;          /* there is a second CA */
     bool open;         /* an order is under way, */
     bool open_second;  /* at the second CA, */
-    bool spent;        /* which may have become a certificate already, that limits count, */
+    bool spent;        /* which the CA knows, so that another one costs something, */
     bool stay;         /* and past the point where another CA could help */
     struct choice_ca first, second;
 };

@@ -90,7 +90,7 @@ static void choose(const struct authority *list, size_t count, const char *domai
         .emergency = facts->emergency,
         .two = count > 1,
         .open = state->phase != PHASE_IDLE,
-        .spent = state->phase >= PHASE_FINALIZING,
+        .spent = state->phase >= PHASE_AUTHORIZING,
         .stay = state->phase >= PHASE_INSTALLING,
         .first = look_at(state, list[0].directory, domain, facts, at_once),
     };

@@ -104,11 +104,15 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
     if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now) ||
         session_late(s) || attempts_next_try(attempts_find(&s->state, ca->directory), now) > now)
         return;
-    /* Without a disk that takes the answer it would be asked for at each run. */
+    /* Without a disk that takes the answer, or killed while it asks, each run would ask again: no
+     * answer is noted before there is one. */
+    unsigned failures = s->state.ari.failures;
+    ari_no_answer(&s->state.ari, now, 0);
     if (!session_save(s, &fail)) {
         log_warning("%s", fail.text);
         return;
     }
+    s->state.ari.failures = failures;
     look(s, facts, ca);
     if (!session_save(s, &fail))
         log_warning("%s", fail.text);

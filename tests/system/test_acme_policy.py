@@ -197,6 +197,17 @@ def test_no_answer_is_no_failure(fake, make_home, at, what):  # noqa: F811
     assert "due for renewal" in home.expect(1, "run", env={**at(61 * DAY), "SHIM_CLOCK": str(61 * DAY)})
 
 
+def test_question_is_noted_before_it_is_asked(fake, make_home, at):  # noqa: F811
+    """A run that is killed, or has no disk for the answer, does not ask again at once."""
+    home = make_home(fake)
+    fake.window = (10 * DAY, 12 * DAY)
+    noted = []
+    fake.script["/ari"] = lambda ca, r: noted.append(home.state()["ari"])
+    home.expect(0, "issue")
+    assert "next_look" in noted[0] and utc(noted[0]["next_look"]) - utc(stamp(0)) > 200 and noted[0]["failures"] == 1
+    assert "failures" not in home.state()["ari"] and utc(home.state()["ari"]["next_look"]) - utc(stamp(0)) > HOUR
+
+
 def test_retry_after_at_renewal_info_holds_for_orders_too(fake, make_home, at):  # noqa: F811
     """And that of an order for questions: the CA is left in peace."""
     home = make_home(fake)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong: one class or row for each. A fault begins, changes what the world answers, and ends."""
+import contextlib
 import email.utils
 import json
 import shutil
@@ -178,9 +179,10 @@ class NoProfile(OfCa):
 
     def after(self, w, ca, r, answer):
         if kind_of(r) == "/directory" and answer is not CUT and answer.status == 200 and not self.listed:
-            body = json.loads(answer.body)
-            body["meta"]["profiles"] = {"another": ""}
-            return Answer(200, body)
+            with contextlib.suppress(ValueError, TypeError, KeyError):  # another fault may have spoiled it
+                body = json.loads(answer.body)
+                body["meta"]["profiles"] = {"another": ""}
+                return Answer(200, body)
         return answer
 
 
