@@ -65,7 +65,7 @@ def test_sets_up(world):
     assert run.code == 0, f"{run}\n{world.server.journal('derpd', 'derp-acme')}"
     assert run.failures == []
     console = run.get("outside.console")  # nobody's eyes pass over the provider's firewall
-    assert console["status"] == "warn" and "443/tcp and 3478/udp" in console["fix"]
+    assert console["status"] == "warn" and "443/tcp, 3478/udp" in console["fix"]
     region = run.json["derpMap"]["Regions"]["900"]
     assert region["Nodes"][0]["HostName"] == DOMAIN
     assert region["Nodes"][0]["IPv4"] == SERVER
