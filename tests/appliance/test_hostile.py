@@ -284,7 +284,7 @@ def test_programs_of_the_caller_are_not_run(bare):
     assert r.code == 0 and "was-run" not in r.out, r
 
 
-@pytest.mark.parametrize("limit", ["-n 24", "-f 0", "-s 256", "-t 60", "-c 0"])
+@pytest.mark.parametrize("limit", ["-n 24", "-f 0", "-s 1024", "-t 60", "-c 0"])
 def test_limits(bare, limit):
     """Few descriptors, no files, a small stack: it may fail, not die."""
     with nothing_changes(bare):
@@ -321,5 +321,5 @@ def test_nohup(installed):
         process = world.server.popen("sh", "-c", "trap '' HUP; exec derp-setup \"$@\"", "sh", DOMAIN, "--yes",
                                      *world.setup_flags(), unit="hung-up")
         world.server.until("the run", "test -e /etc/derp/derp.conf")
-        world.server.run("systemctl", "kill", "--signal=HUP", "hung-up")
+        world.server.run("systemctl", "kill", "--kill-whom=main", "--signal=HUP", "hung-up")
         assert process.wait(SECONDS) == 0
