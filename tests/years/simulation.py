@@ -368,6 +368,7 @@ class Simulation:
         self.requests, plan = 0, self.kill_plan
         kill_at = plan[1] if plan and plan[0] == "disk" else -1
         before, orders = self.clock.now(), {ca.prefix: ca.counts["orders"] for ca in self.cas}
+        quiet = {ca.prefix: ca.quiet_until for ca in self.cas}
         self.look_before()
         left = (self.promise.end - before) / (self.leaf.end - self.leaf.begin) if self.leaf else None
         code, text = self.machine.acme("run", kill_at=kill_at)
@@ -392,7 +393,7 @@ class Simulation:
                 self.note("", line)
         if code == -9:
             self.kill_plan = None
-            self.forget_unwritten(orders)
+            self.forget_unwritten(orders, quiet)
             self.note("killed", f"at {plan[0]} {plan[1]}" if plan else "")
         elif code not in (0, 1, 2):
             self.problem(f"derp-acme ended with {code}")
@@ -401,9 +402,13 @@ class Simulation:
         self.count_try(code, before, left)
         return code
 
-    def forget_unwritten(self, orders):
-        """An order whose address had just come when we were killed is known to nobody."""
+    def forget_unwritten(self, orders, quiet):
+        """An order, or a Retry-After, that had just come when we were killed is known to nobody."""
+        noted = {one["directory"]: one.get("next_try") for one in self.machine.state().get("cas", [])}
         for ca in self.cas:
+            until = next((next_try for url, next_try in noted.items() if f"/{ca.prefix}/" in url), None)
+            if not until or abs(parse(until) - ca.quiet_until) > DAY:  # not what a wrong clock has left
+                ca.quiet_until = quiet[ca.prefix]
             newest = max(ca.orders, default=0)
             if ca.counts["orders"] > orders[ca.prefix] and f"/{ca.prefix}/order/{newest}\"" not in self.machine.notes():
                 ca.orders[newest].told = False
