@@ -511,7 +511,7 @@ STAGES = [
 
 # Stage: the one at whose beginning it begins. Both of a pair wait more than they compute, or one of
 # them is gentle.
-BESIDE = {"years": "system", "tailnet": "interop"}
+BESIDE = {"years": "tsan", "tailnet": "interop"}
 
 # What takes minutes to build (once, or after a change), made while the system tests run: (the stage
 # that wants it and will say what went wrong, command, seconds).
