@@ -31,6 +31,11 @@ class Crowd:
         s = socket.socket()
         s.setblocking(False)
         s.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
+        # A full queue of the listener may swallow the last part of the TCP handshake: then the peer knows
+        # nothing of a connection that is open here, and says so only when it is asked.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
         s.bind(("127.0.0.%d" % (2 + self.begun % SOURCES), 0))
         error = s.connect_ex(self.address)
         assert error in (0, errno.EINPROGRESS), errno.errorcode[error]
