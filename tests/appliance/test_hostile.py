@@ -294,7 +294,7 @@ def test_limits(bare, limit):
 
 def test_umask_and_links(bare):
     server = bare.server
-    server.sh("ln -s /etc/important /var/log/derp-setup.log; echo kept >/etc/important")
+    server.sh("ln -sf /etc/important /var/log/derp-setup.log; echo kept >/etc/important")
     r = ended(shell(bare, "umask 000; setup --json"))
     assert r.code == 0 and Setup(r).status("setup.log") == "warn", r
     assert server.read("/etc/important") == "kept\n"
