@@ -185,12 +185,31 @@ static void test_who_has_settled_is_one_of_the_others(void **state)
     close_room(&r);
 }
 
+/* The one that has settled is read before what is said is sent on, and the newcomer after it. */
+static void test_who_has_settled_comes_before_newcomers(void **state)
+{
+    (void)state;
+    struct room r;
+
+    open_room(&r);
+    r.guests[0].settles = true;
+    everybody_speaks(&r);
+    r.guests[0].settles = false;
+    everybody_speaks(&r);
+    assert_int_equal(r.told_len, CONNS + 2);
+    assert_int_equal(r.told[0], '.');
+    assert_non_null(memchr(r.told + 1, 'a', CONNS - 1));
+    assert_memory_equal(r.told + CONNS, ".c", 2);
+    close_room(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newcomers_come_last_and_one_by_one),
         cmocka_unit_test(test_short_newcomers_share_a_turn),
         cmocka_unit_test(test_who_has_settled_is_one_of_the_others),
+        cmocka_unit_test(test_who_has_settled_comes_before_newcomers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
