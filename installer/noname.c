@@ -63,10 +63,9 @@ static enum setup_exit choose_address(struct setup *s, const struct desired *w)
 {
     char text[ENDPOINT_TEXT];
     struct endpoint e = s->opt->ip4;
-    bool earlier = w->old_domain && endpoint_parse_ip(w->old_domain, &e);
-    if (s->opt->ip4.any.sa_family != AF_UNSPEC)
-        e = s->opt->ip4;
-    else if (!earlier && !own_address(s, &w->config, &e)) {
+    bool known =
+        e.any.sa_family != AF_UNSPEC || (w->old_domain && endpoint_parse_ip(w->old_domain, &e));
+    if (!known && !own_address(s, &w->config, &e)) {
         report_found(&s->report, SEVERITY_FAIL, "address.unknown",
                      "name it: derp-setup --ip=ADDRESS",
                      "this server's public IPv4 address cannot be found out");
