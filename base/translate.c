@@ -54,11 +54,6 @@ void translate_close(void)
     }
 }
 
-bool translate_is_on(void)
-{
-    return words.on;
-}
-
 /* --- Memory --------------------------------------------------------------------------------------
  */
 

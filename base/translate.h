@@ -35,9 +35,6 @@ bool translate_open(const char *folder, const char *language);
 /* Back to English; all memory is given back. */
 void translate_close(void);
 
-/* True between the two. */
-bool translate_is_on(void);
-
 /* The translation of a whole text; without one the text itself. free() it. */
 char *translate_text(const char *text);
 

@@ -89,11 +89,6 @@ void dnscheck_lookup(const struct dnscheck_options *o, const char *const *names,
     resolver_close(r);
 }
 
-bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f)
-{
-    return resolve_files_valid(o->root_hints, o->trust_anchor, f);
-}
-
 /* A name that nobody has made: when it has an address, a wildcard answers. false: no room. */
 static bool put_wildcard(struct resolve_question *q, const char *domain)
 {

@@ -174,7 +174,4 @@ bool dnscheck_is_hidden(const struct dnscheck_options *o);
 void dnscheck_lookup(const struct dnscheck_options *o, const char *const *names, size_t count,
                      int timeout_ms, struct address_set *sets);
 
-/* True when o has valid, readable root hints and trust anchor files (a usage error otherwise). */
-bool dnscheck_files_valid(const struct dnscheck_options *o, struct fault *f);
-
 #endif

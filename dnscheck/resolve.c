@@ -92,7 +92,7 @@ static bool read_file(const char *what, const char *path, struct buf *b, struct 
     return true;
 }
 
-bool resolve_files_valid(const char *root_hints, const char *trust_anchor, struct fault *f)
+static bool files_are_valid(const char *root_hints, const char *trust_anchor, struct fault *f)
 {
     struct buf b;
     bool ok = true;
@@ -292,7 +292,7 @@ struct resolver *resolver_open(const struct resolve_options *o, struct fault *f)
     struct trace trace = {0};
     int error = UB_NOMEM;
 
-    if (!resolve_files_valid(o->root_hints, o->trust_anchor, f))
+    if (!files_are_valid(o->root_hints, o->trust_anchor, f))
         return NULL;
     struct resolver *r = mem_alloc(1, sizeof *r);
     r->validates = o->trust_anchor || !is_private(o);

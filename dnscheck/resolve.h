@@ -58,7 +58,4 @@ void resolver_trace(struct resolver *r, const char *domain, struct trace *trace)
 /* NULL is allowed. */
 void resolver_close(struct resolver *r);
 
-/* Reads the files that o names and checks that they hold what they should. */
-bool resolve_files_valid(const char *root_hints, const char *trust_anchor, struct fault *f);
-
 #endif

@@ -109,17 +109,6 @@ void ports_from_sockets(const struct sockets *s, struct ports_list *all)
             add(all, s, &s->all.list[i]);
 }
 
-bool ports_listeners(struct ports_list *all, struct fault *f)
-{
-    struct sockets s;
-    *all = (struct ports_list){0};
-    bool ok = sockets_read(&s, f);
-    if (ok)
-        ports_from_sockets(&s, all);
-    sockets_free(&s);
-    return ok;
-}
-
 bool ports_owner(enum ports_proto proto, uint16_t port, struct ports_list *found, struct fault *f)
 {
     struct sockets s;

@@ -36,12 +36,6 @@ struct ports_list {
 };
 
 /*
- * Every listener of this network namespace, both protocols and families, from /proc; needs root
- * to see other users' processes. false with a reason when /proc cannot be read.
- */
-bool ports_listeners(struct ports_list *all, struct fault *f);
-
-/*
  * The listeners on one port, at any address. A port is free when the count is 0.
  * false with a reason when it could not be found out.
  */

@@ -227,8 +227,3 @@ void loop_signal_init(struct loop_signal *s, struct loop *l, int signal_number,
     s->arg = arg;
     ev_signal_start(l->ev, &s->ev);
 }
-
-void loop_signal_stop(struct loop_signal *s)
-{
-    ev_signal_stop(s->loop->ev, &s->ev);
-}

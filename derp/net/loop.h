@@ -84,6 +84,5 @@ struct loop_signal {
 };
 void loop_signal_init(struct loop_signal *s, struct loop *l, int signal_number,
                       void (*fn)(void *arg), void *arg);
-void loop_signal_stop(struct loop_signal *s);
 
 #endif
