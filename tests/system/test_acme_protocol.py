@@ -313,6 +313,7 @@ def test_dns_01_cleanup_that_fails_is_tried_again(recent_home):
     shown = home.acme("status").stdout
     assert f'TXT record   "{first}" of _acme-challenge.{DOMAIN} could not be taken away' in shown
     assert home.status()["stale_records"][0]["value"] == first
+    home.leave_account()
     home.expect(0, "renew")  # another record takes nothing of it away
     second = home.state()["stale"][1]["value"]
     assert first != second and home.state()["stale"][0] == {**home.state()["stale"][0], "value": first, "tries": 2}
@@ -440,6 +441,7 @@ def test_rfc2136_hook_with_a_real_name_server(recent_home, make_pebble, make_kno
     assert knot.texts() == ["of somebody else"]  # ours is gone, another's stays
     # A key that the server does not know: said, nothing left behind.
     knot.key.write_text(knot.key.read_text().replace("acme", "other"))
+    home.leave_account()
     said = home.expect(1, "renew")
     assert "rfc2136" in said or "hook present" in said
     assert "TSIG" in said or "BADKEY" in said or "NOTAUTH" in said, said
@@ -517,6 +519,7 @@ def test_cloudflare_hook(recent_home):
             subprocess.run([hook, "cleanup", f"_acme-challenge.{DOMAIN}", "A" * 43], check=True)
         assert api.records == {}
         conf.write_text(f"TOKEN=wrong-token\nZONE_ID=zone1\nAPI={api.url}\n")
+        home.leave_account()
         said = home.expect(1, "renew")
         assert "Invalid access token" in said and "wrong-token" not in said
     finally:
@@ -820,6 +823,7 @@ def test_challenges_that_we_do_not_know_are_passed_over(recent_home):
     home = recent_home()
     home.expect(0, "issue")
     home.configure(challenge="dns-01", **{"dns-hook": test_server_hook(home), "dns-wait": "3s"})
+    home.leave_account()
     home.expect(0, "renew")
 
 
