@@ -69,18 +69,19 @@ static void explain_private(const struct endpoint *e, bool given, enum severity 
                 ip);
 }
 
-/* Judges an address that --ip4 or --ip6 names. */
-static void see_given(const struct endpoint *e, int family, const char *option,
-                      struct address_set *set, struct findings *all)
+/* Judges an address that somebody has named, now (--ip4, --ip6, --ip) or in an earlier run. */
+static void see_given(const struct endpoint *e, int family, struct address_set *set,
+                      struct findings *all)
 {
     char ip[ENDPOINT_TEXT];
     enum address_kind kind = address_classify(e);
     endpoint_print_ip(e, ip);
     if (e->any.sa_family != family || kind == ADDRESS_MULTICAST || kind == ADDRESS_UNSPECIFIED ||
         kind == ADDRESS_RESERVED) {
-        size_t i = finding_add(all, SEVERITY_FAIL, "address.unusable",
-                               "%s=%s: no server can have this address%s%s", option, ip,
-                               *address_kind_text(kind) ? ", it is " : "", address_kind_text(kind));
+        size_t i =
+            finding_add(all, SEVERITY_FAIL, "address.unusable",
+                        "%s was named as this server's address: no server can have it%s%s", ip,
+                        *address_kind_text(kind) ? ", it is " : "", address_kind_text(kind));
         finding_fix(all, i, "Give the address under which clients reach this server");
         return;
     }
@@ -88,7 +89,7 @@ static void see_given(const struct endpoint *e, int family, const char *option,
     if (kind == ADDRESS_CGNAT)
         explain_cgnat(e, true, SEVERITY_WARN, all);
     else if (address_is_public(e))
-        finding_add(all, SEVERITY_OK, "address.given", "%s (named by %s)", ip, option);
+        finding_add(all, SEVERITY_OK, "address.given", "%s, as it was named", ip);
     else
         explain_private(e, true, SEVERITY_WARN, all);
 }
@@ -322,9 +323,9 @@ void verdict_own(const struct dnscheck_options *o, const struct address_pair *fo
     if (o->no_ipv6)
         own->known6 = true;
     if (given4)
-        see_given(&o->ip4, AF_INET, "--ip4", &own->public.ip4, all);
+        see_given(&o->ip4, AF_INET, &own->public.ip4, all);
     if (given6)
-        see_given(&o->ip6, AF_INET6, "--ip6", &own->public.ip6, all);
+        see_given(&o->ip6, AF_INET6, &own->public.ip6, all);
     if (given4)
         return;
     if (found) {
