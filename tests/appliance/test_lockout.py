@@ -37,7 +37,9 @@ def make_world(installed, suite):
 
 
 def hashes(world):
-    return world.server.sh("find /etc/ufw /etc/default/ufw -type f | sort | xargs sha256sum")
+    """Of ufw's files, but for the one that comes and goes with the package."""
+    return world.server.sh("find /etc/ufw /etc/default/ufw -type f ! -path '*/applications.d/derp-relay' | sort "
+                           "| xargs sha256sum")
 
 
 class Run:
@@ -172,6 +174,22 @@ def test_rollback_from_another_login(trixie):
     assert run.end() == 5, run.said
     assert_restored(trixie)
     other.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("way", ["while the run waits", "after the run's end"])
+def test_the_package_is_removed_meanwhile(trixie, way):
+    """The timer could not take the change back any more."""
+    run = Run(trixie).waits()
+    if way == "after the run's end":
+        trixie.server.run("pkill", "-KILL", "-x", "derp-setup")
+        run.end()
+        assert trixie.server.path(PENDING).exists()
+    said = trixie.server.sh("apt-get purge -qqy derp-relay 2>&1")
+    assert "former firewall rules are back" in said, said
+    assert_restored(trixie)
+    assert "inactive" in trixie.server.sh(f"systemctl is-active {TIMER} || true")
+    if way == "while the run waits":
+        assert run.end() == 5, run.said
 
 
 @pytest.mark.pitfall(3)
