@@ -137,8 +137,11 @@ static size_t on_fill(void *owner, uint8_t *out, size_t room)
 
     if (waiting(c) == 0 && c->drain_due)
         tell_drained(c);
-    if (waiting(c) == 0 && c->phase == CLIENT_OPEN && c->events->on_fill)
-        return c->events->on_fill(c->owner, out, room);
+    if (c->phase == CLIENT_OPEN && c->events->on_fill) {
+        n = c->events->on_fill(c->owner, out, room, waiting(c) > 0);
+        if (n > 0 || waiting(c) == 0)
+            return n;
+    }
     n = waiting(c) < room ? waiting(c) : room;
     if (n == 0 || c->phase == CLIENT_CLOSED)
         return 0;

@@ -307,13 +307,18 @@ static void on_ready(void *owner)
     loop_timer_set(&l->timer, PING_MS);
 }
 
-static size_t on_fill(void *owner, uint8_t *out, size_t room)
+static size_t on_fill(void *owner, uint8_t *out, size_t room, bool rest_only)
 {
     struct mesh_link *l = owner;
     struct outbox_tools tools = tools_of(l);
     struct paced *p = &l->paced;
     size_t n;
 
+    if (rest_only) { /* a ping cannot wait for our turn, nor be put into a frame */
+        n = outbox_fill(&l->outbox, out, room, 0, OUTBOX_ALL, &tools);
+        pacer_note(&l->worker->pacer, n);
+        return n;
+    }
     if (!pacer_is_on(&l->worker->pacer))
         return outbox_fill(&l->outbox, out, room, room, OUTBOX_ALL, &tools);
     if (p->budget == 0) {

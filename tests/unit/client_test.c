@@ -83,10 +83,12 @@ static void see_present(void *owner, const struct peer_present *peer)
 }
 
 /* A queue of the owner's: one NotePreferred, then one packet to itself. */
-static size_t give_frames(void *owner, uint8_t *out, size_t room)
+static size_t give_frames(void *owner, uint8_t *out, size_t room, bool rest_only)
 {
     struct owner *o = owner;
 
+    if (rest_only)
+        return 0;
     assert_true(room >= FRAME_HEADER_LEN + KEY_LEN + 1);
     switch (o->filled++) {
     case 1:
@@ -101,6 +103,24 @@ static size_t give_frames(void *owner, uint8_t *out, size_t room)
     default:
         return 0;
     }
+}
+
+/* A packet to itself, which the line takes in halves; the second one only when it must. */
+static size_t give_halves(void *owner, uint8_t *out, size_t room, bool rest_only)
+{
+    struct owner *o = owner;
+    uint8_t frame[FRAME_HEADER_LEN + KEY_LEN + 1] = {0};
+    size_t half = sizeof frame / 2, n = 0;
+
+    assert_true(room >= sizeof frame);
+    frame_put_header(frame, FRAME_SEND_PACKET, KEY_LEN + 1);
+    memcpy(frame + FRAME_HEADER_LEN, keys.public_key.bytes, KEY_LEN);
+    if (o->filled == 0 && !rest_only)
+        memcpy(out, frame, n = half);
+    else if (o->filled == 1 && rest_only)
+        memcpy(out, frame + half, n = sizeof frame - half);
+    o->filled += n > 0;
+    return n;
 }
 
 static void see_health(void *owner, const char *problem)
@@ -159,7 +179,7 @@ struct variant {
     size_t send_max;
     void (*when_ready)(struct owner *o);
     int until_packets;
-    bool own_queue; /* the owner has frames of its own to send */
+    size_t (*own_queue)(void *owner, uint8_t *out, size_t room, bool rest_only);
 };
 
 /* One client against one relay, until the client is closed. */
@@ -170,8 +190,7 @@ static struct owner run(const struct variant *v)
     struct derp_client_events calls = events;
     struct fault f;
 
-    if (v->own_queue)
-        calls.on_fill = give_frames;
+    calls.on_fill = v->own_queue;
     o.relay = fake_relay_start(v->mode);
     o.loop = loop_new();
     derp_client_defaults(&opt);
@@ -409,13 +428,45 @@ static void test_watch_and_a_queue_of_the_owner(void **state)
 {
     (void)state;
     const struct variant v = {
-        .mode = FAKE_GOOD, .when_ready = watch, .until_packets = 1, .own_queue = true};
+        .mode = FAKE_GOOD, .when_ready = watch, .until_packets = 1, .own_queue = give_frames};
     struct owner o = run(&v);
 
     assert_string_equal(o.closed, "closed by us");
     assert_int_equal(o.relay->watched, 1);
     assert_int_equal(o.relay->home, 1);
     assert_int_equal(o.packets, 1);
+    done_with(&o);
+}
+
+static void ping_in_between(void *arg)
+{
+    struct owner *o = arg;
+
+    derp_client_flush(o->client);
+    assert_int_equal(o->filled, 1);
+    assert_true(derp_client_ping(o->client, (const uint8_t *)"question"));
+    loop_wake_stop(&later);
+}
+
+static void give_half_and_ping(struct owner *o)
+{
+    loop_wake_init(&later, o->loop, ping_in_between, o);
+    loop_wake_send(&later);
+}
+
+/* Our own frames go between those of the owner, never into one. */
+static void test_ping_while_a_frame_of_the_owner_is_cut(void **state)
+{
+    (void)state;
+    const struct variant v = {.mode = FAKE_GOOD,
+                              .when_ready = give_half_and_ping,
+                              .own_queue = give_halves,
+                              .idle_ms = 3000};
+    struct owner o = run(&v);
+
+    assert_string_equal(o.closed, "closed by us"); /* by the pong */
+    assert_int_equal(o.packets, 1);
+    assert_int_equal(o.pongs, 1);
     done_with(&o);
 }
 
@@ -481,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_the_queue_is_bounded),
         cmocka_unit_test(test_all_events),
         cmocka_unit_test(test_watch_and_a_queue_of_the_owner),
+        cmocka_unit_test(test_ping_while_a_frame_of_the_owner_is_cut),
         cmocka_unit_test(test_silence_begins_anew_with_each_word),
         cmocka_unit_test(test_host_header),
     };

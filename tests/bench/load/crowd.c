@@ -101,12 +101,14 @@ static void on_closed(void *owner, const char *reason)
 }
 
 /* One frame, or the rest of one: each call makes a record. */
-static size_t on_fill(void *owner, uint8_t *out, size_t room)
+static size_t on_fill(void *owner, uint8_t *out, size_t room, bool rest_only)
 {
     struct member *m = owner;
     uint8_t type;
     size_t len, n;
 
+    if (rest_only && m->cut == 0)
+        return 0;
     if (!frame_peek(m->out.data, m->out.len, &type, &len))
         return 0;
     n = FRAME_HEADER_LEN + len - m->cut;
