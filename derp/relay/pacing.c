@@ -61,8 +61,15 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Lets p send. Returns what it was on the wire, 0 when it cannot send and is out of the ring.
- * *has_ended: p is no more. */
+/* All that was urgent was dropped for its age: nothing was sent, though the line takes more. Who is
+ * blocked still has something urgent. */
+static bool is_turn_wasted(struct paced *p, enum outbox_class class)
+{
+    return class == OUTBOX_URGENT && !outbox_has_urgent(p->calls->outbox(p));
+}
+
+/* Lets p send. Returns what it was on the wire; 0: nothing, and unless the turn was wasted it
+ * cannot send and is out of the ring. *has_ended: p is no more. */
 static size_t send_some(struct pacer *pacer, struct paced *p, size_t budget,
                         enum outbox_class class, bool *has_ended)
 {
@@ -76,7 +83,7 @@ static size_t send_some(struct pacer *pacer, struct paced *p, size_t budget,
     p->deficit -= (int32_t)wire;
     if (p->deficit < -DEBT_MAX)
         p->deficit = -DEBT_MAX;
-    if (n == 0)
+    if (n == 0 && !is_turn_wasted(p, class))
         pacer_remove(pacer, p);
     return wire;
 }

@@ -163,6 +163,25 @@ static void test_urgent_first_and_bulk_alive(void **state)
     loop_timer_stop(&pacer.timer);
 }
 
+/* Late small packets are dropped in an urgent turn, which then sends nothing: the rest still goes.
+ */
+static void test_bulk_behind_late_small_packets(void **state)
+{
+    (void)state;
+    static struct pacer pacer;
+    struct receiver a = receiver();
+
+    pacer = pacer_at(RATE);
+    give(&pacer, &a, SMALL, 10);
+    a.tools.now_ms += BACKLOG_MAX_MS + 100;
+    give(&pacer, &a, BULK, 5);
+    grant(&pacer, 100000);
+    assert_true(outbox_empty(&a.outbox));
+    assert_int_equal(a.bytes, 5 * BULK);
+    forget(&pacer, &a);
+    loop_timer_stop(&pacer.timer);
+}
+
 /* Milliseconds of a line of so many bytes each, one receiver flooded with small packets, one with
  * bulk, and one that gets a keystroke now and then. */
 static void test_a_flood_of_small_packets(void **state)
@@ -310,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_receivers_share_by_bytes),
         cmocka_unit_test(test_no_more_than_granted),
         cmocka_unit_test(test_urgent_first_and_bulk_alive),
+        cmocka_unit_test(test_bulk_behind_late_small_packets),
         cmocka_unit_test(test_a_flood_of_small_packets),
         cmocka_unit_test(test_debts_are_bounded),
         cmocka_unit_test(test_a_receiver_that_ends),
