@@ -25,8 +25,8 @@ struct derp_client_events {
     void (*on_health)(void *owner, const char *problem);
     /* Advice of a server that goes away: reconnect after / give up after so many milliseconds. */
     void (*on_restarting)(void *owner, uint32_t reconnect_in_ms, uint32_t try_for_ms);
-    /* Writes up to room bytes of whole or cut frames into out, and returns how many: for owners with
-     * a queue of their own (see derp_client_flush). rest_only: frames of ours wait to be sent
+    /* Writes up to room bytes of whole or cut frames into out, and returns how many: for owners
+     * with a queue of their own (see derp_client_flush). rest_only: frames of ours wait to be sent
      * between theirs, so only the rest of one that is cut is wanted; 0 when none is. */
     size_t (*on_fill)(void *owner, uint8_t *out, size_t room, bool rest_only);
     /* The queue ran empty while the kernel still takes more; what is sent in it goes out too. */

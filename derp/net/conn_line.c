@@ -79,7 +79,7 @@ static void note_full(struct conn *c)
 {
     int held = held_by_kernel(c);
 
-    if (!c->is_full || held < c->held_before) {
+    if (!c->is_full || (held >= 0 && c->held_before < 0) || held < c->held_before) {
         c->held_before = held;
         conn_line_blocked(c);
     }
