@@ -337,19 +337,21 @@ class Simulation:
         self.tick_at = self.clock.now() + self.unit.after_boot
 
     def tick(self):
+        began = self.clock.wall()
         code, now = self.start(), self.clock.now()
         if not (self.machine.on and self.machine.awake):
             return
         if code in (0, 2):
-            self.next_tick(None if self.every_tick or code == 0 else self.interesting())
+            self.next_tick(None if self.every_tick or code == 0 else self.interesting(began))
             return
         self.next_tick()
         if self.repeats <= RESTARTS:  # else it says the same each minute: one an hour will do
             self.tick_at = min(self.tick_at, now + self.unit.restart)
 
-    def interesting(self):
+    def interesting(self, began):
         """derp-acme has said that there is nothing to do. The wall clock's time, an hour before anything may
-        change: what it says itself and has noted, or the world's next event. The ticks until then are left out."""
+        change: what it says itself and has noted, or the world's next event. The ticks until then are left out.
+        What came due while it ran, it has not seen."""
         wall, skew = self.clock.wall(), self.shared.skew / 1e9
         state = self.machine.state()
         if not self.attentive:  # the CA would say again what it has said
@@ -357,7 +359,7 @@ class Simulation:
         text = self.said + " ".join(str(v) for v in state.values())
         if self.second and any("failing_since" in record for record in state.get("cas", [])):
             return None  # when patience ends is not written down
-        future = [t for t in map(parse, STAMP.findall(text)) if t > wall]
+        future = [t for t in map(parse, STAMP.findall(text)) if t >= int(began)]
         if not future:
             return None
         event = self.events[0][0] + skew if self.events else math.inf
