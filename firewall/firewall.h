@@ -254,11 +254,14 @@ enum firewall_since {
     FIREWALL_SINCE_OTHERS, /* the owner has given the rule another comment, or set another policy:
                               his */
     FIREWALL_SINCE_GONE,   /* the rule, or ufw as a whole, was taken away: nothing to undo */
+    FIREWALL_SINCE_NEEDED, /* as it was made, but without it an SSH port would be closed: ufw is at
+                              work, and no other rule lets everybody in there */
 };
 
-/* Looks, so that undoing takes away what is ours and nothing else. what, detail: as they were told.
- * stop as in firewall_options. false with a reason when ufw cannot be asked. */
-bool firewall_since(const char *what, const char *detail, const volatile int *stop,
+/* Looks, so that undoing takes away what is ours and nothing else, and locks nobody out. what,
+ * detail: as they were told; other kinds of change are always as they were made. false with a
+ * reason when ufw cannot be asked. */
+bool firewall_since(const struct firewall_options *o, const char *what, const char *detail,
                     enum firewall_since *since, struct fault *f);
 
 /*

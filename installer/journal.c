@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #define MAX_STEPS   64
 #define MAX_CHANGES 1024
@@ -64,6 +65,19 @@ void journal_drop(struct journal *j)
 {
     if (j->change_count)
         free_change(&j->changes[--j->change_count]);
+}
+
+bool journal_raise(struct journal *j, const char *what, const char *start)
+{
+    for (size_t i = j->change_count; i-- > 0;) {
+        struct journal_change c = j->changes[i];
+        if (strcmp(c.what, what) != 0 || !text_starts(c.detail, start))
+            continue;
+        memmove(&j->changes[i], &j->changes[i + 1], (j->change_count - i - 1) * sizeof c);
+        j->changes[j->change_count - 1] = c;
+        return true;
+    }
+    return false;
 }
 
 void journal_begin(struct journal *j)

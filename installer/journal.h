@@ -82,6 +82,10 @@ void journal_end(struct journal *j, bool undone);
 /* Takes the newest change off the list, once it has been undone. */
 void journal_drop(struct journal *j);
 
+/* Makes the newest change of this kind whose detail starts like this the newest of all, to be
+ * undone next. false: there is none. */
+bool journal_raise(struct journal *j, const char *what, const char *start);
+
 /* Replaces an owned string; value NULL clears it. */
 void journal_set(char **field, const char *value);
 

@@ -89,6 +89,11 @@ static bool is_left(struct setup *s, const struct journal_change *c, enum firewa
         report_found(&s->report, SEVERITY_WARN, "uninstall.yours", c->undo,
                      "left as it is, since you have changed it (its comment, or the policy): %s",
                      c->detail);
+    else if (since == FIREWALL_SINCE_NEEDED)
+        report_found(&s->report, SEVERITY_WARN, "uninstall.yours", c->undo,
+                     "left as it is, since nobody could log in over SSH by that port without it: "
+                     "%s",
+                     c->detail);
     else if (since == FIREWALL_SINCE_GONE)
         report_found(&s->report, SEVERITY_SKIP, "uninstall.gone", NULL, "already gone: %s",
                      c->detail);
@@ -109,11 +114,23 @@ static bool undo_packages(struct setup *s, const struct journal_change *c, struc
     return fine;
 }
 
-static bool undo_change(struct setup *s, const struct journal_change *c, struct fault *f)
+static const struct journal_change *newest(const struct setup *s)
 {
+    return &s->journal.changes[s->journal.change_count - 1];
+}
+
+/* The newest; but should that shut SSH out, and ufw go off later, ufw goes off first. */
+static bool undo_change(struct setup *s, struct fault *f)
+{
+    const struct journal_change *c = newest(s);
     enum firewall_since since;
-    if (!firewall_since(c->what, c->detail, stop_flag(), &since, f))
+    if (!firewall_since(&s->firewall, c->what, c->detail, &since, f))
         return false;
+    if (since == FIREWALL_SINCE_NEEDED && journal_raise(&s->journal, "enable", "ufw ")) {
+        c = newest(s);
+        since = FIREWALL_SINCE_SAME;
+    }
+    report_progress(&s->report, *c->undo ? c->undo : c->detail);
     if (is_left(s, c, since))
         return true;
     if (strcmp(c->what, "file") == 0 && !file_remove(c->detail, f))
@@ -132,15 +149,13 @@ static enum setup_exit undo_all(struct setup *s)
     struct fault f;
     report_begin(&s->report, "uninstall", "undoing, newest change first");
     while (j->change_count && !stop_wanted()) {
-        const struct journal_change *c = &j->changes[j->change_count - 1];
-        report_progress(&s->report, *c->undo ? c->undo : c->detail);
-        if (!undo_change(s, c, &f)) {
+        if (!undo_change(s, &f)) {
             report_end(&s->report);
             if (stop_wanted())
                 return EXIT_INTERRUPTED;
             report_found(&s->report, SEVERITY_FAIL, "uninstall.failed",
                          "mend it, then run `derp-setup uninstall` again: it goes on from there",
-                         "“%s” could not be undone: %s", c->detail, f.text);
+                         "“%s” could not be undone: %s", newest(s)->detail, f.text);
             return EXIT_UNEXPECTED;
         }
         journal_drop(j);

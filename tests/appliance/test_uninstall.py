@@ -61,8 +61,7 @@ def test_uninstall_leaves_what_has_become_the_owners(world):
     run = derp_verb(world, "uninstall", "--yes")
     assert run.code == 0, run
     assert run.status("uninstall.yours") == "warn" and run.status("uninstall.gone") == "skip"
-    yours = [c["fix"] for c in run.checks if c["id"] == "uninstall.yours"]
-    assert yours == ["ufw default allow incoming", "ufw delete allow 443/tcp"]
+    assert yours(run) == ["ufw default allow incoming", "ufw delete allow 443/tcp"]
     assert 'DEFAULT_INPUT_POLICY="REJECT"' in server.read("/etc/default/ufw")
     rules = server.sh("ufw show added").splitlines()[1:]
     assert rules == ["ufw allow 8443/tcp comment 'web'", "ufw limit 2222/tcp",
@@ -71,12 +70,59 @@ def test_uninstall_leaves_what_has_become_the_owners(world):
 
 def test_uninstall_when_ufw_is_gone(world):
     server = world.server
+    server.sh("systemctl disable derpd.service derp-acme.timer")
     assert derp_setup(world).code == 0
+    assert server.sh("systemctl is-enabled derpd.service derp-acme.timer").split() == ["enabled"] * 2
     server.sh("apt-get purge -qqy ufw")
     run = derp_verb(world, "uninstall", "--yes")
     assert run.code == 0, run
     assert run.status("uninstall.gone") == "skip" and run.failures == []
     assert not server.path("/var/lib/derp-setup/journal.json").exists()
+    # Enabled by us, too, and no business of ufw's.
+    assert server.sh("systemctl is-enabled derpd.service derp-acme.timer || true").split() == ["disabled"] * 2
+
+
+def yours(run):
+    """The commands that uninstall leaves to the owner."""
+    return [c["fix"] for c in run.checks if c["id"] == "uninstall.yours"]
+
+
+def sshd(server, *ports):
+    server.write("/etc/ssh/sshd_config.d/test.conf", "".join(f"Port {port}\n" for port in ports))
+
+
+@pytest.mark.pitfall(4, 16)
+def test_uninstall_leaves_the_rule_that_ssh_depends_on(world):
+    """ufw was active before, so it stays so: what SSH is reached by now has to stay open, unless
+    another rule lets it in."""
+    server = world.server
+    server.sh("ufw allow 22; ufw --force enable")
+    sshd(server, 2222, 2223)
+    assert derp_setup(world).code == 0
+    server.sh("systemctl restart ssh; ufw delete allow 22; ufw allow 2223:2230/tcp")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0 and run.json["result"] == "changed", run
+    assert yours(run) == ["ufw delete allow 2222/tcp"]
+    assert "SSH" in run.get("uninstall.yours")["message"]
+    rules = server.sh("ufw show added").splitlines()[1:]
+    assert rules == ["ufw allow 2222/tcp comment 'derp-relay: SSH'", "ufw allow 2223:2230/tcp"]
+    for port in (2222, 2223):
+        assert clients.connects(world.clients[0], SERVER, port) == "open"
+
+
+@pytest.mark.pitfall(4, 16)
+def test_uninstall_switches_ufw_off_before_ssh_is_shut_out(world):
+    """A rule of a later run is younger than what switched ufw on, and would go first."""
+    server = world.server
+    assert derp_setup(world).code == 0
+    sshd(server, 2222)
+    assert derp_setup(world).code == 0
+    server.sh("systemctl restart ssh; ufw delete allow 22/tcp")
+    said = server.run("derp-setup", "uninstall", "--yes").err
+    assert said.index("ufw --force disable\n") < said.index("ufw delete allow 2222/tcp\n"), said
+    assert "(None)" in server.sh("ufw show added")
+    assert server.sh("ufw status") == "Status: inactive"
+    assert clients.connects(world.clients[0], SERVER, 2222) == "open"
 
 
 def while_dpkg_is_busy(server, apt, *argv):

@@ -57,6 +57,25 @@ static void test_drop(void **state)
     journal_free(&j);
 }
 
+static void test_raise(void **state)
+{
+    (void)state;
+    struct journal j = {0};
+    journal_add(&j, "enable", "ufw --force enable", "ufw --force disable");
+    journal_add(&j, "enable", "derpd.service", "systemctl disable derpd.service");
+    journal_add(&j, "rule", "ufw allow 2222/tcp", "ufw delete allow 2222/tcp");
+    assert_false(journal_raise(&j, "enable", "nft "));
+    assert_false(journal_raise(&j, "boot", "ufw "));
+    assert_string_equal(j.changes[2].what, "rule");
+    assert_true(journal_raise(&j, "enable", "ufw "));
+    assert_int_equal(j.change_count, 3);
+    assert_string_equal(j.changes[0].detail, "derpd.service");
+    assert_string_equal(j.changes[1].what, "rule");
+    assert_string_equal(j.changes[2].undo, "ufw --force disable");
+    journal_free(&j);
+    assert_false(journal_raise(&j, "enable", "ufw "));
+}
+
 /* A firewall change that was undone leaves no trace but an installed package. */
 static void test_pending(void **state)
 {
