@@ -31,6 +31,7 @@ struct job {
     struct firewall_state state; /* before the change, read again here */
     struct firewall_plan fresh;  /* made again once ufw has been installed */
     char *packages;              /* that come with ufw, itself included */
+    bool keeps_files; /* those of an earlier ufw, removed and not purged: their owner's */
 };
 
 static bool is_stopped(const struct job *job)
@@ -73,7 +74,7 @@ static char *undo_of(const struct job *job, const struct firewall_step *step)
     const struct ufw_facts *ufw = &job->state.facts->ufw;
     switch (step->kind) {
     case FIREWALL_STEP_INSTALL:
-        return mem_printf("%s %s", APT_PURGE, job->packages);
+        return mem_printf("%s %s", job->keeps_files ? APT_REMOVE : APT_PURGE, job->packages);
     case FIREWALL_STEP_ALLOW:
         return mem_printf("ufw delete allow %s", step->argv[2]);
     case FIREWALL_STEP_DEFAULT:
@@ -242,6 +243,7 @@ static enum firewall_outcome install(struct job *job, const struct firewall_plan
     progress(job, plan->steps[0].text);
     if (!apt_prepare(job->state.facts->apt_update, job->o->stop, &job->packages, job->all))
         return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_UNAVAILABLE;
+    job->keeps_files = apt_has_left_files(job->o->stop);
     if (!journal(job, &plan->steps[0]))
         return FIREWALL_REFUSED;
     if (!apt_install(job->o->stop, apt_line, job, job->all))

@@ -327,6 +327,19 @@ bool apt_install(const volatile int *stop, void (*on_line)(void *arg, const char
     return ok;
 }
 
+bool apt_has_left_files(const volatile int *stop)
+{
+    static const char *const argv[] = {"dpkg-query",          "-W",    "-f",
+                                       "${db:Status-Status}", PACKAGE, NULL};
+    struct run_options opt = {.timeout_ms = SIMULATE_MS, .stop = stop};
+    struct run_result r = {0};
+    /* 1: it does not know the package at all. */
+    bool left = !run(argv, &opt, &r, NULL) ||
+                !(r.exit_code == 1 || strcmp(buf_text(&r.out), "not-installed") == 0);
+    run_free(&r);
+    return left;
+}
+
 /* --- Taking away ---------------------------------------------------------------------------------
  */
 

@@ -8,8 +8,10 @@
 #include "base/fault.h"
 #include "base/finding.h"
 
-/* How the journal's command begins that takes away ufw and what came along with it. */
-#define APT_PURGE "apt-get purge"
+/* How the journal's command begins that takes away ufw and what came along with it: with its files
+ * below /etc, or without them where they were there before. */
+#define APT_PURGE  "apt-get purge"
+#define APT_REMOVE "apt-get remove"
 
 /* What a simulation (apt-get -s) says it would do. */
 struct apt_simulation {
@@ -46,6 +48,10 @@ enum apt_answer apt_ask(const volatile int *stop, struct findings *all);
  * changed but perhaps apt's lists.
  */
 bool apt_prepare(bool update, const volatile int *stop, char **packages, struct findings *all);
+
+/* Has an earlier ufw, that was removed and not purged, left its files? true also when dpkg cannot
+ * say, as they are not ours then. */
+bool apt_has_left_files(const volatile int *stop);
 
 /* Installs ufw. false: a finding says why. on_line: what apt says, may be NULL. */
 bool apt_install(const volatile int *stop, void (*on_line)(void *arg, const char *), void *arg,

@@ -265,9 +265,9 @@ bool firewall_since(const struct firewall_options *o, const char *what, const ch
                     enum firewall_since *since, struct fault *f);
 
 /*
- * For a change of kind "package": of the packages that undo, its command, would purge, those that
- * came along with ufw, are there still and are needed by nothing else: the same command for these
- * alone, "" when there are none; NULL with a reason when apt cannot say. free it.
+ * For a change of kind "package": of the packages that undo, its command, would take away, those
+ * that came along with ufw, are there still and are needed by nothing else: the same command for
+ * these alone, "" when there are none; NULL with a reason when apt cannot say. free it.
  */
 char *firewall_purge(const char *undo, const volatile int *stop, struct fault *f);
 

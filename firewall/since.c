@@ -153,12 +153,13 @@ bool firewall_since(const struct firewall_options *o, const char *what, const ch
 
 char *firewall_purge(const char *undo, const volatile int *stop, struct fault *f)
 {
-    if (!text_starts(undo, APT_PURGE " ")) {
+    const char *verb = text_starts(undo, APT_REMOVE " ") ? APT_REMOVE : APT_PURGE;
+    if (!text_starts(undo, verb) || undo[strlen(verb)] != ' ') {
         fault_set(f, "not a command of derp-setup's");
         return NULL;
     }
-    char *names = apt_unneeded(undo + strlen(APT_PURGE " "), stop, f);
-    char *command = names && *names ? mem_printf("%s %s", APT_PURGE, names) : names;
+    char *names = apt_unneeded(undo + strlen(verb) + 1, stop, f);
+    char *command = names && *names ? mem_printf("%s %s", verb, names) : names;
     if (command != names)
         free(names);
     return command;

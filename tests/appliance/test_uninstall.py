@@ -168,6 +168,20 @@ def test_uninstall_leaves_packages_that_others_need(world):
                      "unattended-upgrades") == "iptables ii \npython3 ii \nunattended-upgrades ii"
 
 
+def test_uninstall_leaves_the_files_of_a_ufw_that_was_removed(world):
+    """A package that was removed, and not purged, has left its owner's rules."""
+    server = world.server
+    server.sh("ufw allow 8443/tcp comment web; apt-get remove -qqy ufw")
+    server.offer_packages()
+    before = state(server)
+    assert "8443" in server.read("/etc/ufw/user.rules")
+    assert derp_setup(world).code == 0
+    run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
+    assert run.code == 0, run
+    assert not server.path("/usr/sbin/ufw").exists()
+    assert differences(state(server), before) == []
+
+
 # --- Cut off ---------------------------------------------------------------------------------------
 
 @pytest.mark.pitfall(16)
