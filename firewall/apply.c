@@ -246,8 +246,8 @@ static enum firewall_outcome install(struct job *job, const struct firewall_plan
     job->keeps_files = apt_has_left_files(job->o->stop);
     if (!journal(job, &plan->steps[0]))
         return FIREWALL_REFUSED;
-    if (!apt_install(job->o->stop, apt_line, job, job->all))
-        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_UNAVAILABLE;
+    if (!apt_install(job->o->stop, apt_line, job, job->all)) /* some of it may be there by now */
+        return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_REFUSED;
     firewall_state_free(&job->state);
     if (!firewall_inspect(job->o, &job->state, job->all))
         return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_REFUSED;

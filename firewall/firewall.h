@@ -197,7 +197,8 @@ enum firewall_outcome {
     FIREWALL_UNCHANGED,   /* the plan was empty and the proof holds */
     FIREWALL_CHANGED,     /* done and proven */
     FIREWALL_UNAVAILABLE, /* ufw could not be installed; nothing changed: exit 3 */
-    FIREWALL_REFUSED,     /* not started, a finding says why; nothing changed: exit 5 */
+    FIREWALL_REFUSED,     /* not started, a finding says why; nothing changed, except that ufw
+                             or parts of it may have been installed: exit 5 */
     FIREWALL_RESTORED,    /* failed or not proven; the former rules are back: exit 5 */
     FIREWALL_INTERRUPTED, /* *stop was set; the former rules are back: exit 130 */
     FIREWALL_BROKEN,      /* failed, and so did restoring: exit 5, the finding says what to do */

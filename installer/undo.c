@@ -14,7 +14,7 @@
 #include "installer/stop.h"
 
 #define UNDO_MS     180000
-#define UNDO_APT_MS 480000 /* the wait for another apt included */
+#define UNDO_APT_MS 1200000 /* the wait for another apt included; killing it leaves a mess */
 
 /* --- One command -------------------------------------------------------------------------------
  */
@@ -59,11 +59,13 @@ static bool run_command(const char *command, struct fault *f)
         size_t n = 0;
         argv[n++] = words[0];
         if (strcmp(words[0], "apt-get") == 0) {
-            /* Another apt, such as the daily one, may be at work. */
+            /* Another apt, such as the daily one, may be at work. And once it works, it is not
+             * stopped: packages would be left half removed. */
             argv[n++] = "--yes";
             argv[n++] = "-o";
             argv[n++] = "DPkg::Lock::Timeout=300";
             opt.timeout_ms = UNDO_APT_MS;
+            opt.stop = NULL;
         }
         for (size_t i = 1; words[i]; i++)
             argv[n++] = words[i];

@@ -119,6 +119,20 @@ def test_firewall_fails_and_is_taken_back(world):
     assert derp_setup(world).code == 0
 
 
+def test_apt_fails_in_the_middle(world):
+    """Packages may be there by then, so it does not say that nothing was changed."""
+    server = world.server
+    server.sh("apt-get purge --autoremove -qqy ufw iptables python3")
+    server.offer_packages()
+    server.write("/etc/apt/apt.conf.d/99broken", 'DPkg::Pre-Invoke { "false"; };\n')
+    run = derp_setup(world)
+    assert run.code == 5 and run.failures == ["firewall.ufw.missing"], run
+    assert run.json["changes"] == ["apt-get install ufw"]
+    assert "Nothing was changed" not in run.result.err and "Not finished" in run.result.err
+    server.sh("rm /etc/apt/apt.conf.d/99broken")
+    assert derp_setup(world).code == 0
+
+
 def test_relay_does_not_start(world):
     server = world.server
     server.write("/etc/systemd/system/derpd.service.d/broken.conf",

@@ -3,13 +3,15 @@
 
 import fcntl
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 
 from testbed import clients, rootfs
 from testbed.appliance import derp_setup, derp_verb, differences, state
-from testbed.cutoff import ALL, cut_off
+from testbed.cutoff import ALL, cut_off, setup_pid
 from testbed.network import SERVER
 from testbed.world import DOMAIN, World
 
@@ -179,6 +181,24 @@ def test_uninstall_leaves_the_files_of_a_ufw_that_was_removed(world):
     run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
     assert run.code == 0, run
     assert not server.path("/usr/sbin/ufw").exists()
+    assert differences(state(server), before) == []
+
+
+def test_uninstall_lets_apt_come_to_its_end(world):
+    """dpkg that is cut off leaves packages in a state that only a person mends."""
+    server = world.server
+    server.sh("apt-get purge --autoremove -qqy ufw iptables python3")
+    server.offer_packages()
+    before = state(server)
+    assert derp_setup(world).code == 0
+    server.sh("sed -i '2i sleep 7' /var/lib/dpkg/info/ufw.prerm")
+    process = server.popen("derp-setup", "uninstall", "--yes", stderr=subprocess.PIPE, text=True)
+    server.until("dpkg at work", "pgrep -fx 'sleep 7'", 60)
+    os.kill(setup_pid(world), signal.SIGTERM)
+    said = process.stderr.read()
+    assert process.wait(120) == 130, said
+    assert server.sh("dpkg --audit") == "" and not server.path("/usr/sbin/ufw").exists()
+    assert derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}").code == 0
     assert differences(state(server), before) == []
 
 
