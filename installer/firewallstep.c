@@ -42,7 +42,9 @@ void firewallstep_close(struct setup *s, enum firewall_outcome outcome)
     bool kept = outcome == FIREWALL_UNCHANGED || outcome == FIREWALL_CHANGED;
     if (outcome != FIREWALL_BROKEN)
         journal_end(&s->journal, !kept);
-    setup_save(s);
+    /* One that cannot be read has still more to undo, and stays for whoever mends it. */
+    if (!s->journal_broken)
+        setup_save(s);
 }
 
 static bool on_change(void *arg, const struct firewall_change *c, struct fault *f)

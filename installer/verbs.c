@@ -67,9 +67,25 @@ static enum setup_exit look_at_pin(struct setup *s)
     return EXIT_DONE;
 }
 
+/* A map of a certificate of its own is none without the fingerprint. */
+static enum setup_exit need_pin(struct setup *s)
+{
+    const struct config *c = &s->desired.config;
+    struct leaf leaf;
+    struct fault f;
+    if (c->source != CONFIG_SOURCE_SELF_SIGNED || s->opt->next || leaf_load(c, &leaf, &f))
+        return EXIT_DONE;
+    report_found(&s->report, SEVERITY_FAIL, "certificate.missing",
+                 "systemctl restart derpd makes one; then paste the new map",
+                 "there is no map without the certificate's fingerprint: %s", f.text);
+    return EXIT_CERTIFICATE;
+}
+
 enum setup_exit verb_map(struct setup *s)
 {
     enum setup_exit code = need_config(s);
+    if (code == EXIT_DONE)
+        code = need_pin(s);
     if (code == EXIT_DONE)
         code = look_at_pin(s);
     if (code != EXIT_DONE || s->opt->json)
@@ -124,20 +140,26 @@ enum setup_exit verb_renew(struct setup *s)
     return certificate_ask(s, s->opt->force ? "renew" : "issue");
 }
 
+static enum setup_exit nothing_pending(struct setup *s)
+{
+    report_always(&s->report, "No firewall change is pending; nothing was changed.");
+    return EXIT_DONE;
+}
+
 static bool is_pending(struct setup *s)
 {
     setup_load(s);
-    if (firewall_pending(&s->firewall))
-        return true;
-    report_always(&s->report, "No firewall change is pending; nothing was changed.");
-    return false;
+    return firewall_pending(&s->firewall);
 }
 
-/* A run that has settled its own change keeps the journal, too: ours is older by now. */
+/* A run that has settled its own change, or did so just before us, keeps the journal, too: ours is
+ * older by now. */
 static enum setup_exit settled(struct setup *s, enum firewall_outcome outcome, bool by_run,
                                struct findings *found)
 {
     report_findings(&s->report, found);
+    if (outcome == FIREWALL_UNCHANGED)
+        return nothing_pending(s);
     if (!by_run)
         firewallstep_close(s, outcome);
     s->changed = true;
@@ -149,7 +171,7 @@ enum setup_exit verb_confirm(struct setup *s)
 {
     struct findings found = {0};
     if (!is_pending(s))
-        return EXIT_DONE;
+        return nothing_pending(s);
     bool by_run;
     enum firewall_outcome outcome = firewall_confirm(&s->firewall, &by_run, &found);
     if (outcome == FIREWALL_REFUSED) {
@@ -165,7 +187,7 @@ enum setup_exit verb_rollback(struct setup *s)
 {
     struct findings found = {0};
     if (!is_pending(s))
-        return EXIT_DONE;
+        return nothing_pending(s);
     bool by_run;
     enum firewall_outcome outcome = firewall_rollback(&s->firewall, &by_run, &found);
     return settled(s, outcome, by_run, &found);
@@ -174,6 +196,12 @@ enum setup_exit verb_rollback(struct setup *s)
 enum setup_exit verb_uninstall(struct setup *s)
 {
     setup_load(s);
-    enum setup_exit code = firewallstep_settle(s);
+    enum setup_exit code = EXIT_DONE;
+    if (!s->opt->dry_run)
+        code = firewallstep_settle(s);
+    else if (firewall_pending(&s->firewall))
+        report_found(&s->report, SEVERITY_WARN, "firewall.pending",
+                     "derp-setup rollback takes it back",
+                     "a firewall change is pending: it would be kept or taken back first");
     return code == EXIT_DONE ? undo_run(s) : code;
 }

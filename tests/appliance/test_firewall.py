@@ -119,6 +119,10 @@ def test_rollback_with_a_broken_journal_and_config(world):
     undone = world.server.run("derp-setup", "rollback", check=False)
     assert undone.code == 0 and "former firewall rules are back" in undone.err, undone
     assert_as_before(world, before)
+    # What else there is to undo is still not known, and not for this to forget.
+    assert world.server.read("/var/lib/derp-setup/journal.json") == "{"
+    gone = world.server.run("derp-setup", "uninstall", "--yes", check=False)
+    assert gone.code == 1 and "grep changed:" in gone.err, gone
 
 
 @pytest.mark.pitfall(3)

@@ -11,7 +11,7 @@ import pytest
 
 from testbed import clients, rootfs
 from testbed.appliance import derp_setup, derp_verb, differences, state
-from testbed.cutoff import ALL, cut_off, setup_pid
+from testbed.cutoff import ALL, PENDING, cut_off, setup_pid
 from testbed.network import SERVER
 from testbed.world import DOMAIN, World
 
@@ -125,6 +125,23 @@ def test_uninstall_switches_ufw_off_before_ssh_is_shut_out(world):
     assert "(None)" in server.sh("ufw show added")
     assert server.sh("ufw status") == "Status: inactive"
     assert clients.connects(world.clients[0], SERVER, 2222) == "open"
+
+
+def traces(server):
+    return server.sh("find /etc/ufw /etc/default/ufw /var/lib/derp-setup -type f | sort | xargs sha256sum; "
+                     "iptables -S; ip6tables -S; ls /var/log/derp-setup.log; stat -c %s /var/log/derp-setup.log")
+
+
+def test_a_dry_run_leaves_a_pending_firewall_change(world):
+    cut_off(world, "read back ufw", "kill")
+    server = world.server
+    assert server.path(PENDING).exists()
+    before = traces(server)
+    run = derp_verb(world, "uninstall", "--dry-run")
+    assert run.code == 0 and run.status("firewall.pending") == "warn", run
+    assert server.path(PENDING).exists() and traces(server) == before
+    assert derp_verb(world, "uninstall", "--yes").code == 0
+    assert server.sh("ufw status") == "Status: inactive"
 
 
 def while_dpkg_is_busy(server, apt, *argv):

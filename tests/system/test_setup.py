@@ -350,6 +350,32 @@ def test_nothing_is_pending_and_nothing_to_undo(box):
     assert p.returncode == 0 and "nothing to undo" in p.stderr
 
 
+def test_rollback_that_comes_late_leaves_the_journal_of_the_run(box):
+    """The run has kept its change, and written so, while rollback waited for it."""
+    late = CONFIGURED + textwrap.dedent(f"""\
+        cd /var/lib/derp-setup
+        echo 'since 0' >fw-pending
+        exec 9>fw.lock; flock 9
+        {{ sleep 2; sed -i s/fra/sha/ journal.json; rm fw-pending; }} 9>&9 &
+        exec 9>&-
+        {SETUP} rollback --json
+        cat journal.json >&2
+        """)
+    p = box.run("--version", prepare=late)
+    answer = json.loads(p.stdout[:p.stdout.rindex("}") + 1])
+    assert answer["result"] == "unchanged" and answer["exit"] == 0, p
+    assert '"region_code":"sha"' in p.stderr, p
+
+
+def test_there_is_no_map_without_the_fingerprint(box):
+    own = CONFIGURED + "printf '[certificate]\\nsource = self-signed\\n' >>/etc/derp/derp.conf\n"
+    p = box.run("map", prepare=own)
+    assert p.returncode == 6 and p.stdout == "" and "fingerprint" in p.stderr, p
+    answer, found = box.json("map", prepare=own)
+    assert answer["exit"] == 6 and found["certificate.missing"]["status"] == "fail"
+    assert not answer.get("derpMap")
+
+
 def test_purge_wants_the_domain(box):
     for args, words in ((["--purge", "--yes"], "--confirm=DOMAIN"),
                         (["--purge", "--confirm=other.demo.com"], "domain of this relay")):
