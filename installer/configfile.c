@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "installer/configfile.h"
 
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/run.h"
+#include "base/text.h"
 #include "base/translate.h"
 #include "installer/paths.h"
 #include "installer/service.h"
@@ -85,6 +89,56 @@ static bool put_in_place(struct setup *s, struct fault *f)
     return file_sync_dir(PATH_CONFIG_DIR, f);
 }
 
+/* --- Whose is it? --------------------------------------------------------------------------------
+ */
+
+#define FINGERPRINT (2 * crypto_hash_sha256_BYTES + 1)
+
+static void fingerprint(const char *text, char hex[static FINGERPRINT])
+{
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
+    text_hex(hash, sizeof hash, hex);
+}
+
+bool configfile_is_ours(const struct setup *s)
+{
+    char hex[FINGERPRINT];
+    if (!s->old_text || !s->journal.config)
+        return false;
+    fingerprint(s->old_text, hex);
+    return strstr(s->journal.config, hex) != NULL;
+}
+
+/* Before a text is written: if the run dies meanwhile, either may be there. What somebody has
+ * edited stays his, although we change it, too. */
+static void note_texts(struct setup *s)
+{
+    char now[FINGERPRINT], before[FINGERPRINT];
+    fingerprint(s->desired.text, now);
+    if (!s->old_text) {
+        journal_set(&s->journal.config, now);
+    } else if (configfile_is_ours(s)) {
+        fingerprint(s->old_text, before);
+        char *both = mem_printf("%s %s", before, now);
+        journal_set(&s->journal.config, both);
+        free(both);
+    } else {
+        journal_set(&s->journal.config, NULL);
+    }
+}
+
+static void note_text(struct setup *s)
+{
+    char now[FINGERPRINT];
+    fingerprint(s->desired.text, now);
+    if (s->journal.config)
+        journal_set(&s->journal.config, now);
+}
+
+/* --- The step ------------------------------------------------------------------------------------
+ */
+
 enum setup_exit configfile_run(struct setup *s)
 {
     struct fault f;
@@ -93,6 +147,7 @@ enum setup_exit configfile_run(struct setup *s)
     if (!s->old_text)
         journal_add(&s->journal, "file", CONFIG_PATH,
                     "systemctl stop " SERVICE_TIMER " " SERVICE_RELAY);
+    note_texts(s);
     journal_set(&s->journal.domain, s->desired.config.domain);
     /* From here on a running derpd has an old config, also for a later run. */
     journal_mark(&s->journal, "service", JOURNAL_STARTED);
@@ -107,6 +162,7 @@ enum setup_exit configfile_run(struct setup *s)
                      "the old config stands; correct the flag and run this again", "%s", f.text);
         return EXIT_SERVICE;
     }
+    note_text(s);
     s->changed = true;
     report_change(&s->report, "%s: %s", CONFIG_PATH, s->desired.changes);
     report_found(&s->report, SEVERITY_OK, "config.ok", NULL, "%s written (%s)", CONFIG_PATH,

@@ -109,6 +109,7 @@ void journal_free(struct journal *j)
     free(j->steps);
     free(j->changes);
     free(j->domain);
+    free(j->config);
     free(j->settings.ip4);
     free(j->settings.ip6);
     free(j->settings.map4);
@@ -183,19 +184,20 @@ static bool read_changes(json_t *from, struct journal *j, struct fault *f)
 static bool read_all(json_t *root, struct journal *j, struct fault *f)
 {
     int schema = 0;
-    const char *domain = NULL;
+    const char *domain = NULL, *config = NULL;
     json_t *settings = NULL, *steps = NULL, *changes = NULL;
     json_int_t from = -1;
     json_error_t e;
-    if (json_unpack_ex(root, &e, 0, "{s:i, s?s, s?o, s?o, s?o, s?I}", "schema", &schema, "domain",
-                       &domain, "settings", &settings, "steps", &steps, "changes", &changes,
-                       "pending_from", &from) != 0)
+    if (json_unpack_ex(root, &e, 0, "{s:i, s?s, s?s, s?o, s?o, s?o, s?I}", "schema", &schema,
+                       "domain", &domain, "config", &config, "settings", &settings, "steps", &steps,
+                       "changes", &changes, "pending_from", &from) != 0)
         return fault_set(f, "%s", e.text);
     if (schema != JOURNAL_SCHEMA)
         return fault_set(f, "schema %d, this program knows %d", schema, JOURNAL_SCHEMA);
     if ((steps && !json_is_object(steps)) || (changes && !json_is_array(changes)))
         return fault_set(f, "steps or changes have the wrong type");
     journal_set(&j->domain, domain);
+    journal_set(&j->config, config);
     j->pending = from >= 0;
     j->pending_from = from >= 0 ? (size_t)from : 0;
     return read_settings(settings, &j->settings, f) && read_steps(steps, j, f) &&
@@ -244,6 +246,7 @@ char *journal_print(const struct journal *j)
     json_t *steps = json_object();
     json_t *changes = json_array();
     set_text(root, "domain", j->domain);
+    set_text(root, "config", j->config);
     json_object_set_new(root, "settings", print_settings(&j->settings));
     for (size_t i = 0; i < j->step_count; i++)
         set_text(steps, j->steps[i].name, j->steps[i].state == JOURNAL_DONE ? "done" : "started");

@@ -44,6 +44,9 @@ struct journal_settings {
 
 struct journal {
     char *domain; /* NULL: nothing was set up yet */
+    /* Fingerprint of derp.conf as derp-setup has written it, and while that is written anew of both
+     * texts, separated by a space; NULL: not ours, or edited by hand since. */
+    char *config;
     struct journal_settings settings;
     struct journal_step *steps;
     size_t step_count;

@@ -10,6 +10,7 @@
 #include "base/run.h"
 #include "base/translate.h"
 #include "installer/ask.h"
+#include "installer/configfile.h"
 #include "installer/paths.h"
 #include "installer/stop.h"
 
@@ -102,6 +103,19 @@ static bool is_left(struct setup *s, const struct journal_change *c, enum firewa
     return since != FIREWALL_SINCE_SAME;
 }
 
+/* What came of the owner's own hand is not deleted, unless everything goes. */
+static bool undo_file(struct setup *s, const struct journal_change *c, struct fault *f)
+{
+    if (s->opt->purge || !file_exists(c->detail) || configfile_is_ours(s))
+        return file_remove(c->detail, f);
+    char *command = mem_printf("rm %s", c->detail);
+    report_found(&s->report, SEVERITY_WARN, "uninstall.yours", command,
+                 "left as it is, since it may have been edited after derp-setup wrote it: %s",
+                 c->detail);
+    free(command);
+    return true;
+}
+
 /* ufw and what came along with it; what something else needs by now stays. */
 static bool undo_packages(struct setup *s, const struct journal_change *c, struct fault *f)
 {
@@ -135,11 +149,14 @@ static bool undo_change(struct setup *s, struct fault *f)
     report_progress(&s->report, *c->undo ? c->undo : c->detail);
     if (is_left(s, c, since))
         return true;
-    if (strcmp(c->what, "file") == 0 && !file_remove(c->detail, f))
+    if (strcmp(c->what, "file") == 0 && !undo_file(s, c, f))
         return false;
     bool packages = strcmp(c->what, "package") == 0;
     if (*c->undo && !(packages ? undo_packages(s, c, f) : run_command(c->undo, f)))
         return false;
+    if (strcmp(c->what, "file") == 0 && file_exists(c->detail))
+        return true;
+    s->changed = true;
     report_change(&s->report, "undone: %s", c->detail);
     return true;
 }

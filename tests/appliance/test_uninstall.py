@@ -127,6 +127,34 @@ def test_uninstall_switches_ufw_off_before_ssh_is_shut_out(world):
     assert clients.connects(world.clients[0], SERVER, 2222) == "open"
 
 
+def test_uninstall_leaves_a_config_that_was_edited(world):
+    """By hand, that is: what flags have changed is still ours."""
+    server, conf = world.server, "/etc/derp/derp.conf"
+    assert derp_setup(world).code == 0 and derp_setup(world, "--uplink=4mbit").code == 0
+    assert derp_verb(world, "uninstall", "--yes").code == 0
+    assert not server.path(conf).exists()
+    assert derp_setup(world).code == 0
+    text = server.read(conf).replace("[certificate]", "# by hand\nworkers = 1\n\n[certificate]")
+    server.write(conf, text)
+    assert derp_setup(world, "--uplink=4mbit").code == 0  # does not make it ours again
+    text = server.read(conf)
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0 and yours(run) == [f"rm {conf}"], run
+    assert server.read(conf) == text
+    assert server.sh("systemctl is-active derpd derp-acme.timer || true").split() == ["inactive"] * 2
+    assert derp_setup(world).code == 0 and server.read(conf) == text
+
+
+def test_uninstall_purges_a_config_that_was_edited(world):
+    server, conf = world.server, "/etc/derp/derp.conf"
+    before = state(server)
+    assert derp_setup(world).code == 0
+    server.write(conf, server.read(conf) + "# by hand\n")
+    run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
+    assert run.code == 0 and yours(run) == [], run
+    assert differences(state(server), before) == []
+
+
 def traces(server):
     return server.sh("find /etc/ufw /etc/default/ufw /var/lib/derp-setup -type f | sort | xargs sha256sum; "
                      "iptables -S; ip6tables -S; ls /var/log/derp-setup.log; stat -c %s /var/log/derp-setup.log")

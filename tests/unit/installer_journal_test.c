@@ -7,6 +7,7 @@ static void fill(struct journal *j)
 {
     memset(j, 0, sizeof *j);
     journal_set(&j->domain, "derp.demo.com");
+    journal_set(&j->config, "12ab");
     journal_set(&j->settings.ip4, "203.0.113.7");
     journal_set(&j->settings.region_name, "\xe4\xb8\x8a\xe6\xb5\xb7");
     j->settings.no_ipv6 = true;
@@ -31,6 +32,7 @@ static void test_round_trip(void **state)
     char *again = journal_print(&k);
     assert_string_equal(text, again);
     assert_string_equal(k.domain, "derp.demo.com");
+    assert_string_equal(k.config, "12ab");
     assert_true(k.settings.no_ipv6 && !k.settings.no_firewall);
     assert_null(k.settings.ip6);
     assert_false(journal_is_open(&k, "firewall"));
