@@ -3,14 +3,25 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/run.h"
 
 #define TIMEOUT_MS 20000
 #define MAX_OUTPUT RULES_MAX_TEXT
 
+const char *kernel_program(enum family family)
+{
+    return family == FAMILY_IP4 ? "iptables" : "ip6tables";
+}
+
+bool kernel_has(enum family family)
+{
+    return family == FAMILY_IP4 || file_exists("/proc/net/if_inet6");
+}
+
 bool kernel_list(enum family family, struct buf *b, struct fault *f)
 {
-    const char *const argv[] = {family == FAMILY_IP4 ? "iptables" : "ip6tables", "-S", NULL};
+    const char *const argv[] = {kernel_program(family), "-S", NULL};
     struct run_options opt = {.timeout_ms = TIMEOUT_MS, .max_output = MAX_OUTPUT};
     struct run_result r = {0};
     char how[300];

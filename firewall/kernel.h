@@ -6,6 +6,10 @@
 #include "base/buf.h"
 #include "firewall/facts.h"
 
+/* "iptables", "ip6tables"; does the kernel speak this family? */
+const char *kernel_program(enum family family);
+bool kernel_has(enum family family);
+
 /* `iptables -S` or `ip6tables -S` as text into b. */
 bool kernel_list(enum family family, struct buf *b, struct fault *f);
 

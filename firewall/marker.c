@@ -12,8 +12,9 @@
 char *marker_print(const struct marker *m)
 {
     return mem_printf("derp-setup changes the firewall; the former rules are in fw/\n"
-                      "boot %s\npid %d\nstarted %" PRIu64 "\nlogin %d\nsince %" PRIu64 "\n",
-                      m->boot, (int)m->pid, m->started, m->wants_login, m->since);
+                      "boot %s\npid %d\nstarted %" PRIu64 "\nlogin %d\nsince %" PRIu64
+                      "\nrestoring %d\n",
+                      m->boot, (int)m->pid, m->started, m->wants_login, m->since, m->restoring);
 }
 
 static uint64_t number(const char *value, uint64_t most)
@@ -34,6 +35,8 @@ static void take(struct marker *m, const char *name, const char *value)
         m->wants_login = number(value, 1) == 1;
     else if (strcmp(name, "since") == 0)
         m->since = number(value, INT64_MAX);
+    else if (strcmp(name, "restoring") == 0)
+        m->restoring = number(value, 1) == 1;
 }
 
 void marker_parse(const char *text, struct marker *m)

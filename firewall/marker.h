@@ -12,10 +12,11 @@
 
 struct marker {
     char boot[PROCESS_BOOT]; /* the boot in which the numbers below count */
-    pid_t pid;               /* the run; 0: unknown */
+    pid_t pid;               /* the run, or who restores; 0: unknown */
     uint64_t started;        /* when it began, process.started */
     bool wants_login;        /* kept only once somebody has logged in anew */
     uint64_t since;          /* what is later is new, process.started; 0: not waiting yet */
+    bool restoring;          /* the former rules are on their way back */
 };
 
 /* The marker's text; free() it. */

@@ -18,11 +18,31 @@
 /* From the copy of the rules to the wait for a login: ufw may take long on a slow server. */
 #define ASKED_WAIT_MS 60000
 
+/* From the copy back to the kernel: ufw's own scripts may hang, and are ended after two minutes. */
+#define RESTORE_WAIT_MS 180000
+
+/* A second Ctrl-C kills, and a terminal that is closed may hang up twice; not in the middle of
+ * this: ufw empties its chains before it opens the policies. */
+static const int held[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+#define HELD (sizeof held / sizeof *held)
+
+static bool restore_undisturbed(const struct transaction *t, struct fault *f)
+{
+    struct sigaction before[HELD], ignore = {.sa_handler = SIG_IGN};
+    for (size_t i = 0; i < HELD; i++)
+        sigaction(held[i], &ignore, &before[i]);
+    bool ok = transaction_restore(t, f);
+    for (size_t i = 0; i < HELD; i++)
+        sigaction(held[i], &before[i], NULL);
+    return ok;
+}
+
+/* The timer stays until it has nothing left to do. */
 enum firewall_outcome settle_restore(const struct transaction *t, struct findings *all)
 {
     struct fault f;
-    timer_disarm();
-    if (transaction_restore(t, &f)) {
+    if (restore_undisturbed(t, &f)) {
+        timer_disarm();
         finding_add(all, SEVERITY_WARN, "firewall.restored", "the former firewall rules are back");
         return FIREWALL_RESTORED;
     }
@@ -214,6 +234,20 @@ static bool is_frozen(const struct marker *m)
     return process_read(m->pid, &p) && (p.state == 'T' || p.state == 't');
 }
 
+/* Who restores already is not to be killed in the middle of that; whether it has done it. */
+static bool is_restored_by_another(struct transaction *t)
+{
+    struct marker m;
+    bool seen = false;
+    int64_t end = clock_mono_ms() + RESTORE_WAIT_MS;
+    while (t->lock_fd < 0 && transaction_marker(t, &m) && m.restoring && !is_frozen(&m) &&
+           clock_mono_ms() < end) {
+        seen = true;
+        lock_within(t, LOCK_POLL_MS, NULL);
+    }
+    return seen && !transaction_pending(t);
+}
+
 /*
  * The lock, and nobody else at work. A run that waits for a login is asked to undo its change. One
  * that is overtaken in the middle of it (it hangs, or was stopped with Ctrl-Z) must not go on with
@@ -225,9 +259,11 @@ static bool take_over(struct transaction *t)
     struct marker m;
     if (lock_within(t, 0, NULL) || !transaction_marker(t, &m))
         return false;
-    if (m.since > 0 && !is_frozen(&m) && tell(t, ANSWER_UNDO))
+    if (m.since > 0 && !m.restoring && !is_frozen(&m) && tell(t, ANSWER_UNDO))
         return true;
-    if (t->lock_fd >= 0)
+    if (is_restored_by_another(t))
+        return true;
+    if (t->lock_fd >= 0 || !transaction_pending(t))
         return false;
     process_signal(m.pid, m.started, SIGKILL);
     lock_within(t, LOCK_WAIT_MS, NULL);
@@ -240,11 +276,12 @@ enum firewall_outcome firewall_rollback(const struct firewall_options *o, bool *
     struct transaction t;
     enum firewall_outcome outcome = FIREWALL_UNCHANGED;
     transaction_init(&t, o);
-    *by_run = transaction_pending(&t) && take_over(&t);
-    if (*by_run) {
+    bool pending = transaction_pending(&t), undone = pending && take_over(&t);
+    *by_run = pending && !transaction_pending(&t); /* that has come to its end, kept or undone */
+    if (undone) {
         finding_add(all, SEVERITY_WARN, "firewall.restored", "the former firewall rules are back");
         outcome = FIREWALL_RESTORED;
-    } else if (transaction_pending(&t)) {
+    } else if (pending && !*by_run) {
         outcome = settle_restore(&t, all);
     }
     transaction_free(&t);

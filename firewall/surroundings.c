@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "firewall/kernel.h"
 #include "firewall/systemd.h"
 
 #define MAX_FILE (1U << 20)
@@ -76,7 +77,7 @@ void surroundings_read(struct firewall_facts *facts)
     facts->systemd = systemd_runs();
     facts->unit_enabled = facts->systemd && systemd_enabled("ufw.service");
     facts->guard_enabled = facts->systemd && systemd_enabled(FIREWALL_GUARD_UNIT);
-    facts->has_ip6 = file_exists("/proc/net/if_inet6");
+    facts->has_ip6 = kernel_has(FAMILY_IP6);
     facts->forwarding = surroundings_forward();
     surroundings_forwarded(facts->forwarded);
     if (read_small("/proc/net/route", &b))

@@ -105,15 +105,21 @@ static bool write_marker(const struct transaction *t, const struct marker *m, st
     return ok;
 }
 
+/* Whoever is at work is this process. */
+static void sign(struct marker *m)
+{
+    struct process self;
+    process_boot(m->boot);
+    if (process_read(getpid(), &self)) {
+        m->pid = self.pid;
+        m->started = self.started;
+    }
+}
+
 bool transaction_begin(const struct transaction *t, bool active, bool wants_login, struct fault *f)
 {
     struct marker m = {.wants_login = wants_login};
-    struct process self;
-    process_boot(m.boot);
-    if (process_read(getpid(), &self)) {
-        m.pid = self.pid;
-        m.started = self.started;
-    }
+    sign(&m);
     return file_remove(t->answer, f) && drop_copy(t, f) && file_mkdir(t->dir, 0700, f) &&
            copy_part(t, UFW_FOLDER, "ufw", f) && copy_part(t, UFW_DEFAULTS, "default", f) &&
            write_part(t, "active", active ? "yes\n" : "no\n", f) && make_durable(t->dir, f) &&
@@ -132,7 +138,7 @@ bool transaction_marker(const struct transaction *t, struct marker *m)
     buf_free(&b);
     process_boot(boot);
     if (strcmp(boot, m->boot) != 0) /* the numbers are of an earlier boot */
-        m->pid = 0, m->since = 0;
+        m->pid = 0, m->since = 0, m->restoring = false;
     return found;
 }
 
@@ -224,37 +230,63 @@ static bool policy_differs(const struct rules *table, const char *name, enum ufw
     return open != (wanted == UFW_POLICY_ALLOW);
 }
 
-/*
- * The user's rules go back in place without a gap; only other policies need a restart. At boot
- * there is nothing of ufw's in the kernel yet, and rules alone would have no chains to hang from.
- */
-static bool restore_active(struct fault *f)
+static bool load_in_place(const struct ufw_facts *settings)
 {
-    if (!ufw_kernel_loaded())
-        return ufw_kernel_start(f);
-    struct ufw_facts settings = {0};
     struct rules table = {0};
     struct buf b;
     buf_init(&b, RULES_MAX_TEXT);
-    bool ok = ufw_read_settings(&settings, f) && ufw_kernel_load(settings.ipv6, f) &&
-              kernel_list(FAMILY_IP4, &b, f) && rules_parse(buf_text(&b), &table, f);
-    if (!ok || policy_differs(&table, "INPUT", settings.incoming) ||
-        policy_differs(&table, "OUTPUT", settings.outgoing))
-        ok = ufw_kernel_restart(f);
+    bool ok = ufw_kernel_load(settings->ipv6, NULL) && kernel_list(FAMILY_IP4, &b, NULL) &&
+              rules_parse(buf_text(&b), &table, NULL) &&
+              !policy_differs(&table, "INPUT", settings->incoming) &&
+              !policy_differs(&table, "OUTPUT", settings->outgoing);
     rules_free(&table);
     buf_free(&b);
     return ok;
 }
 
+/*
+ * The user's rules go back in place without a gap; only other policies need a restart, and what a
+ * start or stop that was killed has left. At boot there is nothing of ufw's in the kernel yet, and
+ * rules alone would have no chains to hang from.
+ */
+static bool restore_active(struct fault *f)
+{
+    struct ufw_facts settings = {0};
+    if (!ufw_read_settings(&settings, f))
+        return false;
+    enum ufw_loaded loaded = ufw_kernel_loaded(settings.ipv6);
+    if (loaded == UFW_LOADED_NONE)
+        return ufw_kernel_start(f);
+    return (loaded == UFW_LOADED_WHOLE && load_in_place(&settings)) || ufw_kernel_restart(f);
+}
+
+/* Who finds the lock taken can then tell this from a run that hangs. Nothing depends on it: the
+ * disk may be full. At boot there is nobody to be told. */
+static void note_restoring(const struct transaction *t)
+{
+    struct marker m;
+    if (!transaction_marker(t, &m) || m.pid == 0)
+        return;
+    sign(&m);
+    m.restoring = true;
+    write_marker(t, &m, NULL);
+}
+
+/*
+ * A ufw that was off had open policies (foreign_rules). They come first: that needs no disk, is
+ * over at once, and from then on nobody is locked out, wherever the rest is cut off.
+ */
 bool transaction_restore(const struct transaction *t, struct fault *f)
 {
     bool active;
-    if (!was_active(t, &active, f) || !restore_files(t, f))
+    if (!was_active(t, &active, f))
         return false;
-    bool ok = true;
+    bool opened = active || ufw_kernel_open(f);
+    note_restoring(t);
+    bool ok = restore_files(t, opened ? f : NULL) && opened;
     if (active)
-        ok = restore_active(f);
-    else if (ufw_kernel_loaded())
-        ok = ufw_kernel_stop(f);
+        ok = ok && restore_active(f);
+    else if (ufw_kernel_loaded(true) != UFW_LOADED_NONE)
+        ok = ufw_kernel_stop(ok ? f : NULL) && ok;
     return ok && transaction_forget(t, f);
 }

@@ -47,7 +47,7 @@ enum transaction_answer { ANSWER_NONE, ANSWER_CONFIRM, ANSWER_UNDO };
 bool transaction_say(const struct transaction *t, enum transaction_answer answer, struct fault *f);
 enum transaction_answer transaction_hear(const struct transaction *t);
 
-/* The marker's content, its pid 0 unless it is of this boot; false: nothing is pending. */
+/* The marker's content, its numbers 0 unless it is of this boot; false: nothing is pending. */
 bool transaction_marker(const struct transaction *t, struct marker *m);
 
 /* Makes ufw's files durable, then removes the marker: the change stands. The first copy is kept. */
@@ -58,7 +58,8 @@ bool transaction_forget(const struct transaction *t, struct fault *f);
 
 /*
  * Brings the copy and the former state back, in the files and in the kernel, without asking ufw;
- * then removes marker and copy. On failure the marker stays.
+ * then removes marker and copy. On failure the marker stays; a ufw that was off has open policies
+ * even if the disk fails.
  */
 bool transaction_restore(const struct transaction *t, struct fault *f);
 

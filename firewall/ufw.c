@@ -13,6 +13,7 @@
 #define UFW_INIT       "/lib/ufw/ufw-init"
 #define ASK_TIMEOUT_MS 30000
 #define RUN_TIMEOUT_MS 120000 /* enabling loads modules and some 50 commands on slow servers */
+#define LOCK_SECONDS   "10"
 #define MAX_FILE       (4U << 20)
 
 bool ufw_installed(void)
@@ -147,15 +148,21 @@ bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f
 }
 
 /* With open policies the rest of ufw's chains keeps nothing out that matters. */
-static bool open_policies(struct fault *f)
+bool ufw_kernel_open(struct fault *f)
 {
-    static const char *const programs[] = {"iptables", "ip6tables"};
     static const char *const chains[] = {"INPUT", "OUTPUT"};
     bool ok = true;
-    for (size_t i = 0; i < 2; i++)
-        for (size_t j = 0; j < 2; j++) {
-            const char *const argv[] = {programs[i], "-P", chains[j], "ACCEPT", NULL};
-            ok = run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f) && ok;
+    for (int family = 0; family < FAMILIES; family++)
+        for (size_t i = 0; i < 2 && kernel_has((enum family)family); i++) {
+            /* Others, fail2ban say, may just have the lock of the tables. */
+            const char *const argv[] = {kernel_program((enum family)family),
+                                        "-w",
+                                        LOCK_SECONDS,
+                                        "-P",
+                                        chains[i],
+                                        "ACCEPT",
+                                        NULL};
+            ok = run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, ok ? f : NULL) && ok;
         }
     return ok;
 }
@@ -163,20 +170,40 @@ static bool open_policies(struct fault *f)
 bool ufw_kernel_stop(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-stop", NULL};
-    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || open_policies(f);
+    return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || ufw_kernel_open(f);
 }
 
-bool ufw_kernel_loaded(void)
+/*
+ * ufw hooks the user's rules in last. It empties its chains, takes those of the user away, and only
+ * then opens the policies; the others stay, empty, until the next boot.
+ */
+static enum ufw_loaded loaded_in(const char *rules, enum family family)
+{
+    static const char *const hooks[FAMILIES] = {"-A ufw-before-input -j ufw-user-input\n",
+                                                "-A ufw6-before-input -j ufw6-user-input\n"};
+    static const char *const rest[FAMILIES][2] = {{"-A ufw-", "-N ufw-user-input\n"},
+                                                  {"-A ufw6-", "-N ufw6-user-input\n"}};
+    if (strstr(rules, hooks[family]))
+        return UFW_LOADED_WHOLE;
+    return strstr(rules, rest[family][0]) || strstr(rules, rest[family][1]) ? UFW_LOADED_PARTS
+                                                                            : UFW_LOADED_NONE;
+}
+
+enum ufw_loaded ufw_kernel_loaded(bool ipv6)
 {
     struct buf b;
-    bool loaded = false;
+    enum ufw_loaded each[FAMILIES] = {UFW_LOADED_NONE, UFW_LOADED_NONE};
     buf_init(&b, RULES_MAX_TEXT);
     for (int family = 0; family < FAMILIES; family++)
-        loaded = (kernel_list((enum family)family, &b, NULL) &&
-                  strstr(buf_text(&b), family_user_chain((enum family)family))) ||
-                 loaded;
+        if (kernel_has((enum family)family))
+            each[family] = kernel_list((enum family)family, &b, NULL)
+                               ? loaded_in(buf_text(&b), (enum family)family)
+                               : UFW_LOADED_PARTS;
     buf_free(&b);
-    return loaded;
+    /* Without IPV6=yes ufw has no chains there. */
+    if (!kernel_has(FAMILY_IP6) || (!ipv6 && each[FAMILY_IP6] == UFW_LOADED_NONE))
+        return each[FAMILY_IP4];
+    return each[FAMILY_IP4] == each[FAMILY_IP6] ? each[FAMILY_IP4] : UFW_LOADED_PARTS;
 }
 
 bool ufw_kernel_start(struct fault *f)

@@ -28,15 +28,24 @@ bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f);
 
 /*
  * Makes the kernel follow ufw's files without ufw itself, which may hang on its lock:
- * stop takes all of its rules away and opens the policies; load puts the user's rules back in
- * place, as ufw does after a deletion; start is for a kernel without any; restart stops and starts.
- * loaded: has the kernel any rules of ufw's user?
+ * open sets the policies of INPUT and OUTPUT to ACCEPT, in both families; stop takes all of its
+ * rules away and opens all policies; load puts the user's rules back in place, as ufw does after a
+ * deletion; start is for a kernel without any; restart stops and starts.
  */
+bool ufw_kernel_open(struct fault *f);
 bool ufw_kernel_stop(struct fault *f);
-bool ufw_kernel_loaded(void);
 bool ufw_kernel_load(bool ipv6, struct fault *f);
 bool ufw_kernel_start(struct fault *f);
 bool ufw_kernel_restart(struct fault *f);
+
+/* How much of ufw the kernel has: a start or a stop that is killed leaves parts, under policies
+ * that are those of either side. */
+enum ufw_loaded {
+    UFW_LOADED_NONE,  /* no rule in any chain of ufw's, nor a chain for the user's rules */
+    UFW_LOADED_PARTS, /* or it cannot be read */
+    UFW_LOADED_WHOLE  /* packets come to the user's rules in each family that ufw cares for */
+};
+enum ufw_loaded ufw_kernel_loaded(bool ipv6);
 
 /*
  * Pure, for tests and fuzzing: the filter table ufw would load for one family from the texts of

@@ -326,3 +326,23 @@ def test_nobody_can_log_in_any_more(trixie):
     assert run.end() == 5, run.said
     assert_restored(world)
     assert world.ssh.run("true").code == 0
+
+
+@pytest.mark.pitfall(3)
+def test_ctrl_c_twice(trixie):
+    """The second one comes while the former rules are on their way back, and ufw takes its time to stop.
+    One can log in again at once."""
+    world = trixie
+    world.server.write("/etc/ufw/before.init", "#!/bin/sh\n[ $1 != stop ] || { >/root/stopping; sleep 15; }\n",
+                       0o755)
+    world.before = hashes(world)
+    run = Run(world).waits()
+    assert "-P INPUT DROP" in world.server.sh("iptables -S")
+    run.write("\x03")
+    wait_for("ufw's end", 30, world.server.path("/root/stopping").exists)
+    run.write("\x03")
+    assert world.ssh.run("true").code == 0
+    assert world.server.sh(f"systemctl is-active {TIMER}") == "active"
+    assert run.end() == 130, run.said
+    assert_restored(world)
+    assert "inactive" in world.server.sh(f"systemctl is-active {TIMER} || true")

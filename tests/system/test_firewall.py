@@ -718,6 +718,86 @@ def test_rollback_when_ufw_cannot_stop(box):
     assert policies == ["-P INPUT ACCEPT", "-P FORWARD DROP", "-P OUTPUT ACCEPT"] * 2
 
 
+STOPPED_HALFWAY = {
+    # In the order in which ufw does it: the chains are empty before the policies are open.
+    "both": "iptables -F; ip6tables -F; iptables -X; ip6tables -X; iptables -P INPUT DROP; "
+            "ip6tables -P INPUT DROP",
+    "IPv6": "iptables -F; iptables -X; iptables -P INPUT ACCEPT; iptables -P OUTPUT ACCEPT; "
+            "ip6tables -F; ip6tables -X ufw6-user-input; ip6tables -P INPUT DROP",
+    "unreadable": "ip6tables -F; ip6tables -X; ip6tables -P INPUT ACCEPT; printf '#!/bin/sh\\n[ $1 != -S ] || exit 4\\n"
+                  "exec /usr/sbin/xtables-nft-multi iptables \"$@\"\\n' >/mnt/iptables; "
+                  "chmod 755 /mnt/iptables; rm /usr/sbin/iptables; cp /mnt/iptables /usr/sbin/",
+}
+
+
+@pytest.mark.pitfall(3)
+@pytest.mark.parametrize("what", STOPPED_HALFWAY)
+def test_rollback_after_one_that_was_killed(box, what):
+    """What ufw was killed in the middle of stopping does not look like a ufw at work, and lets nobody in."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "read back")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    box.run(STOPPED_HALFWAY[what])
+    assert box.probe("rollback")["outcome"] == "restored"
+    box.run("rm /usr/sbin/iptables; ln -s xtables-nft-multi /usr/sbin/iptables")
+    assert box.files() == before and box.is_open()
+
+
+@pytest.mark.pitfall(3)
+def test_an_active_ufw_comes_back_from_one_that_was_killed(box):
+    """Its rules in place again would be reached by no packet: the chains that lead there are empty."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.run("ufw limit 22/tcp comment 'mine'; ufw --force enable")
+    files, kernel = box.files(), sorted(box.kernel())
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "read back")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    box.run("iptables -S | sed -n 's/^-N //p' | xargs -n1 iptables -F; iptables -X ufw-user-input")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert box.files() == files and sorted(box.kernel()) == kernel
+
+
+@pytest.mark.pitfall(3)
+def test_rollback_without_a_disk(box):
+    """It is open at once; the files follow when there is a disk again."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    before = box.files()
+    subprocess.run(box.enter(*box.probe_words("apply", "--die-at", "read back")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    box.run("mount -o remount,ro,bind /etc/ufw; mount -o remount,ro,bind /mnt/state 2>/dev/null; true")
+    assert box.probe("rollback")["outcome"] == "broken"
+    assert box.is_open() and box.files() != before
+    box.run("mount -o remount,rw,bind /etc/ufw")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert box.files() == before and box.is_open()
+
+
+SLOW_STOP = "#!/bin/sh\n[ $1 != stop ] || { : >/mnt/stopping; sleep 12; }\n"
+
+
+@pytest.mark.pitfall(3)
+@pytest.mark.parametrize("way", ["told", "of itself"])
+def test_rollback_waits_for_one_that_restores(box, way):
+    """Killed in the middle of that, ufw would leave closed policies and empty chains."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.write("/etc/ufw/before.init", SLOW_STOP, 0o755)
+    before = box.files()
+    process = box.start(*box.probe_words("apply", *WAIT))
+    fwbox.wait_for_line(process.stderr, "waiting: 60")
+    if way == "of itself":
+        box.run("pkill -INT -x probe; until [ -e /mnt/stopping ]; do sleep 0.1; done; "
+                "for s in INT TERM HUP; do pkill -o -$s -x probe; done")
+        assert "-P INPUT DROP" not in box.run("iptables -S; ip6tables -S")
+    assert box.probe("rollback")["outcome"] == "restored"
+    out, err = process.communicate(timeout=60)
+    assert fwbox.answer(out, err)["outcome"] == ("interrupted" if way == "of itself" else "restored")
+    assert box.files() == before and box.is_open()
+    assert box.run("ls /mnt/state").split() == ["fw.lock"]
+
+
 def test_ufw_locked_by_another(box):
     """Even reading waits for ufw's lock: the person can end it, and is told what it was."""
     holder = box.start("python3", "-c", "import fcntl,sys; f=open('/run/ufw.lock','w'); "

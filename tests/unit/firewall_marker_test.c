@@ -15,7 +15,8 @@ static void test_marker(void **state)
                        .pid = 812,
                        .started = 99,
                        .wants_login = true,
-                       .since = 1234};
+                       .since = 1234,
+                       .restoring = true};
     struct marker back;
     char *text = marker_print(&m);
     marker_parse(text, &back);
@@ -25,16 +26,18 @@ static void test_marker(void **state)
     assert_int_equal(m.started, back.started);
     assert_int_equal(m.wants_login, back.wants_login);
     assert_int_equal(m.since, back.since);
+    assert_int_equal(m.restoring, back.restoring);
     /* Of an earlier version, cut off, nonsense: a marker still. */
     static const char *const texts[] = {
         "", "derp-setup changes the firewall\n", "pid",
-        "pid \npid -1\npid 99999999999\nstarted x\nlogin 2\nsince -1\n"};
+        "pid \npid -1\npid 99999999999\nstarted x\nlogin 2\nsince -1\nrestoring 2\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         marker_parse(texts[i], &back);
         assert_int_equal(back.pid, 0);
         assert_int_equal(back.started, 0);
         assert_int_equal(back.since, 0);
         assert_false(back.wants_login);
+        assert_false(back.restoring);
     }
     marker_parse("boot x\npid 7\nstarted 8", &back);
     assert_int_equal(back.pid, 7);
