@@ -12,6 +12,7 @@
 #include "firewall/inspect.h"
 #include "firewall/report.h"
 #include "firewall/settle.h"
+#include "firewall/systemd.h"
 #include "firewall/timer.h"
 #include "firewall/transaction.h"
 #include "firewall/ufw.h"
@@ -173,13 +174,11 @@ static bool arm(struct job *job)
 static bool change(struct job *job, const struct firewall_plan *plan)
 {
     bool starts = has_step(plan, FIREWALL_STEP_ENABLE);
-    /* While ufw is inactive these touch its files only. */
-    if (job->state.ufw_active && !arm(job))
-        return false;
     if (!run_steps(job, plan, FIREWALL_STEP_ALLOW, FIREWALL_STEP_DEFAULT))
         return false;
     if (starts && (is_stopped(job) || !prove(job, true)))
         return false;
+    /* Up to here only files have changed: what counts has the whole time. */
     if (!job->state.ufw_active && !arm(job))
         return false;
     if (!run_steps(job, plan, FIREWALL_STEP_ENABLE, FIREWALL_STEP_BOOT) || is_stopped(job))
@@ -212,8 +211,13 @@ static enum firewall_outcome transact(struct job *job, const struct firewall_pla
         return FIREWALL_INTERRUPTED;
     progress(job, "keep a copy of the former rules");
     job->wants_login = confirm_is_wanted(job->o, &job->state, plan);
-    if (!transaction_begin(&job->t, job->state.ufw_active, job->wants_login, &f)) {
+    /* Before the marker: without one it does nothing, and one without it would lie until the next
+     * boot, and undo then what the owner has done in between. */
+    if (!arm(job))
+        return FIREWALL_REFUSED;
+    if (!transaction_begin(&job->t, &job->state, job->wants_login, &f)) {
         transaction_forget(&job->t, NULL);
+        timer_disarm();
         fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
         return FIREWALL_REFUSED;
     }
@@ -221,9 +225,11 @@ static enum firewall_outcome transact(struct job *job, const struct firewall_pla
         (job->wants_login && !confirm_await(job->o, &job->t, job->hooks, job->all)) ||
         is_overtaken(job))
         return roll_back(job);
-    timer_disarm();
-    if (transaction_commit(&job->t, &f))
+    /* Likewise: a confirmed change must not be left with a marker and no timer. */
+    if (transaction_commit(&job->t, &f)) {
+        timer_disarm();
         return FIREWALL_CHANGED;
+    }
     fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
     return roll_back(job);
 }
@@ -236,6 +242,15 @@ static void apt_line(void *arg, const char *line)
     progress(arg, line);
 }
 
+/* One that was removed and not purged comes back with ENABLED=yes and its former rules, and would
+ * be at work from the next boot on: it is for this run to enable it, if it comes that far. */
+static void hold_back(void)
+{
+    struct ufw_facts settings = {0};
+    if (systemd_enabled(UFW_UNIT) && ufw_read_settings(&settings, NULL) && settings.enabled)
+        systemd_disable(UFW_UNIT, false, NULL);
+}
+
 /* Installs ufw and looks again: its own defaults and rules count from here on. */
 static enum firewall_outcome install(struct job *job, const struct firewall_plan *plan)
 {
@@ -246,7 +261,9 @@ static enum firewall_outcome install(struct job *job, const struct firewall_plan
     job->keeps_files = apt_has_left_files(job->o->stop);
     if (!journal(job, &plan->steps[0]))
         return FIREWALL_REFUSED;
-    if (!apt_install(job->o->stop, apt_line, job, job->all)) /* some of it may be there by now */
+    bool installed = apt_install(job->o->stop, apt_line, job, job->all);
+    hold_back();
+    if (!installed) /* some of it may be there by now */
         return is_stopped(job) ? FIREWALL_INTERRUPTED : FIREWALL_REFUSED;
     firewall_state_free(&job->state);
     if (!firewall_inspect(job->o, &job->state, job->all))

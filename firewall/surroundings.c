@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "firewall/kernel.h"
 #include "firewall/systemd.h"
+#include "firewall/ufw.h"
 
 #define MAX_FILE (1U << 20)
 
@@ -75,7 +76,7 @@ void surroundings_read(struct firewall_facts *facts)
 {
     struct buf b;
     facts->systemd = systemd_runs();
-    facts->unit_enabled = facts->systemd && systemd_enabled("ufw.service");
+    facts->unit_enabled = facts->systemd && systemd_enabled(UFW_UNIT);
     facts->guard_enabled = facts->systemd && systemd_enabled(FIREWALL_GUARD_UNIT);
     facts->has_ip6 = kernel_has(FAMILY_IP6);
     facts->forwarding = surroundings_forward();

@@ -7,7 +7,8 @@
 #include "base/run.h"
 #include "base/text.h"
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS        10000
+#define CHANGE_TIMEOUT_MS 30000 /* it reads all units anew */
 
 bool systemd_runs(void)
 {
@@ -50,4 +51,16 @@ bool systemd_active(const char *unit)
 bool systemd_enabled(const char *unit)
 {
     return has_line(unit, "UnitFileState=enabled");
+}
+
+bool systemd_disabled(const char *unit)
+{
+    return has_line(unit, "UnitFileState=disabled");
+}
+
+bool systemd_disable(const char *unit, bool stop, struct fault *f)
+{
+    const char *const only[] = {"systemctl", "disable", "--", unit, NULL};
+    const char *const both[] = {"systemctl", "disable", "--now", "--no-block", "--", unit, NULL};
+    return run_checked(stop ? both : only, CHANGE_TIMEOUT_MS, f);
 }

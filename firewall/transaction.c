@@ -13,9 +13,11 @@
 #include "base/run.h"
 #include "firewall/kernel.h"
 #include "firewall/process.h"
+#include "firewall/systemd.h"
 #include "firewall/ufw.h"
 
 #define TIMEOUT_MS 60000
+#define PART       64 /* bytes of a part that is a word or two */
 
 void transaction_init(struct transaction *t, const struct firewall_options *o)
 {
@@ -116,14 +118,29 @@ static void sign(struct marker *m)
     }
 }
 
-bool transaction_begin(const struct transaction *t, bool active, bool wants_login, struct fault *f)
+static bool write_forward(const struct transaction *t, const struct firewall_facts *facts,
+                          struct fault *f)
+{
+    char text[32] = "";
+    for (int family = 0; family < FAMILIES; family++) {
+        const struct rules_chain *chain = rules_chain(&facts->kernel[family], "FORWARD");
+        if (chain && chain->policy == RULES_DROP)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
+                     family_name((enum family)family));
+    }
+    return write_part(t, "forward", text, f);
+}
+
+bool transaction_begin(const struct transaction *t, const struct firewall_state *state,
+                       bool wants_login, struct fault *f)
 {
     struct marker m = {.wants_login = wants_login};
     sign(&m);
     return file_remove(t->answer, f) && drop_copy(t, f) && file_mkdir(t->dir, 0700, f) &&
            copy_part(t, UFW_FOLDER, "ufw", f) && copy_part(t, UFW_DEFAULTS, "default", f) &&
-           write_part(t, "active", active ? "yes\n" : "no\n", f) && make_durable(t->dir, f) &&
-           write_marker(t, &m, f);
+           write_part(t, "active", state->ufw_active ? "yes\n" : "no\n", f) &&
+           write_part(t, "boot", systemd_disabled(UFW_UNIT) ? "no\n" : "\n", f) &&
+           write_forward(t, state->facts, f) && make_durable(t->dir, f) && write_marker(t, &m, f);
 }
 
 bool transaction_marker(const struct transaction *t, struct marker *m)
@@ -210,16 +227,46 @@ static bool restore_files(const struct transaction *t, struct fault *f)
     return ok;
 }
 
-static bool was_active(const struct transaction *t, bool *active, struct fault *f)
+static bool read_part(const struct transaction *t, const char *name, char text[static PART],
+                      struct fault *f)
 {
     struct buf b;
-    char *path = file_join(t->dir, "active");
-    buf_init(&b, 64);
+    char *path = file_join(t->dir, name);
+    buf_init(&b, PART - 1);
     bool ok = file_read(path, &b, f);
-    *active = strcmp(buf_text(&b), "yes\n") == 0;
+    snprintf(text, PART, "%s", ok ? buf_text(&b) : "");
     buf_free(&b);
     free(path);
     return ok;
+}
+
+/* ufw opens FORWARD when it stops, also where somebody else had closed it: Docker, say. In a later
+ * boot that is theirs to do again. */
+static bool restore_forward(const struct transaction *t, struct fault *f)
+{
+    char text[PART];
+    struct marker m;
+    bool ok = true;
+    if (!read_part(t, "forward", text, NULL) || !transaction_marker(t, &m) || m.pid == 0)
+        return true;
+    for (int family = 0; family < FAMILIES; family++)
+        if (strstr(text, family_name((enum family)family)))
+            ok = ufw_kernel_close_forward((enum family)family, f) && ok;
+    return ok;
+}
+
+static bool restore_off(const struct transaction *t, struct fault *f)
+{
+    return (ufw_kernel_loaded(true) == UFW_LOADED_NONE || ufw_kernel_stop(f)) &&
+           restore_forward(t, f);
+}
+
+/* Former files that say ENABLED=yes were not at work as long as the unit was disabled. */
+static bool restore_unit(const struct transaction *t, bool active, struct fault *f)
+{
+    char text[PART];
+    return !read_part(t, "boot", text, NULL) || strcmp(text, "no\n") != 0 ||
+           !systemd_enabled(UFW_UNIT) || systemd_disable(UFW_UNIT, !active, f);
 }
 
 /* Does the kernel's policy of a chain differ from what ufw's files say? */
@@ -278,15 +325,17 @@ static void note_restoring(const struct transaction *t)
  */
 bool transaction_restore(const struct transaction *t, struct fault *f)
 {
-    bool active;
-    if (!was_active(t, &active, f))
+    char text[PART];
+    if (!read_part(t, "active", text, f))
         return false;
+    bool active = strcmp(text, "yes\n") == 0;
     bool opened = active || ufw_kernel_open(f);
     note_restoring(t);
     bool ok = restore_files(t, opened ? f : NULL) && opened;
+    ok = restore_unit(t, active, ok ? f : NULL) && ok;
     if (active)
         ok = ok && restore_active(f);
-    else if (ufw_kernel_loaded(true) != UFW_LOADED_NONE)
-        ok = ufw_kernel_stop(ok ? f : NULL) && ok;
+    else
+        ok = restore_off(t, ok ? f : NULL) && ok;
     return ok && transaction_forget(t, f);
 }

@@ -5,6 +5,8 @@
  * folder state_dir:
  *   fw/ufw, fw/default   copies of /etc/ufw and /etc/default/ufw
  *   fw/active            "yes" or "no": whether ufw was at work
+ *   fw/boot              "no" when ufw.service was disabled
+ *   fw/forward           the families in which the policy of FORWARD was DROP
  *   fw-pending           the marker (marker.h)
  *   fw-answer            what another login has said to a run that waits for one
  *   origin/              fw/ of the first change that was kept: the files as their owner left them
@@ -34,9 +36,10 @@ bool transaction_lock(struct transaction *t, bool *busy, struct fault *f);
 
 bool transaction_pending(const struct transaction *t);
 
-/* Copies, makes the copy durable, then writes the marker. active: ufw is at work. wants_login: the
+/* Copies, makes the copy durable, then writes the marker. state: as it is now. wants_login: the
  * change is kept only once somebody has logged in anew. */
-bool transaction_begin(const struct transaction *t, bool active, bool wants_login, struct fault *f);
+bool transaction_begin(const struct transaction *t, const struct firewall_state *state,
+                       bool wants_login, struct fault *f);
 
 /* Notes that the change waits for a login that begins after since (process.started). */
 bool transaction_wait(const struct transaction *t, uint64_t since, struct fault *f);
@@ -57,9 +60,9 @@ bool transaction_commit(const struct transaction *t, struct fault *f);
 bool transaction_forget(const struct transaction *t, struct fault *f);
 
 /*
- * Brings the copy and the former state back, in the files and in the kernel, without asking ufw;
- * then removes marker and copy. On failure the marker stays; a ufw that was off has open policies
- * even if the disk fails.
+ * Brings the copy and the former state back, in the files, the kernel and systemd, without asking
+ * ufw; then removes marker and copy. On failure the marker stays; a ufw that was off has open
+ * policies even if the disk fails.
  */
 bool transaction_restore(const struct transaction *t, struct fault *f);
 

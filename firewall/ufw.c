@@ -147,23 +147,22 @@ bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f
     return run_and_read(argv, RUN_TIMEOUT_MS, NULL, stop, NULL, f);
 }
 
+static bool set_policy(enum family family, const char *chain, const char *policy, struct fault *f)
+{
+    /* Others, fail2ban say, may just have the lock of the tables. */
+    const char *const argv[] = {
+        kernel_program(family), "-w", LOCK_SECONDS, "-P", chain, policy, NULL};
+    return run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f);
+}
+
 /* With open policies the rest of ufw's chains keeps nothing out that matters. */
 bool ufw_kernel_open(struct fault *f)
 {
     static const char *const chains[] = {"INPUT", "OUTPUT"};
     bool ok = true;
     for (int family = 0; family < FAMILIES; family++)
-        for (size_t i = 0; i < 2 && kernel_has((enum family)family); i++) {
-            /* Others, fail2ban say, may just have the lock of the tables. */
-            const char *const argv[] = {kernel_program((enum family)family),
-                                        "-w",
-                                        LOCK_SECONDS,
-                                        "-P",
-                                        chains[i],
-                                        "ACCEPT",
-                                        NULL};
-            ok = run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, ok ? f : NULL) && ok;
-        }
+        for (size_t i = 0; i < 2 && kernel_has((enum family)family); i++)
+            ok = set_policy((enum family)family, chains[i], "ACCEPT", ok ? f : NULL) && ok;
     return ok;
 }
 
@@ -171,6 +170,11 @@ bool ufw_kernel_stop(struct fault *f)
 {
     static const char *const argv[] = {UFW_INIT, "force-stop", NULL};
     return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || ufw_kernel_open(f);
+}
+
+bool ufw_kernel_close_forward(enum family family, struct fault *f)
+{
+    return set_policy(family, "FORWARD", "DROP", f);
 }
 
 /*

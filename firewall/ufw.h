@@ -7,6 +7,7 @@
 
 #define UFW_FOLDER   "/etc/ufw"
 #define UFW_DEFAULTS "/etc/default/ufw"
+#define UFW_UNIT     "ufw.service"
 
 bool ufw_installed(void);
 
@@ -34,6 +35,7 @@ bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f);
  */
 bool ufw_kernel_open(struct fault *f);
 bool ufw_kernel_stop(struct fault *f);
+bool ufw_kernel_close_forward(enum family family, struct fault *f);
 bool ufw_kernel_load(bool ipv6, struct fault *f);
 bool ufw_kernel_start(struct fault *f);
 bool ufw_kernel_restart(struct fault *f);

@@ -111,6 +111,25 @@ def test_an_active_ufw_comes_back_as_it_was(world):
     assert clients.connects(world.clients[0], SERVER, 443) == "dropped"
 
 
+@pytest.mark.pitfall(3)
+def test_a_unit_that_was_disabled_stays_out_of_the_next_boot(world):
+    """ENABLED=yes and a disabled unit: the boot in which the guard undoes the change has been told to start
+    ufw already."""
+    server = world.server
+    server.sh("ufw allow 22/tcp; ufw allow 443/tcp; ufw allow 3478/udp; systemctl disable ufw.service; "
+              "sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf")
+    before = hashes(world)
+    assert "Status: inactive" in server.sh("ufw status")
+    kill_at(world, "read back ufw")
+    assert server.sh("systemctl is-enabled ufw.service") == "enabled"
+    server.reboot()
+    assert_as_before(world, before)
+    assert "disabled" in server.sh("systemctl is-enabled ufw.service || true")
+    assert server.sh("systemctl show -P Result derp-fw-guard.service") == "success"
+    server.reboot()
+    assert_as_before(world, before)
+
+
 def test_rollback_with_a_broken_journal_and_config(world):
     before = hashes(world)
     kill_at(world, "read back ufw")

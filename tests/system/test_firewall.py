@@ -174,6 +174,7 @@ case "$*" in
     printf 'Listen=[::]:22 (Stream)\\n' ;;
 *ssh.service) printf 'ActiveState=inactive\\nUnitFileState=disabled\\n' ;;
 "enable ufw.service") echo enabled >/run/ufw-unit ;;
+disable*ufw.servic[e]) echo disabled >/run/ufw-unit; echo "$*" >/run/ufw-disabled ;;
 *ufw.service) printf 'ActiveState=active\\nUnitFileState=%s\\n' "$(cat /run/ufw-unit)" ;;
 *) printf 'ActiveState=inactive\\nUnitFileState=\\n' ;;
 esac
@@ -216,6 +217,26 @@ def test_unit_disabled_at_boot(box):
     assert "firewall.boot" in box.probe("verify")["fails"]
 
 
+@pytest.mark.pitfall(8)
+@pytest.mark.parametrize("state", ["disabled", "enabled", "active", "unknown"])
+def test_unit_comes_back_as_it_was(box, state):
+    """ENABLED=yes with a disabled unit: undone without the unit, the next boot would start those rules."""
+    box.write("/run/systemd/system/.keep", "")
+    box.write("/run/ufw-unit", {"active": "disabled", "unknown": "masked"}.get(state, state) + "\n")
+    box.write("/usr/bin/systemctl", SYSTEMCTL, 0o755)
+    box.run("ufw allow 22/tcp; ufw allow 443/tcp; ufw allow 3478/udp; "
+            "sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf")
+    if state == "active":
+        box.run("ufw --force enable")
+    result = box.probe("apply", "--ssh", "22", "--stop-at", "read back")
+    assert result["outcome"] == "interrupted", result
+    assert box.read("/run/ufw-unit") == ("enabled\n" if state in ("enabled", "unknown") else "disabled\n")
+    if state == "disabled":  # nor by a boot that is under way
+        assert "--now --no-block" in box.read("/run/ufw-disabled")
+    elif state == "active":
+        assert "--now" not in box.read("/run/ufw-disabled") and not box.is_open()
+
+
 # --- What undoes a change when nobody is left to -----------------------------------------------------
 
 TIMER_SYSTEMCTL = SYSTEMCTL.replace('*ufw.service)', """*derp-fw-guard.service) cat /run/guard ;;
@@ -244,8 +265,36 @@ def test_timer_that_is_not_armed_stops(box):
     box.write("/run/no-timer", "")
     before = box.files()
     result = box.probe("apply", "--guarded")
-    assert result["outcome"] == "restored" and result["fails"] == ["firewall.timer"]
+    assert result["outcome"] == "refused" and result["fails"] == ["firewall.timer"]
     assert box.files() == before and box.is_open()
+    assert box.run("ls /mnt/state").split() == ["fw.lock"]
+
+
+@pytest.mark.pitfall(3)
+@pytest.mark.parametrize("active", [False, True])
+def test_a_marker_has_a_timer(box, active):
+    """Also while only files change: the guard may come long after, and the owner in between."""
+    with_systemd(box)
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    if active:
+        box.run("ufw allow 22/tcp; ufw --force enable")
+    # Seen from outside: each time the marker comes or goes the timer has been set and not taken back.
+    box.write("/usr/bin/systemd-run", "#!/bin/sh\n: >/run/timer-set\n", 0o755)
+    box.write("/usr/bin/systemctl", TIMER_SYSTEMCTL.replace('case "$*" in', """case "$*" in
+"stop derp-fw-rollback.timer") rm -f /run/timer-set; ls /mnt/state >>/run/stopped-with ;;
+""", 1).replace("[ -e /run/no-timer ] ||", "[ ! -e /run/timer-set ] ||"), 0o755)
+    subprocess.run(box.enter(*box.probe_words("apply", "--guarded", "--die-at", "allow 443/tcp")),
+                   stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                   env=box.environment())
+    assert {"fw-pending", "fw"} <= set(box.run("ls /mnt/state").split())
+    box.run("test -e /run/timer-set")
+    assert box.probe("rollback")["outcome"] == "restored"
+    assert box.run("ls /run/timer-set 2>&1 || true").startswith("ls: ")
+    box.run("rm -f /run/stopped-with")
+    assert box.probe("apply", "--guarded")["outcome"] == "changed"
+    last = box.read("/run/stopped-with").split()
+    assert last[-1] == "origin", "kept first, then the timer is taken back"
+    assert box.run("ls /run/timer-set 2>&1 || true").startswith("ls: ")
 
 
 @pytest.mark.pitfall(3)
@@ -635,6 +684,16 @@ def test_cut_off_while_active(box, killed):
         assert box.probe("apply", "--stop-at", "read back")["outcome"] == "interrupted"
     assert box.files() == files and box.kernel() == kernel
     assert box.read("/mnt/witness") == started
+
+
+def test_forward_comes_back(box):
+    """Docker closes it, and ufw opens it when it stops."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    box.run("iptables -P FORWARD DROP")
+    assert box.probe("apply", "--stop-at", "read back")["outcome"] == "interrupted"
+    assert box.is_open()
+    assert [line for line in box.kernel() if "FORWARD" in line and "-P" in line] == [
+        "-P FORWARD DROP", "-P FORWARD ACCEPT"]
 
 
 def test_policies_come_back(box):
