@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,6 +17,10 @@
 
 #define MAX_ANCESTORS 64
 #define MAX_TITLE     4096
+
+/* Major numbers of pseudo-terminals. */
+#define PTS_FIRST 136
+#define PTS_LAST  143
 
 /* --- Processes -------------------------------------------------------------------------------- */
 
@@ -155,14 +160,44 @@ static void session_of(pid_t pid, char name[static CGROUP_SESSION])
     buf_free(&b);
 }
 
-/* Without an sshd above: the console, or a server of another kind, such as Tailscale's. */
-static enum login_here login_of_session(uint64_t since, bool other_session)
+/* A terminal that is no pseudo-terminal (Linux' devices.txt): a screen, a serial line. */
+static bool is_console(unsigned tty)
 {
-    struct process leader;
-    if (!getenv("SSH_CONNECTION") && !getenv("SSH_TTY"))
-        return LOGIN_NEW;
-    bool newer = process_read(getsid(0), &leader) && leader.started > since;
-    return other_session && newer ? LOGIN_NEW : LOGIN_UNSURE;
+    return tty != 0 && (major(tty) < PTS_FIRST || major(tty) > PTS_LAST);
+}
+
+static bool is_named(pid_t pid, const char *const names[])
+{
+    char comm[32];
+    sockets_comm(pid, comm);
+    for (; *names; names++)
+        if (strcmp(comm, *names) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Without an sshd above: the console, or a server of another kind, whose child serves the login; if
+ * it has none, it was started for this very connection. Nothing else tells of a new login: a window
+ * of a tmux is new whenever it is opened, over an old connection, too, and sudo takes away the
+ * variables that would tell.
+ */
+static enum login_here login_elsewhere(uint64_t since)
+{
+    static const char *const servers[] = {"tailscaled", "teleport", NULL};
+    static const char *const local[] = {"login", "agetty", NULL};
+    struct process self, p, below;
+    bool at_login = false;
+    if (!process_read(getpid(), &self))
+        return LOGIN_UNSURE;
+    below = self;
+    for (pid_t pid = self.parent; pid > 1 && process_read(pid, &p); pid = p.parent) {
+        if (is_named(pid, servers) && !is_named(p.parent, servers))
+            return p.started > since || below.started > since ? LOGIN_NEW : LOGIN_OLD;
+        at_login = at_login || is_named(pid, local);
+        below = p;
+    }
+    return is_console(self.tty) || at_login ? LOGIN_NEW : LOGIN_UNSURE;
 }
 
 enum login_here login_here(uint64_t since, pid_t run, struct endpoint *from)
@@ -176,7 +211,7 @@ enum login_here login_here(uint64_t since, pid_t run, struct endpoint *from)
     if (ours[0] && strcmp(ours, theirs) == 0)
         return LOGIN_OLD;
     if (server == 0)
-        return login_of_session(since, ours[0] && theirs[0]);
+        return login_elsewhere(since);
     if (connection_began(server) <= since)
         return LOGIN_OLD;
     if (!served_peer(server, from))

@@ -21,7 +21,7 @@ enum login_here {
     LOGIN_NEW,   /* this program runs in a login that began after since, or at the console */
     LOGIN_OLD,   /* in an older one */
     LOGIN_LOCAL, /* in one that comes from this very server */
-    LOGIN_UNSURE /* in one whose connection cannot be found */
+    LOGIN_UNSURE /* in one whose connection cannot be found, such as in tmux */
 };
 
 /* Which login this program itself was started from. run: the process that makes the change, 0 when

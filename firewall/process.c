@@ -15,17 +15,18 @@
 /* The fields after the name, which is in parentheses and may itself hold any of them. */
 bool process_parse_stat(const char *text, struct process *p)
 {
-    int pid, parent;
+    int pid, parent, tty;
     uint64_t started;
     char state;
     const char *end = strrchr(text, ')');
     if (!end || sscanf(text, "%d (", &pid) != 1 ||
         sscanf(end + 1,
-               " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+               " %c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
                "%" SCNu64,
-               &state, &parent, &started) != 3)
+               &state, &parent, &tty, &started) != 4)
         return false;
-    *p = (struct process){.pid = pid, .parent = parent, .state = state, .started = started};
+    *p = (struct process){
+        .pid = pid, .parent = parent, .state = state, .tty = (unsigned)tty, .started = started};
     return true;
 }
 

@@ -11,6 +11,7 @@ struct process {
     pid_t pid;
     pid_t parent;
     char state;       /* 'R', 'S', 'T' (stopped), … as proc(5) has them */
+    unsigned tty;     /* device of its terminal, 0: none */
     uint64_t started; /* clock ticks since boot */
 };
 

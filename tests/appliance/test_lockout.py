@@ -165,6 +165,22 @@ def test_nobody_logs_in(trixie):
         process.communicate(timeout=20)
 
 
+@pytest.mark.pitfall(2)
+def test_confirm_in_a_tmux_of_an_older_login(trixie):
+    """No sshd is above, the session is another one than the run's, and sudo has stripped the variables."""
+    old, through_old = trixie.ssh.master()
+    run = Run(trixie).waits()
+    trixie.ssh.run("setsid -f env -i PATH=$PATH script -qec 'derp-setup confirm' /root/said", options=through_old)
+    wait_for("its end", 30, lambda: trixie.server.path("/root/said").exists()
+             and "COMMAND_EXIT_CODE" in trixie.server.read("/root/said"))
+    said = trixie.server.read("/root/said")
+    assert 'COMMAND_EXIT_CODE="5"' in said and "cannot be told" in said, said
+    run.write("\x03")
+    assert run.end() == 130, run.said
+    assert_restored(trixie)
+    old.communicate(timeout=20)
+
+
 def test_rollback_from_another_login(trixie):
     """An older one will do: a new one would confirm the change by itself."""
     other, through_other = trixie.ssh.master()

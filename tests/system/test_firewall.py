@@ -895,6 +895,33 @@ def test_enabling_fails(box):
 # --- A new login ------------------------------------------------------------------------------------------
 
 OLD_LOGIN = {"SSH_TTY": "/dev/pts/0"}  # of nobody knows when
+
+# A process of this name that starts a command, or first a child of the same name that does, once told.
+NAMED = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(15, sys.argv[1].encode())
+print("ready", flush=True)
+sys.stdin.readline()
+if sys.argv[2] == "fork" and os.fork():
+    os.wait()
+else:
+    subprocess.run(sys.argv[3:], stdin=subprocess.DEVNULL)
+"""
+
+
+def below(box, name, how, *words):
+    process = box.start("python3", "-c", NAMED, name, how, *words)
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
+    return process
+
+
+def told(process):
+    out, err = process.communicate("go\n", timeout=60)
+    return fwbox.answer(out, err)
+
+
+def confirm_at_the_console(box):
+    return told(below(box, "login", "run", *box.probe_words("confirm")))
 WAIT = ("--confirm", "3", "--confirm-timeout", "60")
 
 
@@ -915,7 +942,7 @@ def ended(box):
 
 
 def test_confirm(waiting):
-    assert waiting.probe("confirm")["outcome"] == "changed"  # at the console
+    assert confirm_at_the_console(waiting)["outcome"] == "changed"
     result = ended(waiting)
     assert result["outcome"] == "changed" and "firewall.confirmed" in result["ids"]
     assert waiting.probe("apply")["outcome"] == "unchanged"
@@ -924,8 +951,10 @@ def test_confirm(waiting):
 
 
 @pytest.mark.pitfall(2)
-def test_confirm_by_an_old_login_is_refused(waiting):
-    refused = waiting.probe("confirm", env=OLD_LOGIN)
+@pytest.mark.parametrize("env", [OLD_LOGIN, None], ids=["variables", "no trace"])
+def test_confirm_by_an_old_login_is_refused(waiting, env):
+    """Inside tmux, with sudo, nothing tells of the connection, and the window is new."""
+    refused = waiting.probe("confirm", env=env)
     assert refused["outcome"] == "refused" and refused["fails"] == ["firewall.login"]
     assert waiting.waiting.poll() is None
     waiting.probe("rollback")
@@ -940,6 +969,28 @@ def test_confirm_by_a_login_from_the_server_itself_is_refused(waiting):
     result = fwbox.answer(done.stdout, done.stderr)
     assert result["outcome"] == "refused"
     assert "from the server itself" in fwbox.finding(result, "firewall.login")["message"]
+
+
+@pytest.mark.pitfall(2)
+@pytest.mark.parametrize("how", ["fork", "run"])
+def test_confirm_by_a_login_of_another_server(box, how):
+    """Tailscale's: what counts is the process that serves the login, not the one that listens."""
+    box.listen("sshd", "tcp,0.0.0.0,22")
+    confirm = box.probe_words("confirm")
+    server = below(box, "tailscaled", how, *confirm)
+    old = below(box, "tailscaled", "run", "sh", "-c", "echo ready >&2; read x </mnt/go; exec \"$@\"", "sh", *confirm)
+    box.run("mkfifo /mnt/go")
+    old.stdin.write("go\n")
+    old.stdin.flush()
+    fwbox.wait_for_line(old.stderr, "ready")
+    run = box.start(*box.probe_words("apply", *WAIT))
+    fwbox.wait_for_line(run.stderr, "waiting: 60")
+    box.run("echo >/mnt/go")
+    out, err = old.communicate(timeout=60)
+    assert fwbox.answer(out, err)["outcome"] == "refused"
+    assert told(server)["outcome"] == "changed"
+    out, err = run.communicate(timeout=30)
+    assert fwbox.answer(out, err)["outcome"] == "changed"
 
 
 def test_rollback_while_it_waits(waiting):
@@ -974,7 +1025,7 @@ def test_killed_while_it_waits(waiting):
 
 def test_killed_while_it_waits_and_confirmed(waiting):
     waiting.run("pkill -KILL -x probe")
-    assert waiting.probe("confirm")["outcome"] == "changed"
+    assert confirm_at_the_console(waiting)["outcome"] == "changed"
     assert waiting.probe("apply")["outcome"] == "unchanged"
 
 

@@ -4,6 +4,7 @@
 #include "firewall/process.c"
 
 #include <signal.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "tests/unit/firewall_fixture.h"
@@ -53,6 +54,7 @@ static void test_stat(void **state)
     assert_int_equal(p.pid, 77);
     assert_int_equal(p.parent, 5);
     assert_int_equal(p.state, 'T');
+    assert_int_equal(p.tty, makedev(136, 0));
     assert_int_equal(p.started, 4711);
     assert_false(process_parse_stat("", &p));
     assert_false(process_parse_stat("77 (a", &p));
