@@ -171,10 +171,18 @@ static bool arm(struct job *job)
     return fail(job, "firewall.timer", f.text, "systemctl status " TIMER_UNIT ".timer");
 }
 
+/* With ENABLED=yes ufw takes itself to be loaded, and no rule can be added when it is not. */
+static bool make_ready(struct job *job)
+{
+    struct fault f;
+    return job->state.ufw_active || !job->state.facts->ufw.enabled || ufw_write_disabled(&f) ||
+           fail(job, "firewall.apply", f.text, "see the message; then run again");
+}
+
 static bool change(struct job *job, const struct firewall_plan *plan)
 {
     bool starts = has_step(plan, FIREWALL_STEP_ENABLE);
-    if (!run_steps(job, plan, FIREWALL_STEP_ALLOW, FIREWALL_STEP_DEFAULT))
+    if (!make_ready(job) || !run_steps(job, plan, FIREWALL_STEP_ALLOW, FIREWALL_STEP_DEFAULT))
         return false;
     if (starts && (is_stopped(job) || !prove(job, true)))
         return false;

@@ -147,6 +147,13 @@ bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f
     return run_and_read(argv, RUN_TIMEOUT_MS, NULL, stop, NULL, f);
 }
 
+bool ufw_write_disabled(struct fault *f)
+{
+    static const char *const argv[] = {"sed", "-i", "s/^ENABLED=.*/ENABLED=no/",
+                                       UFW_FOLDER "/ufw.conf", NULL};
+    return run_and_read(argv, ASK_TIMEOUT_MS, NULL, NULL, NULL, f);
+}
+
 static bool set_policy(enum family family, const char *chain, const char *policy, struct fault *f)
 {
     /* Others, fail2ban say, may just have the lock of the tables. */

@@ -24,6 +24,9 @@ bool ufw_read_added(struct ufw_rules *rules, const volatile int *stop, struct fa
  */
 bool ufw_run(const char *const argv[], const volatile int *stop, struct fault *f);
 
+/* Writes ENABLED=no, and leaves the kernel as it is: `ufw disable` would open FORWARD. */
+bool ufw_write_disabled(struct fault *f);
+
 /* Settings alone, from the files: IPV6, ENABLED and the default policies. */
 bool ufw_read_settings(struct ufw_facts *ufw, struct fault *f);
 

@@ -130,6 +130,24 @@ def test_a_unit_that_was_disabled_stays_out_of_the_next_boot(world):
     assert_as_before(world, before)
 
 
+@pytest.mark.pitfall(8)
+def test_a_ufw_that_was_removed_does_not_come_back_by_itself(world):
+    """It left its files, with ENABLED=yes, and the setup that installs it anew is interrupted."""
+    server = world.server
+    server.sh("ufw allow 8080/tcp; sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf; "
+              "apt-get remove -qqy ufw")
+    server.offer_packages()
+    process, _ = run_until(world, "allow 22/tcp (SSH)", lambda pid: os.kill(pid, signal.SIGINT))
+    process.stderr.read()
+    assert process.wait(60) == 130
+    assert "ENABLED=yes" in server.read("/etc/ufw/ufw.conf")
+    server.reboot()
+    assert "-P INPUT ACCEPT" in server.sh("iptables -S")
+    assert clients.connects(world.clients[0], SERVER, 22) == "open"
+    assert derp_setup(world).code == 0
+    assert server.sh("systemctl is-enabled ufw.service") == "enabled"
+
+
 def test_rollback_with_a_broken_journal_and_config(world):
     before = hashes(world)
     kill_at(world, "read back ufw")

@@ -217,6 +217,15 @@ def test_unit_disabled_at_boot(box):
     assert "firewall.boot" in box.probe("verify")["fails"]
 
 
+def test_enabled_but_not_loaded(box):
+    """As after a boot without ufw.service: ufw itself then fails to add a rule."""
+    box.run("sed -i s/^ENABLED=.*/ENABLED=yes/ /etc/ufw/ufw.conf; iptables -P FORWARD DROP")
+    before = box.files()
+    assert box.probe("apply", "--ssh", "22", "--stop-at", "allow 443/tcp")["outcome"] == "interrupted"
+    assert box.files() == before and box.is_open()
+    assert box.probe("apply", "--ssh", "22")["outcome"] == "changed"
+
+
 @pytest.mark.pitfall(8)
 @pytest.mark.parametrize("state", ["disabled", "enabled", "active", "unknown"])
 def test_unit_comes_back_as_it_was(box, state):
