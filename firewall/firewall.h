@@ -205,8 +205,8 @@ enum firewall_outcome {
 };
 
 /*
- * Carries the plan out: takes the lock state_dir/fw.lock, keeps a copy of /etc/ufw and
- * /etc/default/ufw in state_dir/fw, marks the change pending (state_dir/fw-pending), adds rules
+ * Carries the plan out: takes the lock state_dir/fw.lock, sets the timer, keeps a copy of /etc/ufw
+ * and /etc/default/ufw in state_dir/fw, marks the change pending (state_dir/fw-pending), adds rules
  * while ufw is inactive (SSH first), sets the policies that differ, enables, reads everything
  * back and proves it; waits for a new login where options.confirm wants one; then removes the
  * marker. An active ufw is never reloaded.
