@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/run.h"
+#include "firewall/timer.h"
 #include "firewall/transaction.h"
 #include "firewall/ufw.h"
 
@@ -61,6 +62,7 @@ void firewall_forget(const struct firewall_options *o)
     transaction_init(&t, o);
     const char *const argv[] = {"rm", "-rf", "--", t.origin, t.dir, t.answer, t.lock, NULL};
     if (!transaction_pending(&t)) {
+        timer_disarm(); /* of a run that was killed before its marker */
         put_back(t.origin);
         run_checked(argv, TIMEOUT_MS, NULL);
     }
