@@ -103,6 +103,8 @@ static const struct authority *chosen(const struct session *s, const struct plan
 static bool attempt(struct session *s, const struct authority *ca, const struct facts *facts,
                     struct failure *fail)
 {
+    s->emergency = facts->emergency;
+    s->renewing = facts->remaining != 0 || s->state.issued_at != 0;
     if (s->ca != ca)
         s->preflighted = false; /* CAA records may permit another CA, and not this one */
     if (s->state.phase != PHASE_IDLE && strcmp(s->state.directory, ca->directory) != 0) {

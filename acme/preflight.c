@@ -150,6 +150,22 @@ static bool check_port(struct session *s, struct failure *fail)
     return true;
 }
 
+bool preflight_yields(const struct session *s, const struct failure *fail)
+{
+    if (fail->class != FAILURE_PREFLIGHT || !s->renewing ||
+        !session_desperate(s, FAILURE_PREFLIGHT))
+        return false;
+    log_warning("%s; going on, for the certificate is needed now, and the CA may see it otherwise",
+                fail->text);
+    return true;
+}
+
+/* By name the CA finds us in the DNS; an address needs none. */
+static bool check_name(struct session *s, struct failure *fail)
+{
+    return identifier_is_ip(s->config->domain) || check_dns(s, fail) || preflight_yields(s, fail);
+}
+
 bool preflight(struct session *s, struct failure *fail)
 {
     if (s->preflighted)
@@ -159,6 +175,6 @@ bool preflight(struct session *s, struct failure *fail)
     bool dns = !identifier_is_ip(s->config->domain);
     log_info("checking %s%s%s", dns ? "the DNS of " : "", dns ? s->config->domain : "",
              port ? dns ? " and our own port" : "our own port" : "");
-    s->preflighted = (!dns || check_dns(s, fail)) && (!port || check_port(s, fail));
+    s->preflighted = check_name(s, fail) && (!port || check_port(s, fail));
     return s->preflighted;
 }

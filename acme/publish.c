@@ -9,6 +9,7 @@
 #include "acme/hook.h"
 #include "acme/identifier.h"
 #include "acme/jws.h"
+#include "acme/preflight.h"
 #include "acme/stale.h"
 #include "acme/transport.h"
 #include "base/clock.h"
@@ -132,6 +133,17 @@ static enum dnscheck_txt see_record(const struct session *s, struct fault *why)
     return seen;
 }
 
+/* Nobody sees the record; whether that stops us. */
+static bool unseen(const struct session *s, const struct fault *why, struct failure *fail)
+{
+    failure_set(fail, FAILURE_PREFLIGHT,
+                "the hook has ended well, but after %llu s %s: does it change the "
+                "zone that the world sees? A slow provider needs a longer "
+                "dns-wait in [acme]",
+                (unsigned long long)s->config->dns_wait, why->text);
+    return preflight_yields(s, fail);
+}
+
 static bool wait_for_record(const struct session *s, struct failure *fail)
 {
     struct fault why;
@@ -144,12 +156,7 @@ static bool wait_for_record(const struct session *s, struct failure *fail)
             return true;
         if (clock_mono_ms() + wait > deadline) {
             if (seen == DNSCHECK_TXT_ABSENT)
-                return failure_set(
-                    fail, FAILURE_PREFLIGHT,
-                    "the hook has ended well, but after %llu s %s: does it change the "
-                    "zone that the world sees? A slow provider needs a longer "
-                    "dns-wait in [acme]",
-                    (unsigned long long)s->config->dns_wait, why.text);
+                return unseen(s, &why, fail);
             log_warning("%s; going on, but the CA may not see the record either", why.text);
             return true;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/session.h"
 
+#include "acme/attempts.h"
 #include "acme/publish.h"
 #include "base/clock.h"
 
@@ -16,6 +17,12 @@ bool session_use(struct session *s, const struct authority *ca, struct failure *
     session_hang_up(s);
     s->ca = ca;
     return client_open(&s->client, ca->directory, ca->ca_file, s->deadline_ms, fail);
+}
+
+bool session_desperate(const struct session *s, enum failure_class class)
+{
+    const struct ca_record *r = attempts_find(&s->state, s->ca->directory);
+    return s->emergency && r && r->failures[class] >= SESSION_TRIES;
 }
 
 bool session_late(const struct session *s)

@@ -26,6 +26,8 @@ struct session {
     bool remade;          /* a damaged generation was made again once in this run */
     bool changed;         /* the installed certificate is another than before */
     bool trial;           /* nothing of this session is kept (trial.h) */
+    bool emergency;       /* a certificate is needed at once (facts.h), */
+    bool renewing;        /* and there has been one here before */
     const char *replaces; /* certID of the certificate in use, NULL: none for an order to replace */
 };
 
@@ -34,6 +36,11 @@ bool session_use(struct session *s, const struct authority *ca, struct failure *
 
 /* Is the time of this run up? */
 bool session_late(const struct session *s);
+
+/* In an emergency, what has stopped us three times at this CA (SESSION_TRIES, failures of this
+ * class) is not insisted on any more: what we believe may be what is wrong. */
+#define SESSION_TRIES 3
+bool session_desperate(const struct session *s, enum failure_class class);
 
 /* Ends the conversation; everything else stays. */
 void session_hang_up(struct session *s);

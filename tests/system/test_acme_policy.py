@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from acme_home import make_home, shim, world  # noqa: F401
+from acme_home import DOMAIN, make_home, shim, world  # noqa: F401
 from acme_home import fake, fill, make_pebble, relay_home, small_disk  # noqa: F401
 from fake_acme import Answer, FakeCa, problem
 from pebble import new_pebble
@@ -696,6 +696,34 @@ def test_validation_is_not_spent_on_a_relay_that_is_known_to_be_down(make_fake, 
     said = home.expect(1, "renew")
     assert "the last validation failed: is derpd running?" in said and home.state()["class"] == "preflight"
     assert len(ordered(ca)) == orders
+
+
+def test_own_look_does_not_have_the_last_word_in_an_emergency(make_fake, make_home, world, at):  # noqa: F811
+    """What we see of the DNS may be wrong. Three times it stops a try; then the CA is asked."""
+    fake = make_fake(lifetime=20 * DAY)
+    home = make_home(fake)
+    world.set("add-aaaa", {"host": DOMAIN, "addresses": ["2001:db8::7"]})
+    try:
+        for _ in range(5):  # a first certificate: nothing is spent, however often it is asked for
+            assert "dns.aaaa.stray" in home.expect(1, "issue")
+        assert ordered(fake) == []
+        world.set("clear-aaaa", {"host": DOMAIN})
+        home.expect(0, "issue")
+        home.start_relay()
+        world.set("add-aaaa", {"host": DOMAIN, "addresses": ["2001:db8::7"]})
+        for _ in range(4):  # no emergency yet
+            home.expect(1, "issue", env=at(15 * DAY, fake))
+        assert len(ordered(fake)) == 1 and home.state()["class"] == "preflight"
+        fake.script["/authz"] = refuse
+        late = at(19 * DAY, fake)
+        said = home.expect(1, "issue", env=late)
+        assert "dns.aaaa.stray" in said and "going on" in said and len(ordered(fake)) == 2
+        state = home.state()
+        assert state["class"] == "reachability" and utc(state["next_try"]) - utc(state["failed_at"]) >= 15 * 60
+        fake.script = {}
+        assert "going on" in home.expect(0, "issue", env=late)
+    finally:
+        world.set("clear-aaaa", {"host": DOMAIN})
 
 
 def test_disk_that_takes_nothing_asks_nobody(make_fake, make_home, small_disk):  # noqa: F811
