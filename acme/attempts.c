@@ -126,15 +126,28 @@ static struct issued *issued_of(struct ca_record *r, const char *name)
     return oldest;
 }
 
+static time_t earlier(time_t a, time_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A limit cannot be emptier than empty. A CA that has another one, or none, may have issued more.
+ */
+static time_t whole_at(const struct issued *got)
+{
+    return earlier(got->whole_at, got->at + LIMIT_COUNT * LIMIT_EACH);
+}
+
 void attempts_issued(struct state *s, const char *directory, const char *name, time_t now)
 {
     struct ca_record *r = attempts_of(s, directory);
     struct issued *got = issued_of(r, name);
     bool believed = got->at <= now + CLOCK_SLACK; /* else a clock was wrong */
-    time_t from = believed && got->whole_at > now ? got->whole_at : now;
+    time_t from = believed && whole_at(got) > now ? whole_at(got) : now;
     state_set(&got->name, name);
     r->issued_at = got->at = now;
     got->whole_at = from + LIMIT_EACH;
+    got->whole_at = whole_at(got);
 }
 
 bool attempts_begin(struct state *s, bool by_timer, time_t now)
@@ -199,7 +212,7 @@ time_t attempts_room(const struct ca_record *r, const char *name, int64_t lifeti
 {
     for (size_t i = 0; r && lifetime >= LIMIT_LIVES && i < STATE_NAMES; i++) {
         const struct issued *got = &r->issued[i];
-        time_t room = got->whole_at - (LIMIT_COUNT - 1) * LIMIT_EACH + LIMIT_SLACK;
+        time_t room = whole_at(got) - (LIMIT_COUNT - 1) * LIMIT_EACH + LIMIT_SLACK;
         if (is_about(got, name) && got->at <= now + CLOCK_SLACK)
             return room > now ? room : 0;
     }

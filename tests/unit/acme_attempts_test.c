@@ -216,6 +216,22 @@ static void test_room(void **state)
     state_free(&s);
 }
 
+/* A private CA gives as many as are asked for: that is no reason to wait for weeks afterwards. */
+static void test_room_of_a_ca_without_limit(void **state)
+{
+    (void)state;
+    struct state s = {0};
+    for (int i = 0; i < 20; i++)
+        attempts_issued(&s, FIRST, NAME, NOW);
+    struct ca_record *r = attempts_of(&s, FIRST);
+    assert_int_equal(attempts_room(r, NAME, 7 * DAY, NOW), NOW + 7 * DAY / 5 + 600);
+    assert_int_equal(r->issued[0].whole_at, NOW + 7 * DAY);
+    /* As an earlier version has noted it. */
+    r->issued[0].whole_at = NOW + 28 * DAY;
+    assert_int_equal(attempts_room(r, NAME, 7 * DAY, NOW), NOW + 7 * DAY / 5 + 600);
+    state_free(&s);
+}
+
 /* The limit is about the exact set of names. */
 static void test_room_of_another_name(void **state)
 {
@@ -240,7 +256,7 @@ static void test_room_of_another_name(void **state)
     assert_true(attempts_room(r, "derp4.demo.com", 90 * DAY, NOW) > NOW);
     attempts_issued(&s, FIRST, NAME, NOW);
     assert_string_equal(r->issued[0].name, NAME);
-    assert_int_equal(r->issued[0].whole_at, NOW + 7 * DAY + 7 * DAY / 5);
+    assert_int_equal(r->issued[0].whole_at, NOW + 7 * DAY); /* it cannot be emptier */
     state_free(&s);
 }
 
@@ -304,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_a_wrong_clock_is_forgiven),
         cmocka_unit_test(test_retry_after_of_other_answers),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room_of_a_ca_without_limit),
         cmocka_unit_test(test_room_of_another_name),
         cmocka_unit_test(test_attempts_without_end),
         cmocka_unit_test(test_where_it_fails),
