@@ -167,7 +167,8 @@ static void replace_by_copy(const struct store *s, const char *path, const char 
 {
     struct fault why;
     unlink(aside);
-    if (link(path, aside) < 0)
+    /* A file of somebody else's cannot be linked (fs.protected_hardlinks), but renamed. */
+    if (link(path, aside) < 0 && rename(path, aside) < 0)
         log_errno("cannot keep %s", path);
     if (!store_save_state(s, copy, &why))
         log_warning("%s", why.text);
@@ -210,6 +211,15 @@ static bool is_overgrown(const struct store *s)
     return is;
 }
 
+/* The file cannot be read, and will not be readable in the next run: a bad sector, an owner of a
+ * backup, something else in its place. Only the one who may mend that says so: without the lock it
+ * may be a matter of who asks. */
+static bool is_lost(const struct store *s, int error)
+{
+    bool passing = error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+    return is_overgrown(s) || (s->lock >= 0 && !passing);
+}
+
 bool store_load_state(const struct store *s, struct state *state, struct fault *f)
 {
     struct buf b;
@@ -218,9 +228,10 @@ bool store_load_state(const struct store *s, struct state *state, struct fault *
     if (!has(s, STATE_FILE))
         return true;
     buf_init(&b, STATE_BYTES_MAX);
-    bool read = read_bytes(s, STATE_FILE, &b, f), overgrown = !read && is_overgrown(s);
-    bool ok = read || overgrown;
-    if (overgrown || (read && !state_parse(b.data, b.len, state, &newer, f))) {
+    errno = 0;
+    bool read = read_bytes(s, STATE_FILE, &b, f), lost = !read && is_lost(s, errno);
+    bool ok = read || lost;
+    if (lost || (read && !state_parse(b.data, b.len, state, &newer, f))) {
         if (newer) {
             char why[sizeof f->text];
             memcpy(why, f->text, sizeof why);

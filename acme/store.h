@@ -54,8 +54,8 @@ void store_sweep(const struct store *s, const char *name);
 /*
  * Reads order.json into an empty state. A missing file gives an empty state; a damaged one is
  * put aside as order.json.bad (when the lock is held), and its copy counts, with a warning in the
- * log; without a copy the state is empty. false for a file of a later version, or one that cannot
- * be read.
+ * log; without a copy the state is empty. With the lock held one that cannot be read counts as
+ * damaged. false for a file of a later version, and without the lock for one that cannot be read.
  */
 bool store_load_state(const struct store *s, struct state *state, struct fault *f);
 bool store_save_state(const struct store *s, const struct state *state, struct fault *f);

@@ -2,6 +2,8 @@
 #include "acme/generation.c"
 #include "acme/store.h"
 
+#include <sys/resource.h>
+
 #include "base/clock.h"
 #include "tests/unit/acme_pki.h"
 #include "tests/unit/acme_place.h"
@@ -125,6 +127,40 @@ static void test_state(void **state)
     assert_false(store_load_state(&p->store, &s, &f));
     assert_non_null(strstr(f.text, "later version"));
     assert_true(exists(p, "order.json"));
+}
+
+/* A bad sector, or a file of somebody else's: here a folder, which is not read either. */
+static void test_state_that_cannot_be_read(void **state)
+{
+    struct place *p = *state;
+    struct store peek;
+    struct fault f;
+    struct state s = {.failures = 5};
+    char *path = store_path(&p->store, "order.json");
+    assert_true(store_save_state(&p->store, &s, &f));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0750), 0);
+    store_peek(&peek, p->dir);
+    assert_false(store_load_state(&peek, &s, &f)); /* who only looks may lack the right to */
+    store_close(&peek);
+    for (int i = 0; i < 2; i++) { /* at once, and in the next run */
+        assert_true(store_load_state(&p->store, &s, &f));
+        assert_int_equal(s.failures, 5);
+        state_free(&s);
+    }
+    assert_true(exists(p, "order.json.bad"));
+    /* A descriptor too few is no damage. */
+    struct rlimit before, none = {0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool read = store_load_state(&p->store, &s, &f);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(read);
+    assert_true(store_load_state(&p->store, &s, &f));
+    assert_int_equal(s.failures, 5);
+    state_free(&s);
+    free(path);
 }
 
 static void test_pending(void **state)
@@ -330,6 +366,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_crash_leftovers_are_swept, place_setup,
                                         place_teardown),
         cmocka_unit_test_setup_teardown(test_state, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_state_that_cannot_be_read, place_setup,
+                                        place_teardown),
         cmocka_unit_test_setup_teardown(test_pending, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_challenge, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_generations, place_setup, place_teardown),
