@@ -110,6 +110,13 @@ static bool load_key(struct session *s, bool *made, struct failure *fail)
     if (!account_store_open(&s->store, s->client.url, &why))
         return local(fail, &why);
     s->account_key = account_store_key(&s->store, s->client.url, made, &why);
+    /* It may be what a CAA record binds to, and come back: only when nothing else is left. */
+    if (!s->account_key && !*made && session_desperate(s, FAILURE_LOCAL)) {
+        struct fault unread = why;
+        if (!account_store_put_key_aside(&s->store, s->client.url, &unread, &why))
+            return local(fail, &why);
+        s->account_key = account_store_key(&s->store, s->client.url, made, &why);
+    }
     if (!s->account_key)
         return local(fail, &why);
     account_store_folder(s->client.url, folder);

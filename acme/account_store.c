@@ -195,22 +195,47 @@ bool account_store_drop_next(const struct store *s, const char *directory, struc
     return ok;
 }
 
-bool account_store_put_next_aside(const struct store *s, const char *directory,
-                                  const struct fault *why, struct fault *f)
+/* Renames a file to a name that is free; that name, to free(), or NULL. */
+static char *put_aside(const struct store *s, const char *directory, const char *name,
+                       struct fault *f)
 {
-    char *from = path_of(s, directory, NEXT_FILE);
+    char *from = path_of(s, directory, name);
     char *to = mem_printf("%s.bad", from);
     for (int i = 2; i <= ASIDE_MOST && file_exists(to); i++) {
         free(to);
         to = mem_printf("%s.bad%d", from, i);
     }
-    bool ok = move(from, to, f);
-    if (ok)
+    if (!move(from, to, f)) {
+        free(to);
+        to = NULL;
+    }
+    free(from);
+    return to;
+}
+
+bool account_store_put_next_aside(const struct store *s, const char *directory,
+                                  const struct fault *why, struct fault *f)
+{
+    char *to = put_aside(s, directory, NEXT_FILE, f);
+    if (to)
         log_warning(
             "%s: the account keeps its key, and this one is put aside as %s. If the CA should "
             "say that it does not know the account's key, mend it and rename it to account.key",
             why->text, to);
-    free(from);
+    bool ok = to != NULL;
+    free(to);
+    return ok;
+}
+
+bool account_store_put_key_aside(const struct store *s, const char *directory,
+                                 const struct fault *why, struct fault *f)
+{
+    char *to = put_aside(s, directory, KEY_FILE, f);
+    if (to)
+        log_warning("%s: it is put aside as %s, and another account is made, for a certificate is "
+                    "needed now; a CAA record that names the old account is to be changed",
+                    why->text, to);
+    bool ok = to != NULL;
     free(to);
     return ok;
 }

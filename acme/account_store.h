@@ -37,6 +37,11 @@ bool account_store_open(const struct store *s, const char *directory, struct fau
 EVP_PKEY *account_store_key(const struct store *s, const char *directory, bool *made,
                             struct fault *f);
 
+/* A key that cannot be read is renamed to account.key.bad (bad2, …, the last one replaced), so that
+ * the next account_store_key makes another. why is said with it. */
+bool account_store_put_key_aside(const struct store *s, const char *directory,
+                                 const struct fault *why, struct fault *f);
+
 /* account.json; missing or damaged: false. Saving NULL removes it. */
 bool account_store_load(const struct store *s, const char *directory, struct account *a);
 bool account_store_save(const struct store *s, const char *directory, const struct account *a,

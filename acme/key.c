@@ -55,6 +55,17 @@ static bool is_p256(EVP_PKEY *key)
            strcmp(group, "prime256v1") == 0;
 }
 
+/* A bit of the private part that has changed leaves the public one as it was, and nothing verifies
+ * that the key signs. */
+static bool is_whole(EVP_PKEY *key)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    bool whole = ctx && EVP_PKEY_pairwise_check(ctx) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    ERR_clear_error();
+    return whole;
+}
+
 EVP_PKEY *key_from_pem(const void *pem, size_t n, struct fault *f)
 {
     if (n == 0 || n > 65536) {
@@ -68,12 +79,12 @@ EVP_PKEY *key_from_pem(const void *pem, size_t n, struct fault *f)
         key_fault(f, "not a private key in PEM");
         return NULL;
     }
-    if (!is_p256(key)) {
-        fault_set(f, "not a P-256 key");
-        EVP_PKEY_free(key);
-        return NULL;
-    }
-    return key;
+    if (is_p256(key) && is_whole(key))
+        return key;
+    fault_set(f, is_p256(key) ? "its private and its public part do not fit: it is damaged"
+                              : "not a P-256 key");
+    EVP_PKEY_free(key);
+    return NULL;
 }
 
 bool key_same(const EVP_PKEY *a, const EVP_PKEY *b)

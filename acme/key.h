@@ -16,7 +16,8 @@ EVP_PKEY *key_generate(struct fault *f);
 /* Appends the key as PKCS #8 PEM; wipe out with buf_wipe. */
 bool key_to_pem(EVP_PKEY *key, struct buf *out, struct fault *f);
 
-/* The one private key in n bytes of PEM; other kinds than P-256 and encrypted ones are refused. */
+/* The one private key in n bytes of PEM; other kinds than P-256, encrypted ones, and those whose
+ * parts do not fit each other are refused. */
 EVP_PKEY *key_from_pem(const void *pem, size_t n, struct fault *f);
 
 /* True when both have the same public part. */

@@ -726,6 +726,20 @@ def test_own_look_does_not_have_the_last_word_in_an_emergency(make_fake, make_ho
         world.set("clear-aaaa", {"host": DOMAIN})
 
 
+def test_account_key_that_is_damaged_is_replaced_in_an_emergency_only(make_fake, make_home, at):  # noqa: F811
+    ca = make_fake(lifetime=20 * DAY)
+    home = make_home(ca)
+    home.expect(0, "issue")
+    path = home.certs / home.account("account.key")
+    path.write_bytes(path.read_bytes()[:100])
+    for _ in range(4):
+        assert "put back a copy" in home.expect(1, "issue", env=at(15 * DAY, ca))
+    assert home.state()["class"] == "local" and len(path.read_bytes()) == 100
+    said = home.expect(0, "issue", env=at(19 * DAY, ca))
+    assert "put aside" in said and "another account is made" in said
+    assert len(path.with_name("account.key.bad").read_bytes()) == 100 and len(ordered(ca)) == 2
+
+
 def test_disk_that_takes_nothing_asks_nobody(make_fake, make_home, small_disk):  # noqa: F811
     ca = make_fake()
     ca.window = (10 * DAY, 12 * DAY)

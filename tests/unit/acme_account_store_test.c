@@ -49,16 +49,33 @@ static void test_key(void **state)
     assert_true(account_store_open(&p->store, OTHER, &f));
     EVP_PKEY *three = account_store_key(&p->store, OTHER, &made, &f);
     assert_true(three && made && !key_same(one, three));
-    /* Damaged: said, never silently replaced. */
+    /* A bit changes somewhere in the private part: it may read as a key, but signs nothing. */
+    struct buf pem;
+    buf_init(&pem, KEY_BYTES_MAX);
+    assert_true(file_read(path, &pem, &f));
+    char *text = (char *)pem.data;
+    size_t at = (size_t)(strchr(text, '\n') - text) + 60;
+    text[at] = text[at] == 'A' ? 'B' : 'A';
+    assert_true(file_write(path, pem.data, pem.len, 0600, &f));
+    assert_null(account_store_key(&p->store, DIRECTORY, &made, &f));
+    assert_non_null(strstr(f.text, "do not fit"));
+    buf_wipe(&pem);
+    /* Damaged: said, never silently replaced, and kept when it is. */
     assert_true(file_write(path, "", 0, 0600, &f));
     assert_null(account_store_key(&p->store, DIRECTORY, &made, &f));
     assert_non_null(strstr(f.text, "account.key"));
     assert_non_null(strstr(f.text, "put back a copy"));
     assert_true(file_exists(path));
+    struct fault why = f;
+    assert_true(account_store_put_key_aside(&p->store, DIRECTORY, &why, &f));
+    assert_true(has(&p->store, DIRECTORY, KEY_FILE ".bad"));
+    EVP_PKEY *four = account_store_key(&p->store, DIRECTORY, &made, &f);
+    assert_true(four && made && !key_same(one, four));
     free(path);
     EVP_PKEY_free(one);
     EVP_PKEY_free(two);
     EVP_PKEY_free(three);
+    EVP_PKEY_free(four);
 }
 
 static void test_url(void **state)
