@@ -143,19 +143,6 @@ bool chain_read_facts(const X509 *cert, struct chain_facts *facts)
     return true;
 }
 
-time_t chain_begin(const struct chain *c)
-{
-    time_t latest = 0, begin;
-    for (size_t i = 0; i < c->count; i++) {
-        if (!to_time(X509_get0_notBefore(c->list[i]), &begin)) {
-            ERR_clear_error();
-            return 0;
-        }
-        latest = begin > latest ? begin : latest;
-    }
-    return latest;
-}
-
 static bool is_common_name(const X509_NAME *subject, const char *name)
 {
     int at = X509_NAME_get_index_by_NID((X509_NAME *)subject, NID_commonName, -1);
@@ -227,12 +214,15 @@ static bool in_order(const struct chain *c, struct fault *f)
 }
 
 static bool verify(X509_STORE_CTX *ctx, X509_STORE *store, const struct chain *c,
-                   STACK_OF(X509) * others, time_t now, struct fault *f)
+                   STACK_OF(X509) * others, const time_t *now, struct fault *f)
 {
     if (X509_STORE_CTX_init(ctx, store, c->list[0], others) != 1)
         return key_fault(f, "cannot verify the certificate chain");
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-    X509_VERIFY_PARAM_set_time(param, now);
+    if (now)
+        X509_VERIFY_PARAM_set_time(param, *now);
+    else
+        X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME);
     X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_SERVER);
     if (X509_verify_cert(ctx) == 1)
         return true;
@@ -243,16 +233,9 @@ static bool verify(X509_STORE_CTX *ctx, X509_STORE *store, const struct chain *c
                      X509_verify_cert_error_string(error));
 }
 
-bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fault *f)
+/* now NULL: at any time. */
+static bool check(const struct chain *c, const time_t *now, bool public_root, struct fault *f)
 {
-    time_t begin;
-    if (c->count == 0 || !in_order(c, f))
-        return c->count > 0 ? false : fault_set(f, "the certificate chain is empty");
-    /* A CA's clock may be a little ahead of ours. */
-    if (to_time(X509_get0_notBefore(c->list[0]), &begin) && begin > now &&
-        begin - now <= START_SLACK)
-        now = begin;
-
     X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *others = sk_X509_new_null();
@@ -265,4 +248,24 @@ bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fa
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     return ok;
+}
+
+bool chain_whole(const struct chain *c, struct fault *f)
+{
+    if (c->count == 0)
+        return fault_set(f, "the certificate chain is empty");
+    return in_order(c, f) && check(c, NULL, false, f);
+}
+
+bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fault *f)
+{
+    time_t begin;
+    /* What is taken here must not be refused when it is read back. */
+    if (!chain_whole(c, f))
+        return false;
+    /* A CA's clock may be a little ahead of ours. */
+    if (to_time(X509_get0_notBefore(c->list[0]), &begin) && begin > now &&
+        begin - now <= START_SLACK)
+        now = begin;
+    return check(c, &now, public_root, f);
 }

@@ -41,17 +41,16 @@ bool chain_to_pem(const struct chain *c, struct buf *out, struct fault *f);
 /* The facts of a certificate; false when its dates cannot be read. */
 bool chain_read_facts(const X509 *cert, struct chain_facts *facts);
 
-/* From when all certificates of the chain count: a leaf may be backdated to before its issuer. 0
- * when dates cannot be read. */
-time_t chain_begin(const struct chain *c);
-
 /* The leaf certifies this key and this DNS name or IP address (as a SAN, without wildcards). */
 bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, struct fault *f);
 
+/* Every certificate is signed by the next one, and the leaf may be a TLS server's, whatever the
+ * dates: above what clients trust a CA may send certificates that have expired long ago. */
+bool chain_whole(const struct chain *c, struct fault *f);
+
 /*
- * Every certificate is signed by the next one, all are valid at now (a leaf that begins within
- * the next five minutes is), and the leaf may be a TLS server's. With public_root the chain must
- * also lead to one of the system's CAs.
+ * The chain is whole and valid at now (a leaf that begins within the next five minutes is): with
+ * public_root on a way to one of the system's CAs, without it in all of its certificates.
  */
 bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fault *f);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/chain.c"
 
+#include "base/file.h"
 #include "tests/unit/acme_pki.h"
 
 #define NOW  1800000000
@@ -268,6 +269,44 @@ static void test_verify_refused(void **state)
     X509_free(below);
 }
 
+/* Above a root that clients trust the CA sends the cross-certificate by which older ones found it,
+ * and which has expired. Whoever takes the chain must also find it whole when it is read back. */
+static void test_expired_cross_certificate(void **state)
+{
+    (void)state;
+    struct fault f;
+    struct buf pem;
+    char folder[64];
+    struct pki older = pki_ca(NULL, NOW - 1000 * DAY, NOW - 100 * DAY);
+    X509 *cross = pki_cross(&root, &older, NOW - 900 * DAY, NOW - 200 * DAY);
+    struct chain c = chain_of(leaf, middle.cert, cross);
+    buf_init(&pem, CHAIN_BYTES_MAX);
+    pki_append(&pem, root.cert);
+    unit_dir(folder);
+    char *path = file_join(folder, "roots.pem");
+    assert_true(file_write(path, pem.data, pem.len, 0600, &f));
+    setenv("SSL_CERT_FILE", path, 1); /* these are the system's CAs now */
+    assert_true(chain_verify(&c, NOW, true, &f));
+    assert_true(chain_whole(&c, &f));
+    /* Without such a root it stands on nothing that is valid. */
+    assert_false(chain_verify(&c, NOW, false, &f));
+    unsetenv("SSL_CERT_FILE");
+    assert_false(chain_verify(&c, NOW, true, &f));
+    /* The signatures count all the same. */
+    X509_free(c.list[2]);
+    struct pki twin = {.key = pki_key(), .cert = root.cert};
+    c.list[2] = pki_cross(&twin, &older, NOW - 900 * DAY, NOW - 200 * DAY);
+    X509_set_pubkey(c.list[2], twin.key);
+    assert_false(chain_whole(&c, &f));
+    chain_free(&c);
+    unit_dir_remove(folder);
+    free(path);
+    buf_free(&pem);
+    EVP_PKEY_free(twin.key);
+    X509_free(cross);
+    pki_free(&older);
+}
+
 /* A signature that does not fit although the names do. */
 static void test_forged(void **state)
 {
@@ -295,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_issuers),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_verify_refused),
+        cmocka_unit_test(test_expired_cross_certificate),
         cmocka_unit_test(test_forged),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -61,6 +61,17 @@ static inline struct pki pki_ca(const struct pki *parent, time_t from, time_t un
     return ca;
 }
 
+/* The same CA, certified by another one: a cross-certificate. X509_free. */
+static inline X509 *pki_cross(const struct pki *ca, const struct pki *by, time_t from, time_t until)
+{
+    X509 *cert = X509_dup(ca->cert);
+    X509_set_issuer_name(cert, X509_get_subject_name(by->cert));
+    ASN1_TIME_set(X509_getm_notBefore(cert), from);
+    ASN1_TIME_set(X509_getm_notAfter(cert), until);
+    assert_true(X509_sign(cert, by->key, EVP_sha256()) > 0);
+    return cert;
+}
+
 static inline void pki_free(struct pki *ca)
 {
     X509_free(ca->cert);
