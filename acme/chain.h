@@ -49,7 +49,7 @@ bool chain_fits(const struct chain *c, const EVP_PKEY *key, const char *name, st
 bool chain_whole(const struct chain *c, struct fault *f);
 
 /*
- * The chain is whole and valid at now (a leaf that begins within the next five minutes is): with
+ * The chain is whole and valid at now (a leaf that begins within the next hour is): with
  * public_root on a way to one of the system's CAs, without it in all of its certificates.
  */
 bool chain_verify(const struct chain *c, time_t now, bool public_root, struct fault *f);

@@ -14,8 +14,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define NONCE_TRIES   20
-#define CLOCK_SLACK   300 /* seconds between our clock and the CA's Date */
+#define NONCE_TRIES 20
+#define CLOCK_SLACK 300 /* seconds between our clock and the CA's Date that nobody need know of */
+#define CLOCK_MOST                                                                                 \
+    3600 /* and with which nothing is decided wrongly (chain.c, derp/ops/certificate.c) */
 #define POLL_TOTAL_MS 90000
 #define POLL_FIRST_MS 250
 #define POLL_MOST_MS  5000
@@ -51,6 +53,11 @@ static void keep_nonce(struct client *c, struct response *r)
     r->nonce = NULL;
 }
 
+static int64_t apart(time_t a, time_t b)
+{
+    return a > b ? (int64_t)a - (int64_t)b : (int64_t)b - (int64_t)a;
+}
+
 /* Which terms a person has to agree to (RFC 8555 7.3.3) belongs into what `status` shows. */
 static void add_terms(const struct response *r, struct failure *fail)
 {
@@ -59,6 +66,14 @@ static void add_terms(const struct response *r, struct failure *fail)
     if (terms && header_is_url(terms))
         snprintf(fail->text + n, sizeof fail->text - n, " — the terms: %s", terms);
     free(terms);
+}
+
+bool client_retry_after(const struct response *r, int64_t *seconds)
+{
+    time_t now = clock_wall();
+    /* A time of day is the CA's, as its Date is. */
+    bool dated = r->date != 0 && apart(r->date, now) <= CLOCK_MOST;
+    return r->retry_after && header_retry_after(r->retry_after, dated ? r->date : now, seconds);
 }
 
 static bool refusal(const struct response *r, struct failure *fail)
@@ -72,7 +87,7 @@ static bool refusal(const struct response *r, struct failure *fail)
                     start[0] ? start : "(nothing)");
         fail->status = r->status;
     }
-    if (r->retry_after && header_retry_after(r->retry_after, clock_wall(), &seconds))
+    if (client_retry_after(r, &seconds))
         fail->retry_after = seconds;
     if (fail->class == FAILURE_TERMS)
         add_terms(r, fail);
@@ -85,11 +100,6 @@ static bool is_success(const struct response *r)
 }
 
 /* --- Directory -------------------------------------------------------------------------------- */
-
-static bool clocks_agree(time_t theirs, time_t now)
-{
-    return (theirs > now ? theirs - now : now - theirs) <= CLOCK_SLACK;
-}
 
 /* newNonce is never answered out of a cache (RFC 8555 7.2), whose Date would be an old one. */
 static time_t date_of_nonce(struct client *c)
@@ -106,18 +116,25 @@ static time_t date_of_nonce(struct client *c)
 static bool check_clock(struct client *c, time_t theirs, struct failure *fail)
 {
     char ours[CLOCK_TEXT], date[CLOCK_TEXT];
-    if (theirs == 0 || !clocks_agree(theirs, clock_wall())) {
+    if (theirs == 0 || apart(theirs, clock_wall()) > CLOCK_SLACK) {
         time_t second = date_of_nonce(c);
         theirs = second ? second : theirs;
     }
     time_t now = clock_wall();
-    c->dated = theirs != 0 && clocks_agree(theirs, now);
-    if (theirs == 0 || c->dated)
+    c->dated = theirs != 0 && apart(theirs, now) <= CLOCK_MOST;
+    if (theirs == 0 || apart(theirs, now) <= CLOCK_SLACK)
         return true;
-    return failure_set(fail, FAILURE_CLOCK,
-                       "this server's clock says %s, the CA's %s; set the clock (timedatectl "
-                       "set-ntp true)",
-                       clock_print(now, ours), clock_print(theirs, date));
+    clock_print(now, ours);
+    clock_print(theirs, date);
+    if (!c->dated)
+        return failure_set(fail, FAILURE_CLOCK,
+                           "this server's clock says %s, the CA's %s; set the clock (timedatectl "
+                           "set-ntp true)",
+                           ours, date);
+    log_warning("this server's clock says %s, the CA's %s; beyond an hour no certificate would be "
+                "ordered any more: set the clock (timedatectl set-ntp true)",
+                ours, date);
+    return true;
 }
 
 bool client_directory(struct client *c, struct failure *fail)
@@ -227,8 +244,7 @@ static void sleep_ms(int64_t ms)
 bool poll_wait(struct poll *p, const struct response *r, const char *what, struct failure *fail)
 {
     int64_t seconds = 0, wait = p->wait_ms;
-    if (r->retry_after && header_retry_after(r->retry_after, clock_wall(), &seconds) &&
-        seconds * 1000 > wait)
+    if (client_retry_after(r, &seconds) && seconds * 1000 > wait)
         wait = seconds * 1000;
     if (clock_mono_ms() + wait > p->deadline_ms) {
         failure_set(fail, FAILURE_OVERLOAD,

@@ -34,7 +34,7 @@ bool client_open(struct client *c, const char *url, const char *ca_file, int64_t
                  struct failure *fail);
 void client_close(struct client *c);
 
-/* Fetches the directory, and fails with FAILURE_CLOCK when our clock is more than five minutes
+/* Fetches the directory, and fails with FAILURE_CLOCK when our clock is more than an hour
  * off the CA's: the Date of the directory's answer and, when that is missing or another, of
  * newNonce's. Answers that bear no Date say nothing about our clock; c->dated tells. */
 bool client_directory(struct client *c, struct failure *fail);
@@ -53,6 +53,10 @@ enum client_signer { CLIENT_JWK, CLIENT_KID };
  */
 bool client_post(struct client *c, const char *url, const char *payload, enum client_signer signer,
                  const char *accept, struct response *r, struct failure *fail);
+
+/* What Retry-After of an answer asks for (RFC 9110 10.2.3), by the CA's clock when it tells the
+ * time. false: nothing, or nonsense. */
+bool client_retry_after(const struct response *r, int64_t *seconds);
 
 /* Waiting for the CA to finish something. */
 struct poll {

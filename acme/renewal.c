@@ -6,7 +6,6 @@
 #include <sys/random.h>
 
 #include "acme/attempts.h"
-#include "acme/header.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,8 +15,7 @@
 static int64_t retry_after(const struct response *r)
 {
     int64_t seconds;
-    return r->retry_after && header_retry_after(r->retry_after, clock_wall(), &seconds) ? seconds
-                                                                                        : 0;
+    return client_retry_after(r, &seconds) ? seconds : 0;
 }
 
 static void say_window(const struct ari *a)

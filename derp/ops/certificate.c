@@ -16,6 +16,7 @@
 #define META_RETRY_S   3600
 #define TEMPORARY_DAYS 30
 #define NEXT_LOOK_S    3600
+#define START_SLACK_S  3900 /* our clock may be an hour behind a CA's: derp-acme orders with it */
 
 /* Enough of stat() to notice a file that was rewritten, replaced or relinked. */
 struct signature {
@@ -108,11 +109,12 @@ static void judge(struct certificate_watch *w)
 {
     struct certificate_status *s = &w->status;
     time_t now = clock_wall();
-    bool valid = now >= s->info.not_before && now < s->info.not_after;
+    bool begun = now >= s->info.not_before - START_SLACK_S;
+    bool valid = begun && now < s->info.not_after;
 
     if (s->state == CERTIFICATE_GOOD && !valid) {
         log_error("the certificate of %s is %s: clients are kept away", s->info.subject,
-                  now < s->info.not_before ? "not valid yet (is the clock right?)" : "expired");
+                  begun ? "expired" : "not valid yet (is the clock right?)");
         s->state = CERTIFICATE_EXPIRED;
     } else if (s->state == CERTIFICATE_EXPIRED && valid) {
         s->state = CERTIFICATE_GOOD;

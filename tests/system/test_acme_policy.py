@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What derp-acme decides: when to renew, what a wrong clock may do, which CA it turns to."""
 import datetime
+import email.utils
 import json
 import shutil
 
@@ -390,8 +391,31 @@ def test_date_of_a_cache_is_no_evidence_either(fake, make_home):  # noqa: F811
         return Answer(200, ca.default(r).body, {"Date": "Sun, 06 Nov 1994 08:49:37 GMT"})
     fake.script["/directory"] = cached
     home.expect(0, "issue")
-    fake.clock = 600
+    fake.clock = 2 * HOUR
     assert "this server's clock says" in home.expect(1, "renew")
+
+
+@pytest.mark.parametrize("ahead", [-600, -3500, 600, 3500])
+def test_clock_that_is_off_by_minutes(fake, make_home, at, ahead):  # noqa: F811
+    """Without NTP a clock drifts by a second a day. It is said, and the certificate comes all the same, though by
+    our clock it is not valid yet."""
+    home = make_home(fake)
+    fake.backdate, fake.clock = 0, DAY  # well after the build, which no clock may be before
+    said = home.expect(0, "run", env=at(DAY + ahead))
+    assert "this server's clock says" in said and "beyond an hour" in said
+    assert home.acme("status", env=at(DAY + ahead)).returncode == 0
+    assert "beyond an hour" not in home.expect(0, "renew", env=at(DAY + 200))
+
+
+@pytest.mark.parametrize("ahead", [-3000, 3000])
+def test_retry_after_as_a_date_is_by_the_clock_of_the_ca(fake, make_home, at, ahead):  # noqa: F811
+    home = make_home(fake)
+    fake.clock = DAY
+    fake.script["/order"] = lambda ca, r: Answer(503, b"", {"Retry-After": email.utils.format_datetime(
+        (ca.now() + datetime.timedelta(seconds=1800)).replace(tzinfo=datetime.timezone.utc), usegmt=True)})
+    home.expect(1, "issue", env=at(DAY + ahead))
+    state = home.state()
+    assert 1790 <= utc(state["next_try"]) - utc(state["failed_at"]) <= 1810
 
 
 def test_one_ca_that_tells_the_time_is_enough(two, at):

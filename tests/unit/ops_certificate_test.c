@@ -97,6 +97,20 @@ static void test_looking_changes_nothing(void **state)
     assert_true(ready);
 }
 
+/* derp-acme orders with a clock that is an hour behind, and not each CA backdates what it issues.
+ */
+static void test_certificate_that_begins_soon_is_good(void **state)
+{
+    struct fixture *x = *state;
+
+    x->watch->status.info.not_before = clock_wall() + 3600;
+    judge(x->watch);
+    assert_true(ready);
+    x->watch->status.info.not_before = clock_wall() + 2 * 3600;
+    judge(x->watch);
+    assert_false(ready);
+}
+
 /* A relay without a domain that has moved to another address. */
 static void test_its_own_certificate_follows_its_name(void **state)
 {
@@ -167,6 +181,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_its_own_certificate_follows_its_name, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_new_pair_is_taken_when_it_stands_still, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_certificate_that_begins_soon_is_good, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_meta_is_renewed_without_the_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_meta_that_cannot_be_renewed_is_tried_again_later,
