@@ -12,6 +12,7 @@
 #include "base/selfsigned.h"
 
 #define LOOK_MS        250
+#define AGAIN_MS       60000
 #define META_RENEW_S   (7 * 86400) /* the meta certificate lives 30 days */
 #define META_RETRY_S   3600
 #define TEMPORARY_DAYS 30
@@ -40,6 +41,7 @@ struct certificate_watch {
     struct pair pair;
     struct signature loaded;   /* what the newest attempt has read */
     struct signature seen;     /* what the last look saw: a pair is read once it stands still */
+    int64_t again_ms;          /* when a refused pair is read again (clock_mono_ms), 0: none was */
     struct identity *identity; /* presented now */
     time_t next_look;          /* of a certificate of its own: is another one due? */
     time_t meta_due;           /* when its meta certificate is to be made anew */
@@ -161,10 +163,12 @@ static bool load_pair(struct certificate_watch *w, struct fault *f)
 
     memcpy(old, w->status.info.sha256, sizeof old);
     ok = id != NULL && present(w, id, CERTIFICATE_GOOD, f);
-    if (!ok)
+    if (!ok) {
         identity_free(id);
-    else
+    } else {
         w->status.problem[0] = '\0';
+        w->again_ms = 0;
+    }
     if (ok && memcmp(old, w->status.info.sha256, sizeof old) != 0) {
         w->status.reloads++;
         log_presented(&w->status, "now serving the");
@@ -193,8 +197,12 @@ static bool make_self_signed(const struct config *c, const struct pair *p, struc
     return ok;
 }
 
-static void refuse(struct certificate_watch *w, const struct fault *f)
+/* again: it is read again without having changed. Then the same reason is no news. */
+static void refuse(struct certificate_watch *w, bool again, const struct fault *f)
 {
+    w->again_ms = clock_mono_ms() + AGAIN_MS;
+    if (again && strcmp(w->status.problem, f->text) == 0)
+        return;
     w->status.refused++;
     memcpy(w->status.problem, f->text, sizeof w->status.problem);
     log_error("new certificate refused, the old one stays: %s", f->text);
@@ -211,14 +219,16 @@ static void look(struct certificate_watch *w, bool force)
     w->seen = now;
     if (missing && w->status.state == CERTIFICATE_TEMPORARY) {
         if (force && !load_temporary(w, &f)) /* the domain may be another one now */
-            refuse(w, &f);
+            refuse(w, false, &f);
         return;
     }
-    if (!force && !(changed && still))
+    /* What has kept a pair from being read may pass: a disk, too many open files. */
+    bool again = !changed && !force && w->again_ms != 0 && clock_mono_ms() >= w->again_ms;
+    if (!force && !(changed && still) && !again)
         return;
     w->loaded = now;
     if (!load_pair(w, &f))
-        refuse(w, &f);
+        refuse(w, again, &f);
 }
 
 /* The meta certificate ends before the daemon does. The files need not be there for that. */
@@ -294,7 +304,7 @@ static bool first_load(struct certificate_watch *w, struct fault *f)
         return false;
     /* derp-acme will bring one; until then the port must answer its challenges. */
     if (file_exists(w->pair.chain))
-        refuse(w, f);
+        refuse(w, false, f);
     else
         log_info("no certificate in %s yet: serving a temporary one, STUN stays silent",
                  w->config->cert_dir);

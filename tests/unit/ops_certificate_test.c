@@ -97,6 +97,31 @@ static void test_looking_changes_nothing(void **state)
     assert_true(ready);
 }
 
+/* A read that fails need not be the pair's fault, and nobody touches the files afterwards. */
+static void test_refused_pair_is_read_again(void **state)
+{
+    struct fixture *x = *state;
+
+    refuses = true;
+    save(x, 20);
+    look_often(x);
+    assert_int_equal(x->watch->status.refused, 1);
+    for (int i = 0; i < 3; i++) { /* a minute later, and again: said once */
+        assert_true(x->watch->again_ms > clock_mono_ms());
+        x->watch->again_ms = clock_mono_ms();
+        look_often(x);
+    }
+    assert_int_equal(x->watch->status.refused, 1);
+    assert_int_equal(given, 1);
+    refuses = false;
+    x->watch->again_ms = clock_mono_ms();
+    look_often(x);
+    assert_int_equal(given, 2);
+    assert_int_equal(x->watch->status.reloads, 2);
+    assert_int_equal(x->watch->again_ms, 0);
+    assert_string_equal(x->watch->status.problem, "");
+}
+
 /* derp-acme orders with a clock that is an hour behind, and not each CA backdates what it issues.
  */
 static void test_certificate_that_begins_soon_is_good(void **state)
@@ -182,6 +207,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_new_pair_is_taken_when_it_stands_still, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_pair_is_read_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_certificate_that_begins_soon_is_good, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_meta_is_renewed_without_the_files, set_up, tear_down),
