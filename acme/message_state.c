@@ -42,6 +42,7 @@ void state_drop_order(struct state *s)
     state_set(&s->profile, NULL);
     state_set(&s->order, NULL);
     state_set(&s->account, NULL);
+    s->ordered_at = 0;
     s->suggested = false;
     s->exempt = false;
     s->downloads = 0;
@@ -226,6 +227,7 @@ static void read_fields(const json_t *root, struct state *s)
     s->profile = string_of(root, "profile");
     s->order = string_of(root, "order");
     s->account = string_of(root, "account");
+    s->ordered_at = time_of(root, "ordered_at");
     s->suggested = json_is_true(json_object_get(root, "suggested"));
     s->exempt = json_is_true(json_object_get(root, "exempt"));
     s->downloads = number_of(root, "downloads");
@@ -442,6 +444,7 @@ char *state_print(const struct state *s)
     put_string(root, "profile", s->profile);
     put_string(root, "order", s->order);
     put_string(root, "account", s->account);
+    put_time(root, "ordered_at", s->ordered_at);
     put_flag(root, "suggested", s->suggested);
     put_flag(root, "exempt", s->exempt);
     put_number(root, "downloads", s->downloads);

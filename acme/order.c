@@ -21,6 +21,7 @@
 
 #define DOWNLOADS_MAX 5 /* chains of one order that may be of no use */
 #define STALLS_MAX    8 /* runs, about as many hours: CAs lose orders on the way */
+#define AGE_MAX       (24 * 3600)
 
 /* --- Beginning -------------------------------------------------------------------------------- */
 
@@ -163,6 +164,7 @@ static bool place(struct session *s, struct failure *fail)
     if (ok) {
         state_set(&s->state.order, r.location);
         state_set(&s->state.account, s->client.kid);
+        s->state.ordered_at = clock_wall();
         s->state.exempt = is_exempt(s, replaces);
         log_info("order %s", s->state.order);
         check_profile(&r, profile);
@@ -400,6 +402,18 @@ static bool start_over(struct session *s, struct failure *fail)
     return session_drop_order(s, fail) && (!account || account_again(s, fail));
 }
 
+/* For long the CA has answered, and refused this order: another may go better. Its own life may be
+ * a week. */
+static bool is_outlived(const struct session *s, const struct failure *fail)
+{
+    const struct state *state = &s->state;
+    int64_t most = state->lifetime ? state->lifetime / 10 : AGE_MAX;
+    bool refused = s->client.kid && fail->status >= 400 && fail->status != 429;
+    return refused && state->phase >= PHASE_AUTHORIZING && state->phase <= PHASE_DOWNLOADING &&
+           state->ordered_at != 0 &&
+           clock_wall() - state->ordered_at > (most < AGE_MAX ? most : AGE_MAX);
+}
+
 /* Orders that cannot come to a good end are given up; all others are gone on with. */
 static void give_up_if_hopeless(struct session *s, const struct failure *fail)
 {
@@ -411,7 +425,7 @@ static void give_up_if_hopeless(struct session *s, const struct failure *fail)
     /* client.c's poll_wait: the CA has answered, and is still at work. */
     bool waits = (s->state.phase == PHASE_AUTHORIZING || s->state.phase == PHASE_FINALIZING) &&
                  fail->class == FAILURE_OVERLOAD && fail->status == 0;
-    bool stuck = waits && ++s->state.stalls >= STALLS_MAX;
+    bool stuck = (waits && ++s->state.stalls >= STALLS_MAX) || is_outlived(s, fail);
     if (stuck)
         log_warning("the CA does not get on with %s; it is given up", s->state.order);
     if (stuck)

@@ -74,6 +74,7 @@ struct state {
     char *profile;
     char *order;         /* its URL */
     char *account;       /* whose order it is (the kid) */
+    time_t ordered_at;   /* when it was placed */
     bool suggested;      /* it was begun because the CA suggested it */
     bool exempt;         /* it was placed inside the CA's window: no limit counts it */
     unsigned downloads;  /* chains of it that were of no use */

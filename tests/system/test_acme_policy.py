@@ -750,6 +750,19 @@ def test_own_look_does_not_have_the_last_word_in_an_emergency(make_fake, make_ho
         world.set("clear-aaaa", {"host": DOMAIN})
 
 
+@pytest.mark.parametrize("where, status", [("/finalize", 403), ("/authz", 500), ("/certificate", 403)])
+def test_order_that_the_ca_refuses_for_a_day_is_given_up(make_fake, make_home, at, where, status):  # noqa: F811
+    ca = make_fake(lifetime=20 * DAY)
+    home = make_home(ca)
+    ca.script[f"{where}/1"] = lambda ca, r: Answer(status, problem("unauthorized", "not this one"))
+    for later in (0, 2 * HOUR, 23 * HOUR):
+        assert "given up" not in home.expect(1, "issue", env=at(later, ca))
+    assert len(ordered(ca)) == 1
+    assert "given up" in home.expect(1, "issue", env=at(25 * HOUR, ca))
+    home.expect(0, "issue", env=at(25 * HOUR, ca))
+    assert len(ordered(ca)) == 2 and "ordered_at" not in home.state()
+
+
 def test_account_key_that_is_damaged_is_replaced_in_an_emergency_only(make_fake, make_home, at):  # noqa: F811
     ca = make_fake(lifetime=20 * DAY)
     home = make_home(ca)

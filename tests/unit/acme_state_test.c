@@ -39,6 +39,7 @@ static struct state full(void)
     state_set(&s.issued_account, "https://old.example/account/1");
     s.suggested = true;
     s.exempt = true;
+    s.ordered_at = 1790000003;
     s.downloads = 2;
     s.stalls = 3;
     s.unfinished = 4;
@@ -92,6 +93,7 @@ static void test_round_trip(void **state)
     assert_string_equal(out.issued_account, s.issued_account);
     assert_true(out.suggested);
     assert_true(out.exempt);
+    assert_int_equal(out.ordered_at, s.ordered_at);
     assert_int_equal(out.downloads, 2);
     assert_int_equal(out.stalls, s.stalls);
     assert_int_equal(out.unfinished, s.unfinished);
