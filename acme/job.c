@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
+#define BUSY_MOST  (2 * 3600) /* no run takes so long (budget.h) */
 #define SEEN_EVERY (6 * 3600) /* how old the note of the time of day may become */
 
 /* What a run goes by. */
@@ -381,6 +382,20 @@ static enum job_exit work(struct session *s, struct plan *p, enum job_verb verb)
 
 /* --- Around it -------------------------------------------------------------------------------- */
 
+/* A run takes minutes. One that was stopped (Ctrl-Z) holds up each of the timer's. */
+static void say_busy(const struct session *s)
+{
+    char since[CLOCK_TEXT];
+    time_t at = store_locked_at(&s->store);
+    if (at == 0 || clock_wall() - at < BUSY_MOST)
+        log_notice("another derp-acme is at work on %s", s->config->cert_dir);
+    else
+        log_warning(
+            "another derp-acme is at work on %s since %s, and nothing is renewed meanwhile; is "
+            "it stopped? ps -C derp-acme shows it",
+            s->config->cert_dir, clock_print(at, since));
+}
+
 static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
 {
     struct fault why;
@@ -388,7 +403,7 @@ static bool begin(struct session *s, enum job_verb verb, enum job_exit *code)
     *code = JOB_FAILED;
     if (!store_open(&s->store, s->config->cert_dir, &busy, &why)) {
         if (busy) {
-            log_notice("another derp-acme is at work on %s", s->config->cert_dir);
+            say_busy(s);
             *code = verb == JOB_RUN ? JOB_NOTHING : JOB_FAILED;
         } else {
             log_error("%s", why.text);

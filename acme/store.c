@@ -103,11 +103,21 @@ bool store_open(struct store *s, const char *dir, bool *busy, struct fault *f)
     free(path);
     if (s->lock < 0 || !make_folders(s, f))
         return false;
+    futimens(s->lock, NULL); /* store_locked_at */
     sweep(s, NULL, false);
     sweep(s, "account", false);
     sweep(s, "pending", false);
     sweep(s, "challenge", false);
     return true;
+}
+
+time_t store_locked_at(const struct store *s)
+{
+    struct stat st;
+    char *path = store_path(s, "lock");
+    time_t at = stat(path, &st) == 0 ? st.st_mtime : 0;
+    free(path);
+    return at;
 }
 
 void store_peek(struct store *s, const char *dir)

@@ -22,6 +22,7 @@
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "acme/state.h"
 #include "base/buf.h"
@@ -37,6 +38,9 @@ struct store {
  * "another derp-acme is at work" from other failures. Close with store_close in any case.
  */
 bool store_open(struct store *s, const char *dir, bool *busy, struct fault *f);
+
+/* When the lock was taken last, by the wall clock; 0: not known. */
+time_t store_locked_at(const struct store *s);
 
 /* For status: no lock, nothing made. */
 void store_peek(struct store *s, const char *dir);

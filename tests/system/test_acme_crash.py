@@ -113,7 +113,7 @@ def test_killed_during_the_very_first_run(make_pebble, make_home, shim, tmp_path
         assert home.usable(), step
 
 
-def test_runs_exclude_each_other(gated):
+def test_runs_exclude_each_other(gated, shim):  # noqa: F811
     home, gate = gated
     gate.reset((2, "before"))
     child = start(home, "renew")
@@ -124,6 +124,8 @@ def test_runs_exclude_each_other(gated):
         assert "another derp-acme is at work" in home.expect(1, "renew")
         assert "another derp-acme is at work" in home.expect(1, "revoke")
         assert home.acme("status").returncode == 0  # reads only
+        said = home.expect(2, "run", env={"LD_PRELOAD": shim, "SHIM_CLOCK": "8000"})  # as if it were stopped
+        assert "warning: another derp-acme is at work" in said and "is it stopped?" in said
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
