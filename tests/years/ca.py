@@ -94,6 +94,7 @@ class Ca:
         self.authorized = {}  # (account, name) -> until
         self.violations, self.abandoned = [], []
         self.quiet_until = 0  # a Retry-After that we gave
+        self.excused_until = 0  # the same, before the client's clock jumped
         self.polled = {}      # path -> not before
         self.counts = {"requests": 0, "orders": 0, "certificates": 0, "failed validations": 0, "accounts": 0}
         self._make_root()
@@ -263,8 +264,10 @@ class Ca:
                 and any(i.order.forgivable for i in lately))
 
     def abandon(self, order):
+        age = (self.now() - order.made) / HOUR
+        if age > min(24, lifetime(order.profile, self.now()) / HOUR / 10) - 1:  # our clock may be an hour off
+            return
         if order.told and not order.forgivable and not self.trial:
-            age = (self.now() - order.made) / HOUR
             text = f"order {order.number} ({order.status}, {age:.1f} h old) was given up for a new one"
             self.abandoned.append(text)
             self.world.note("ABANDONED", text)
@@ -428,7 +431,7 @@ class Ca:
     def keep_away(self, r):
         """Retry-After is asked for by those who then look whether it is kept."""
         now = self.now()
-        if now < self.quiet_until - 1:
+        if now < self.quiet_until - 1 and self.quiet_until != self.excused_until:
             self.violation(f"{r} came {self.quiet_until - now:.0f} s before the end of Retry-After")
         if now < self.polled.get(r.path, 0) - 0.1:
             self.violation(f"{r} was polled {self.polled[r.path] - now:.1f} s too early")

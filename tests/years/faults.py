@@ -339,6 +339,16 @@ class OtherCaa(Attribute):
         return ca is w.ca or not w.emergency()
 
 
+class OwnView(Attribute):
+    """The DNS is right, and we see another one. In an emergency the CA is asked all the same."""
+
+    def __init__(self):
+        super().__init__("DNS moved away, as only we see", "dns_state", "moved for us", "good")
+
+    def hinders(self, w, ca):
+        return not w.emergency()
+
+
 class RelayDown(Fault):
     name = "derpd does not run"
 
@@ -373,6 +383,9 @@ class Disk(Fault):
         w.shared.disk, w.shared.disk_at = DISK_GOOD, 0
 
 
+CLOCK_MOST = HOUR  # within it everything goes on
+
+
 class ClockJump(Fault):
     name = "clock wrong"
 
@@ -381,7 +394,8 @@ class ClockJump(Fault):
         jump = sign * 10 ** w.random.uniform(2.7, 8)
         if w.random.random() < 0.15:
             jump = -w.clock.now() + 3600  # 1 January 1970, as without a battery
-        self.name = "clock behind" if jump < 0 else "clock ahead"
+        self.name = ("clock behind" if jump < 0 else "clock ahead") + (", within an hour" if abs(jump) < CLOCK_MOST else "")
+        self.blocks = abs(jump) >= CLOCK_MOST
         w.jump(jump)
 
     def end(self, w):
@@ -431,6 +445,26 @@ class Lost(Fault):
             path.write_bytes(w.random.choice([b"", bytes(len(data)), data[:len(data) // 2], b"{}"]))
 
 
+class DamagedKey(Fault):
+    """A byte of each account.key changes; a copy is put back at the end, unless another account was made before."""
+    name = "account.key damaged"
+
+    def begin(self, w):
+        w.forgive("its account was lost")
+        self.good = {path: path.read_bytes() for path in w.machine.certs.glob("account/*/account.key")}
+        for path in self.good:
+            Lost.flip(path)
+        self.bad = {path: path.read_bytes() for path in self.good}
+
+    def end(self, w):
+        for path, data in self.bad.items():
+            if path.exists() and path.read_bytes() == data:
+                path.write_bytes(self.good[path])
+
+    def hinders(self, w, ca):
+        return not w.emergency()
+
+
 LOST = ["the link", "the generation in use", "a byte of the certificate", "account.json", "the state",
         "the pending key", "everything"]
 
@@ -449,11 +483,12 @@ FAULTS = [
     (2, lambda: Attribute("DNS moved away", "dns_state", "moved", "good")),
     (1, lambda: Attribute("DNS broken (SERVFAIL)", "dns_state", "servfail", "good")),
     (1, lambda: Attribute("name deleted", "dns_state", "nxdomain", "good")),
+    (2, OwnView),
     (2, lambda: Attribute("CAA forbids", "dns_state", "caa", "good")),
     (1, lambda: Attribute("CAA forbids, as only the CA sees", "dns_state", "caa unseen", "good")),
     (2, RelayDown), (2, Stubborn),
     (2, lambda: Disk("disk full", DISK_FULL)), (2, lambda: Disk("disk read-only", DISK_READ_ONLY)),
-    (3, ClockJump),
+    (1, DamagedKey), (3, ClockJump),
 ] + [(1 if what != "everything" else 0.3, lambda what=what: Lost(what)) for what in LOST]
 
 

@@ -87,7 +87,7 @@ class Promise:
     """What is promised of one certificate, and judged here second by second.
 
     The CA is *usable* while it answers as it should, and we are on, reach it and are reached, with a clock
-    that is right and a disk that takes what is written, and no Retry-After of the CA holds. The promise: from
+    that is right within an hour and a disk that takes what is written, and no Retry-After of the CA holds. The promise: from
     the moment that renewal is due, an uninterrupted usable stretch of a tenth of the lifetime that is left at
     the stretch's beginning, of 3 hours at the least, ends with a new certificate. Once a certificate has
     expired or is revoked, a usable stretch of a day and an hour does.

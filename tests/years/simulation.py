@@ -23,6 +23,7 @@ RESTARTS = 6         # in a row, a minute from each other, with the same words
 ORDERS_IN_A_RUN = 3  # each beyond the first needs a reason: another was lost, or is of no use
 SECOND_EACH = 2      # each second seed has a second CA,
 STAGING_EACH = 3     # each third a staging directory
+LASTING = 0.06       # of the renewals meet what stands in the way until a tenth of the lifetime is left
 TRIAL_AFTER = 3      # failed validations in a row (acme/trial.h)
 CAA_STATES = {"caa": "other-ca.test", "caa second": "second-ca.test"}  # dns_state -> who may issue
 TURNED = re.compile(r"the order at \S+/(\w+)/directory is given up; turning to")
@@ -164,7 +165,7 @@ class Simulation:
         if self.dns_state == "nxdomain" and name == DOMAIN:
             return 3, []
         if kind == A:
-            return 0, [ELSEWHERE if self.dns_state == "moved" else ADDRESS]
+            return 0, [ELSEWHERE if self.dns_state in ("moved", "moved for us") else ADDRESS]
         if kind == CAA and self.dns_state in CAA_STATES and name == DOMAIN:
             return 0, [caa_record(CAA_STATES[self.dns_state])]
         return 0, []
@@ -259,7 +260,7 @@ class Simulation:
         heapq.heappush(self.events, (math.ceil(when), next(self.order), what, args))
 
     def usable(self, ca):
-        return (self.machine.on and self.machine.awake and abs(self.shared.skew) <= 300e9
+        return (self.machine.on and self.machine.awake and abs(self.shared.skew) <= faults.CLOCK_MOST * 10**9
                 and not any(f.hinders(self, ca) for f in self.active) and self.clock.now() >= ca.quiet_until
                 and not ca.spent_on_useless())
 
@@ -469,6 +470,8 @@ class Simulation:
 
     def jump(self, seconds):
         self.shared.skew = int(seconds) * 10**9
+        for ca in self.cas:  # how long it has been since cannot be told any more
+            ca.excused_until = ca.quiet_until
         self.note("clock", f"our server believes {stamp(max(self.clock.wall(), 0))}")
         if self.machine.on and self.machine.awake:  # systemd computes its calendar anew
             self.tick_at = math.ceil(self.clock.now() + self.delay)
@@ -541,6 +544,8 @@ class Simulation:
         if self.staging and r.random() < 0.2:
             unreachable = faults.Attribute("port not reachable", "reach", "port")
             self.at(due - 0.01 * left, self.fault, unreachable, left * r.uniform(0.02, 0.6))
+        if r.random() < LASTING:  # nothing but the emergency ends what it does
+            self.at(due - 0.01 * left, self.fault, r.choice([faults.OwnView, faults.DamagedKey])(), 1.1 * left)
         kind = r.random()
         if kind < 0.25:
             return
@@ -594,7 +599,7 @@ class Simulation:
     def blocking(self):
         """One with which nothing can be got from any CA."""
         return next(f for f in self.deck
-                    if f.blocks and not isinstance(f, (faults.ClockJump, faults.OtherCaa)))
+                    if f.blocks and not isinstance(f, (faults.ClockJump, faults.OtherCaa, faults.OwnView, faults.DamagedKey)))
 
     # --- The run ----------------------------------------------------------------------------------
 
