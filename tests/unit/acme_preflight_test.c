@@ -74,12 +74,40 @@ static void test_judge_unseen(void **state)
     }
 }
 
+/* In an emergency, after three tries, at the CA that they were for. */
+static void test_yields(void **state)
+{
+    (void)state;
+    const struct authority ca = {.directory = "https://ca.example/dir"};
+    struct session s = {.ca = &ca, .emergency = true, .renewing = true};
+    struct failure fail, other;
+    failure_set(&fail, FAILURE_PREFLIGHT, "dns.aaaa.stray: not this server");
+    failure_set(&other, FAILURE_LOCAL, "disk full");
+    assert_false(preflight_yields(&s, &fail)); /* nothing has failed yet */
+    attempts_of(&s.state, "https://other.example/dir")->failures[FAILURE_PREFLIGHT] = 9;
+    struct ca_record *r = attempts_of(&s.state, ca.directory);
+    r->failures[FAILURE_PREFLIGHT] = 2;
+    r->failures[FAILURE_LOCAL] = 3;
+    assert_false(preflight_yields(&s, &fail));
+    assert_true(session_desperate(&s, FAILURE_LOCAL));
+    r->failures[FAILURE_PREFLIGHT] = 3;
+    assert_true(preflight_yields(&s, &fail));
+    assert_false(preflight_yields(&s, &other));
+    s.renewing = false; /* a first certificate: the name is not set up yet */
+    assert_false(preflight_yields(&s, &fail));
+    s.renewing = true;
+    s.emergency = false;
+    assert_false(preflight_yields(&s, &fail));
+    state_free(&s.state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definite),
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_judge_unseen),
+        cmocka_unit_test(test_yields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
