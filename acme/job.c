@@ -171,6 +171,8 @@ static bool ask_the_cas(struct session *s, const struct plan *p, struct failure 
 {
     char now[CLOCK_TEXT], seen[CLOCK_TEXT];
     struct failure why;
+    if (!session_save(s, fail)) /* nor could the answer be noted: each run would ask */
+        return false;
     bool heard, dated = confirmed(s, p, &heard, &why);
     if (dated || (heard && p->facts.emergency)) {
         log_notice("the clock has gone back from %s; %s", clock_print(s->state.last_seen, seen),

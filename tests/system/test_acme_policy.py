@@ -792,3 +792,18 @@ def test_disk_that_takes_nothing_asks_nobody(make_fake, make_home, small_disk): 
     home.expect(2, "run")
     assert "No space left" in home.expect(1, "renew")
     assert len(ca.seen) == seen
+
+
+def test_clock_gone_back_and_a_full_disk_ask_nobody(make_fake, make_home, small_disk):  # noqa: F811
+    ca = make_fake()
+    home = make_home(ca)
+    home.certs = small_disk / "certs"
+    home.configure()
+    home.expect(0, "issue")
+    (home.certs / "order.json").write_text(json.dumps({**home.state(), "last_seen": stamp(10 * DAY)}))
+    seen = len(ca.seen)
+    fill(small_disk)
+    assert "No space left" in home.expect(1, "run")
+    assert len(ca.seen) == seen
+    (small_disk / "ballast").unlink()
+    assert "the CA agrees" in home.expect(2, "run")
