@@ -8,9 +8,11 @@
 """
 import argparse
 import concurrent.futures
+import multiprocessing
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -81,7 +83,7 @@ ports = None
 
 def simulate(seed, program, shim, args, show=None):
     global ports
-    with tempfile.TemporaryDirectory(prefix="years-") as name:
+    with tempfile.TemporaryDirectory(prefix=f"{seed}-", dir=shim.parent) as name:
         folder = pathlib.Path(name)
         if ports is None:
             ports = Ports(pathlib.Path(tempfile.mkdtemp(prefix="ports-", dir=shim.parent)))
@@ -144,6 +146,28 @@ def summary(summaries):
           f"{len(summaries) - len(bad)} seeds as promised, {len(bad)} not")
 
 
+def many(seeds, args, shim, summaries):
+    """Some at a time, each added to summaries. False: Ctrl-C has ended it before all were done."""
+    with concurrent.futures.ProcessPoolExecutor(args.jobs, initializer=signal.signal,
+                                                initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        futures = [pool.submit(simulate, seed, args.program, shim, args) for seed in seeds]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                one = future.result()
+                print(one.line(), flush=True)
+                if one.problems:
+                    report_failure(one, args)
+                one.log = []
+                summaries.append(one)
+        except KeyboardInterrupt:
+            print("\nEnded before all were done. Up to here:", flush=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            return False
+    return True
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="1-20", metavar="A-B")
@@ -165,8 +189,9 @@ def main():
     if not os.access(args.program, os.X_OK):
         sys.exit(f"{args.program} is missing: make build/years/derp-acme")
     prefer_memory()
-    summaries = []
-    with tempfile.TemporaryDirectory(prefix="years-shim-") as name:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
+    summaries, whole = [], True
+    with tempfile.TemporaryDirectory(prefix="years-", ignore_cleanup_errors=True) as name:
         shim = build_shim(pathlib.Path(name))
         if args.seed is not None:
             one = simulate(args.seed, args.program, shim, args, sys.stdout if args.show else None)
@@ -175,19 +200,12 @@ def main():
             if one.problems:
                 report_failure(one, args)
         else:
-            with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
-                futures = [pool.submit(simulate, seed, args.program, shim, args) for seed in seeds]
-                for future in concurrent.futures.as_completed(futures):
-                    one = future.result()
-                    print(one.line(), flush=True)
-                    if one.problems:
-                        report_failure(one, args)
-                    one.log = []
-                    summaries.append(one)
-    if args.table:
+            whole = many(seeds, args, shim, summaries)
+    if args.table and summaries:
         table(summaries)
-    summary(summaries)
-    return 1 if any(s.problems for s in summaries) else 0
+    if summaries:
+        summary(summaries)
+    return 1 if not whole or any(s.problems for s in summaries) else 0
 
 
 if __name__ == "__main__":
