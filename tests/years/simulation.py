@@ -26,6 +26,7 @@ STAGING_EACH = 3     # each third a staging directory
 LASTING = 0.06       # of the renewals meet what stands in the way until a tenth of the lifetime is left
 TRIAL_AFTER = 3      # failed validations in a row (acme/trial.h)
 CAA_STATES = {"caa": "other-ca.test", "caa second": "second-ca.test"}  # dns_state -> who may issue
+UNWRITTEN = re.compile(r"cannot write \S+/order\.json: ")
 TURNED = re.compile(r"the order at \S+/(\w+)/directory is given up; turning to")
 NUMBER = re.compile(r"\d+|[0-9a-f]{16}")
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -394,9 +395,10 @@ class Simulation:
             self.note("run", f"exit {code}, {self.requests} requests, {took:.1f} s")
             for line in text.split("\n") if self.repeats < 2 else ["(as before)"]:
                 self.note("", line)
+        if code == -9 or UNWRITTEN.search(text):
+            self.forget_unwritten(orders, quiet)
         if code == -9:
             self.kill_plan = None
-            self.forget_unwritten(orders, quiet)
             self.note("killed", f"at {plan[0]} {plan[1]}" if plan else "")
         elif code not in (0, 1, 2):
             self.problem(f"derp-acme ended with {code}")
@@ -406,11 +408,12 @@ class Simulation:
         return code
 
     def forget_unwritten(self, orders, quiet):
-        """An order, or a Retry-After, that had just come when we were killed is known to nobody."""
+        """An order, or a Retry-After, that had just come when we were killed, or the disk was full, is known to
+        nobody. What is noted is at least as long; much longer is what a wrong clock has left."""
         noted = {one["directory"]: one.get("next_try") for one in self.machine.state().get("cas", [])}
         for ca in self.cas:
             until = next((next_try for url, next_try in noted.items() if f"/{ca.prefix}/" in url), None)
-            if not until or abs(parse(until) - ca.quiet_until) > DAY:  # not what a wrong clock has left
+            if not until or not -120 <= parse(until) - self.shared.skew / 1e9 - ca.quiet_until <= DAY:
                 ca.quiet_until = quiet[ca.prefix]
             newest = max(ca.orders, default=0)
             if ca.counts["orders"] > orders[ca.prefix] and f"/{ca.prefix}/order/{newest}\"" not in self.machine.notes():
