@@ -182,11 +182,12 @@ static bool ask_the_cas(struct session *s, const struct plan *p, struct failure 
         return session_save(s, fail);
     }
     s->ca = p->list;
-    return failure_set(fail, FAILURE_CLOCK,
-                       "this server's clock says %s, but it was %s here already, and the CA does "
-                       "not confirm the new time (%s); set the clock (timedatectl set-ntp true)",
-                       clock_print(clock_wall(), now), clock_print(s->state.last_seen, seen),
-                       why.text);
+    failure_set(fail, FAILURE_CLOCK,
+                "this server's clock says %s, but it was %s here already, and the CA does not "
+                "confirm the new time (%s); set the clock (timedatectl set-ntp true)",
+                clock_print(clock_wall(), now), clock_print(s->state.last_seen, seen), why.text);
+    fail->retry_after = why.retry_after;
+    return false;
 }
 
 static bool clock_fine(struct session *s, const struct plan *p, struct failure *fail)

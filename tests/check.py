@@ -33,8 +33,8 @@ PYTEST_JOBS = 4  # files of system tests at a time
 TAILNET_BUILD = 1200  # seconds for the programs of tests/tailnet, from an empty cache
 TAILNET_PROGRAMS = [sys.executable, "tests/tailnet/programs.py"]
 # Files whose tests take long, the longest first; size is a fair guess about the others.
-LONGEST = ["test_reboots.py", "test_interrupts.py", "test_lockout.py", "test_hostile.py",
-           "test_acme_policy.py", "test_firewall.py", "test_mistakes.py", "test_uninstall.py",
+LONGEST = ["test_interrupts.py", "test_uninstall.py", "test_reboots.py", "test_lockout.py",
+           "test_firewall.py", "test_hostile.py", "test_acme_policy.py", "test_mistakes.py",
            "test_acme_protocol.py", "test_package.py", "test_acme_faults.py", "test_acme_crash.py",
            "test_upgrade.py", "test_floods.py", "test_acme.py", "test_reload.py"]
 ALONE = ["test_thin_line.py"]  # they measure how long packets wait: no other file runs meanwhile

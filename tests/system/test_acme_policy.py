@@ -369,6 +369,17 @@ def test_clock_that_has_gone_back(fake, make_home, at):  # noqa: F811
     home.expect(2, "run")
 
 
+def test_clock_that_has_gone_back_and_a_ca_that_asks_to_wait(fake, make_home, at):  # noqa: F811
+    home = make_home(fake)
+    home.expect(0, "issue")
+    home.expect(2, "run", env=at(10 * DAY))
+    fake.script["/directory"] = lambda ca, r: Answer(503, b"", {"Retry-After": str(2 * HOUR)})
+    home.expect(1, "run")
+    asked = len(fake.seen)
+    assert "the clock is still wrong" in home.expect(2, "run", env=at(1.5 * HOUR))
+    assert len(fake.seen) == asked
+
+
 def test_answer_without_date_is_no_evidence(fake, make_home, at):  # noqa: F811
     """It does not confirm a clock that has gone back; only when a certificate is needed it is believed."""
     home = make_home(fake)
