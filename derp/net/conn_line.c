@@ -16,24 +16,6 @@
 #define LOOK_BYTES (16 * 1024) /* sent, and */
 #define LOOK_MS    10          /* passed, before a line is looked at again */
 
-/* How much the kernel may hold that is not on the line yet, and how much is sealed at once: it
- * should stand in the owner's queue, where it can still be ordered and dropped, but on a fast line
- * the kernel must not run dry. */
-static void set_slow(struct conn *c, bool is_slow)
-{
-    int lowat = is_slow ? LOWAT_SLOW : LOWAT;
-
-    c->is_slow = is_slow;
-    if (is_slow)
-        c->batch = BATCH_MIN;
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
-}
-
-void conn_line_blocked(struct conn *c)
-{
-    c->blocked_ms = loop_now_ms(c->io.loop);
-}
-
 static bool ask(const struct conn *c, struct tcp_info *t)
 {
     socklen_t n = sizeof *t;
@@ -42,16 +24,56 @@ static bool ask(const struct conn *c, struct tcp_info *t)
     return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, t, &n) == 0;
 }
 
+static struct line_sample sample(const struct conn *c, const struct tcp_info *t)
+{
+    return (struct line_sample){.rate = t->tcpi_delivery_rate,
+                                .acked = (uint32_t)t->tcpi_bytes_acked,
+                                .rtt_us = t->tcpi_rtt,
+                                .min_rtt_us = t->tcpi_min_rtt,
+                                .now_ms = (uint32_t)loop_now_ms(c->io.loop)};
+}
+
+/* How much the kernel may hold that is not on the line yet, and how much is sealed at once: it
+ * should stand in the owner's queue, where it can still be ordered and dropped, but on a fast line
+ * the kernel must not run dry. */
+static void set_lowat(const struct conn *c, int lowat)
+{
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+}
+
+static void set_slow(struct conn *c, const struct tcp_info *t)
+{
+    struct line_sample s = sample(c, t);
+
+    c->is_slow = true;
+    c->batch = BATCH_MIN;
+    line_found_slow(&c->line, &s);
+    set_lowat(c, LOWAT_SLOW);
+}
+
+/* Is a line not slow any more? */
+static bool found_fast(struct conn *c, const struct line_sample *s)
+{
+    if (!line_is_fast(&c->line, s))
+        return false;
+    c->is_slow = false;
+    set_lowat(c, LOWAT);
+    return true;
+}
+
+void conn_line_blocked(struct conn *c)
+{
+    c->blocked_ms = loop_now_ms(c->io.loop);
+}
+
 void conn_line_freed(struct conn *c)
 {
     int64_t took = loop_now_ms(c->io.loop) - c->blocked_ms;
     struct tcp_info t;
 
-    if (!c->is_slow && took >= SLOW_MS)
-        set_slow(c, true);
-    else if (c->is_slow && took <= 1 && ask(c, &t) && t.tcpi_delivery_rate > LINE_FAST)
-        set_slow(c, false); /* it was not only a burst of acknowledgements */
-    if (c->is_full)         /* what was sent meanwhile was no data, but an answer of TLS */
+    if (!c->is_slow && took >= SLOW_MS && ask(c, &t))
+        set_slow(c, &t);
+    if (c->is_full) /* what was sent meanwhile was no data, but an answer of TLS */
         loop_timer_set(&c->stall, 1);
     else
         loop_timer_stop(&c->stall);
@@ -99,7 +121,7 @@ static void look_for_queue(struct conn *c)
     c->blocked_ms = now;
     if (ask(c, &t) && t.tcpi_delivery_rate < LINE_FAST / 2 &&
         line_has_queue(t.tcpi_rtt, t.tcpi_min_rtt, LINE_QUEUE_FOUND_US))
-        set_slow(c, true);
+        set_slow(c, &t);
 }
 
 /* On a slow line: 0, or for how many milliseconds it has enough in front of it. Where no queue
@@ -108,22 +130,24 @@ static void look_for_queue(struct conn *c)
 static int full_for_ms(struct conn *c)
 {
     struct tcp_info t;
+    struct line_sample s;
     size_t window, held;
+    uint64_t rate;
 
     if (!ask(c, &t))
         return 0;
-    if (t.tcpi_delivery_rate > LINE_FAST) {
-        set_slow(c, false);
+    s = sample(c, &t);
+    if (found_fast(c, &s))
         return 0;
-    }
+    rate = line_rate(&c->line, &s);
     if (line_has_queue(t.tcpi_rtt, t.tcpi_min_rtt, LINE_QUEUE_KEPT_US)) {
-        window = line_window(t.tcpi_delivery_rate, t.tcpi_min_rtt);
+        window = line_window(rate, t.tcpi_min_rtt);
         held = on_the_way(&t);
     } else {
-        window = line_window(t.tcpi_delivery_rate, 0);
+        window = line_window(rate, 0);
         held = t.tcpi_notsent_bytes;
     }
-    return held < window ? 0 : line_wait_ms(held, window, t.tcpi_delivery_rate);
+    return held < window ? 0 : line_wait_ms(held, window, rate);
 }
 
 bool conn_line_has_room(struct conn *c)

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "derp/net/conn.h"
+#include "derp/net/line.h"
 
 #define READ_MAX    65536                       /* ciphertext of one read */
 #define PLAIN_MAX   (READ_MAX + TLS_RECORD_MAX) /* plaintext of one turn */
@@ -47,6 +48,7 @@ struct conn {
     struct buf keep;             /* plaintext of an incomplete unit, or an incomplete preface */
     struct buf unsent;           /* ciphertext that the kernel did not take */
     size_t want;                 /* plaintext needed before on_data is called again */
+    struct line line;            /* while it is slow */
     int64_t blocked_ms; /* since when kernel or line have taken nothing; or when it was looked at */
     uint32_t sent;      /* bytes, since then */
     uint32_t batch;     /* plaintext sealed for one write: grows while the kernel takes all */

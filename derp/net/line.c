@@ -6,10 +6,55 @@
 #define WINDOW_MIN      4096    /* less, and single segments would wait for acknowledgements */
 #define WINDOW_AT_FIRST 32768
 #define WAIT_MAX_MS     20
+#define MEASURED_MS     100 /* shorter, and it may be a burst */
+#define PAUSE_MS        50  /* a busy line is looked at each WAIT_MAX_MS */
 
 bool line_has_queue(uint32_t rtt_us, uint32_t min_rtt_us, uint32_t at_least_us)
 {
     return rtt_us > min_rtt_us && rtt_us - min_rtt_us >= at_least_us;
+}
+
+static void mark(struct line *l, const struct line_sample *s)
+{
+    l->acked = s->acked;
+    l->marked_ms = s->now_ms;
+    l->had_queue = false;
+}
+
+void line_found_slow(struct line *l, const struct line_sample *s)
+{
+    mark(l, s);
+    l->looked_ms = s->now_ms;
+    l->rate = 0;
+}
+
+bool line_is_fast(struct line *l, const struct line_sample *s)
+{
+    bool paused = s->now_ms - l->looked_ms > PAUSE_MS;
+    uint32_t ms, rate;
+    bool fast;
+
+    l->looked_ms = s->now_ms;
+    if (paused)
+        mark(l, s);
+    l->had_queue |= line_has_queue(s->rtt_us, s->min_rtt_us, LINE_QUEUE_KEPT_US);
+    ms = s->now_ms - l->marked_ms;
+    if (ms < MEASURED_MS)
+        return false;
+    rate = (uint32_t)((uint64_t)(s->acked - l->acked) * 1000 / ms);
+    /* Without a queue it could have been more. */
+    if (l->had_queue || rate > l->rate)
+        l->rate = rate;
+    fast = rate > LINE_FAST || (!l->had_queue && s->rate > LINE_FAST);
+    mark(l, s);
+    return fast;
+}
+
+uint64_t line_rate(const struct line *l, const struct line_sample *s)
+{
+    uint64_t most = (uint64_t)l->rate * 2;
+
+    return most > 0 && most < s->rate ? most : s->rate;
 }
 
 size_t line_window(uint64_t rate, uint32_t min_rtt_us)

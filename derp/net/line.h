@@ -21,8 +21,36 @@
 #define LINE_QUEUE_KEPT_US  15000
 bool line_has_queue(uint32_t rtt_us, uint32_t min_rtt_us, uint32_t at_least_us);
 
+/* What TCP tells of a connection (struct tcp_info) at a time. */
+struct line_sample {
+    uint64_t rate;               /* tcpi_delivery_rate, bytes a second */
+    uint32_t acked;              /* tcpi_bytes_acked; wraps */
+    uint32_t rtt_us, min_rtt_us; /* tcpi_rtt, tcpi_min_rtt */
+    uint32_t now_ms;             /* of any clock; wraps */
+};
+
+/* A line that was found to be slow. TCP's rate is that of the last few packets: after a pause a
+ * provider's token bucket lets through a burst at the speed of the link behind it. So it is also
+ * measured what is acknowledged in a tenth of a second without a pause. */
+struct line {
+    uint32_t acked, marked_ms; /* then the measuring began */
+    uint32_t looked_ms;
+    uint32_t rate;  /* measured, bytes a second; 0: not yet */
+    bool had_queue; /* since the measuring began */
+};
+
+/* Begins to measure. */
+void line_found_slow(struct line *l, const struct line_sample *s);
+
+/* Notes a sample, taken each time before something is given to the kernel. True: the line is fast
+ * after all, and needs no window. */
+bool line_is_fast(struct line *l, const struct line_sample *s);
+
+/* TCP's rate, as far as it is to be believed. */
+uint64_t line_rate(const struct line *l, const struct line_sample *s);
+
 /* Bytes that may be sent and not yet acknowledged. rate: bytes a second that have been delivered
- * (tcpi_delivery_rate), 0: not known yet. min_rtt_us: the way there and back when nothing waits
+ * (line_rate), 0: not known yet. min_rtt_us: the way there and back when nothing waits
  * (tcpi_min_rtt). */
 size_t line_window(uint64_t rate, uint32_t min_rtt_us);
 

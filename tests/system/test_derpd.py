@@ -429,7 +429,7 @@ def test_a_young_certificate_of_its_own_has_no_successor(pinned):
 
 
 def test_a_year_before_the_end_the_next_is_made_and_told(pinned):
-    pin = pinned.write("self-signed.crt", -3000, 364)
+    pin = pinned.write("self-signed.crt", -3000, 364.5)
     said, status = pinned.run()
     following = pinned.read("self-signed.next.crt")
     assert status["sha256"] == pin == pinned.fingerprint("self-signed.crt")

@@ -45,9 +45,104 @@ static void test_waits_until_there_is_room(void **state)
     assert_int_equal(line_wait_ms(0, 15000, 1), 1);
 }
 
+/* --- Slow, or fast after all? -------------------------------------------------------------------
+ */
+
+struct seen {
+    struct line line;
+    struct line_sample sample;
+};
+
+static void begin(struct seen *s)
+{
+    s->sample = (struct line_sample){
+        .acked = UINT32_MAX - 1000, .min_rtt_us = 10, .now_ms = UINT32_MAX - 100};
+    line_found_slow(&s->line, &s->sample);
+}
+
+/* So many milliseconds later: bytes a second are acknowledged and TCP says another rate. */
+static bool later(struct seen *s, uint32_t ms, uint32_t acked, uint64_t rate, uint32_t rtt_us)
+{
+    s->sample.now_ms += ms;
+    s->sample.acked += (uint32_t)((uint64_t)acked * ms / 1000);
+    s->sample.rate = rate;
+    s->sample.rtt_us = rtt_us;
+    return line_is_fast(&s->line, &s->sample);
+}
+
+static void test_a_burst_is_not_believed(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    assert_int_equal(line_rate(&s.line, &s.sample), s.sample.rate); /* nothing is measured yet */
+    for (int i = 0; i < 10; i++)
+        assert_false(later(&s, 20, 500000, 500000, 60000));
+    assert_false(later(&s, 1000, 0, 1000000000, 60000));
+    assert_int_equal(line_rate(&s.line, &s.sample), 2 * 500000);
+    assert_false(later(&s, 20, 0, 300000, 60000));
+    assert_int_equal(line_rate(&s.line, &s.sample), 300000); /* TCP's, when it is less */
+}
+
+static void test_a_pause_does_not_count(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    for (int i = 0; i < 20; i++)
+        later(&s, PAUSE_MS + 1, 500000, 500000, 60000);
+    assert_int_equal(s.line.rate, 0);
+    for (int i = 0; i < 10; i++)
+        later(&s, PAUSE_MS, 500000, 500000, 60000);
+    assert_int_equal(s.line.rate, 500000);
+}
+
+static void test_without_a_queue_it_is_at_least_so_fast(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    for (int i = 0; i < 10; i++)
+        later(&s, 20, 500000, 500000, 60000);
+    for (int i = 0; i < 10; i++)
+        later(&s, 20, 1000, 500000, 100);
+    assert_int_equal(s.line.rate, 500000);
+    for (int i = 0; i < 10; i++)
+        later(&s, 20, 1000, 500000, 60000);
+    assert_int_equal(s.line.rate, 1000);
+}
+
+static void test_fast_after_all(void **state)
+{
+    (void)state;
+    struct seen s;
+    int looks = 0;
+
+    begin(&s); /* what is acknowledged shows it, whatever waits */
+    while (!later(&s, 10, LINE_FAST + 100000, 1000, 60000))
+        looks++;
+    assert_in_range(looks, 8, 10);
+    begin(&s); /* it would take more, and nothing waits */
+    for (looks = 0; !later(&s, 10, 1000, LINE_FAST + 1, 100);)
+        looks++;
+    assert_in_range(looks, 8, 10);
+    begin(&s); /* something waits: the rate is a burst's */
+    for (looks = 0; looks < 100; looks++)
+        assert_false(later(&s, 10, 1000, LINE_FAST + 1, 60000));
+    for (looks = 0; looks < 100; looks++) /* a pause each time: no measure */
+        assert_false(later(&s, PAUSE_MS + 1, 2 * LINE_FAST, LINE_FAST + 1, 100));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_burst_is_not_believed),
+        cmocka_unit_test(test_a_pause_does_not_count),
+        cmocka_unit_test(test_without_a_queue_it_is_at_least_so_fast),
+        cmocka_unit_test(test_fast_after_all),
         cmocka_unit_test(test_the_way_and_a_little_more),
         cmocka_unit_test(test_a_queue_is_time),
         cmocka_unit_test(test_bounds),
