@@ -36,8 +36,8 @@ TAILNET_PROGRAMS = [sys.executable, "tests/tailnet/programs.py"]
 LONGEST = ["test_interrupts.py", "test_uninstall.py", "test_reboots.py", "test_lockout.py",
            "test_firewall.py", "test_hostile.py", "test_acme_policy.py", "test_mistakes.py",
            "test_acme_protocol.py", "test_package.py", "test_acme_faults.py", "test_acme_crash.py",
-           "test_upgrade.py", "test_floods.py", "test_acme.py", "test_reload.py"]
-ALONE = ["test_thin_line.py"]  # they measure how long packets wait: no other file runs meanwhile
+           "test_upgrade.py", "test_floods.py", "test_acme.py"]
+QUIET = ["test_thin_line.py", "test_reload_load.py"]  # a load that must keep up: nothing else runs meanwhile
 MODEL_SEEDS, MODEL_GROUP, MODEL_STEPS = 50, 5, 10000  # seeds, seeds in one run, steps of each
 YEARS_SEEDS = 20
 GRACE = 30  # seconds that tests get for tidying up after an interruption
@@ -339,7 +339,7 @@ def pytest(result, name, deadline, folder):
         print(indent(output), flush=True)
 
 
-def pytest_files(result, name, deadline, folder, *args, env=None):
+def pytest_files(result, name, deadline, files, *args, env=None):
     """A run per file, some at a time: these tests wait more than they compute."""
     def one(path):
         report = LOGS / f"{name}-{path.stem}.xml"
@@ -362,19 +362,26 @@ def pytest_files(result, name, deadline, folder, *args, env=None):
               + ("\n" + indent(output) if found.failed else ""), flush=True)
         result.add(found)
 
-    # The longest first, so that none is left to run alone at the end.
-    files = sorted((ROOT / folder).rglob("test_*.py"), key=length)
     with concurrent.futures.ThreadPoolExecutor(PYTEST_JOBS) as pool:
-        runs = [pool.submit(one, f) for f in files if f.name not in ALONE]
+        # The longest first, so that none is left to run alone at the end.
+        runs = [pool.submit(one, f) for f in sorted(files, key=length)]
         for future in concurrent.futures.as_completed(runs):
             judge(*future.result())
-    for path in (f for f in files if f.name in ALONE):
-        judge(*one(path))
+
+
+def test_files(folder):
+    return [f for f in (ROOT / "tests" / folder).rglob("test_*.py") if f.name not in QUIET]
+
+
+def stage_quiet(result, deadline):
+    """Tests in which a load must keep up, or a measure is taken."""
+    files = [f for f in (ROOT / "tests/system").rglob("test_*.py") if f.name in QUIET]
+    pytest_files(result, "quiet", deadline, files)
 
 
 def stage_system(result, deadline):
     """The real programs on loopback and in network namespaces."""
-    pytest_files(result, "system", deadline, "tests/system")
+    pytest_files(result, "system", deadline, test_files("system"))
 
 
 def stage_tsan(result, deadline):
@@ -387,7 +394,7 @@ def stage_tsan(result, deadline):
     reports.chmod(0o1777)  # derpd may run as somebody else
     env = {"DERPD": str(ROOT / "build/tsan/derpd"),
            "TSAN_OPTIONS": f"log_path={reports}/report second_deadlock_stack=1"}
-    pytest_files(result, "tsan", deadline, "tests/system", "-m", "tsan", env=env)
+    pytest_files(result, "tsan", deadline, test_files("system"), "-m", "tsan", env=env)
     for report in sorted(reports.iterdir()):
         result.fail(f"ThreadSanitizer: {report.name}", report.read_text(errors="replace"))
 
@@ -462,14 +469,14 @@ def stage_tailnet(result, deadline):
 def stage_appliance(result, deadline):
     """The package in booted containers on a private network."""
     if os.geteuid() != 0:  # all of them skip
-        pytest_files(result, "appliance", deadline, "tests/appliance")
+        pytest_files(result, "appliance", deadline, test_files("appliance"))
         return
     sys.path.insert(0, str(ROOT / "tests/appliance"))
     from testbed import tidy  # pylint: disable=import-outside-toplevel
     # Servers on which the package is installed, for all files of tests; gone when we are.
     claim = tidy.Claim()
     try:
-        pytest_files(result, "appliance", deadline, "tests/appliance",
+        pytest_files(result, "appliance", deadline, test_files("appliance"),
                      env={"DERP_TESTBED_LAYERS": str(claim.folder)})
     finally:
         claim.release()
@@ -499,6 +506,7 @@ STAGES = [
     ("unit", "unit tests under sanitizers", 900, stage_unit, lambda: anything("tests/unit/*_test.c")),
     ("fuzz", "fuzz corpus replay", 900, stage_fuzz, lambda: anything("tests/fuzz/*_fuzz.c")),
     ("coverage", "what the tests of parsers reach", 600, stage_coverage, lambda: True),
+    ("quiet", "the real programs, where a load must keep up", 300, stage_quiet, lambda: has_tests("system")),
     ("system", "the real programs", 900, stage_system, lambda: has_tests("system")),
     ("tsan", "derpd under ThreadSanitizer", 600, stage_tsan, has_tsan_tests),
     ("model", "random clients against the rules", 900, stage_model, lambda: True),
