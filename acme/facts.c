@@ -24,19 +24,8 @@ static void judge(const struct authority *list, size_t count, const struct state
     else if (state->issued_by && !authority_find(list, count, state->issued_by))
         g->usable =
             fault_set(&g->why, "gen-%u is from another CA: %.300s", g->number, state->issued_by);
-}
-
-static void read_cert_id(const struct store *store, struct facts *facts)
-{
-    struct chain c;
-    facts->cert_id[0] = '\0';
-    if (!facts->installed.usable || !generation_chain(store, facts->installed.number, &c))
-        return;
-    char *id = ari_cert_id(c.list[0]);
-    if (id && strlen(id) < sizeof facts->cert_id)
-        snprintf(facts->cert_id, sizeof facts->cert_id, "%s", id);
-    free(id);
-    chain_free(&c);
+    if (!g->usable)
+        g->cert_id[0] = '\0';
 }
 
 /* Of the installed certificate, also when it does not count any more or is lost; 0 without one. */
@@ -52,7 +41,7 @@ static void add_suggestion(const struct state *state, struct facts *facts)
     const struct ari *a = &state->ari;
     struct schedule_facts *when = &facts->schedule;
     int64_t apart = lifetime_of(state, facts) / 20;
-    if (!a->cert_id || strcmp(a->cert_id, facts->cert_id) != 0 || a->pick == 0)
+    if (!a->cert_id || strcmp(a->cert_id, facts->installed.cert_id) != 0 || a->pick == 0)
         return;
     apart = apart < SUGGESTED_APART ? apart : SUGGESTED_APART;
     if (state->suggested_at <= when->now && when->now < state->suggested_at + apart)
@@ -103,16 +92,20 @@ static void choose(const struct authority *list, size_t count, const char *domai
     facts->schedule.next_try = facts->choice.until;
 }
 
-void facts_gather(const struct config *config, const struct store *store, const struct state *state,
-                  enum facts_wish wish, struct facts *facts)
+void facts_read(const struct config *config, const struct store *store, struct facts *facts)
+{
+    generation_read(store, generation_current(store), config->domain, &facts->on_disk);
+}
+
+void facts_judge(const struct config *config, const struct state *state, enum facts_wish wish,
+                 struct facts *facts)
 {
     struct authority list[AUTHORITY_MAX];
     size_t count = authority_list(config, list);
     struct generation *g = &facts->installed;
     time_t now = clock_wall();
-    generation_read(store, generation_current(store), config->domain, g);
+    *g = facts->on_disk;
     judge(list, count, state, g);
-    read_cert_id(store, facts);
     facts->remaining = 0;
     if (g->usable)
         facts->remaining =
@@ -130,4 +123,11 @@ void facts_gather(const struct config *config, const struct store *store, const 
     };
     add_suggestion(state, facts);
     choose(list, count, config->domain, state, wish != FACTS_TIMER, facts);
+}
+
+void facts_gather(const struct config *config, const struct store *store, const struct state *state,
+                  enum facts_wish wish, struct facts *facts)
+{
+    facts_read(config, store, facts);
+    facts_judge(config, state, wish, facts);
 }

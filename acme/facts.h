@@ -14,9 +14,10 @@
 
 /* What a decision stands on: the installed certificate, the state, the time. */
 struct facts {
-    struct generation installed;    /* number 0 and a reason in why when there is none; usable also
-                                       means: not revoked, and from a configured CA */
-    char cert_id[256];              /* of the installed certificate (ari.h), "": none */
+    struct generation on_disk;      /* what `current` leads to, as it was read */
+    struct generation installed;    /* the same, judged: usable also means not revoked, and from a
+                                       configured CA; if not, cert_id is "". Number 0 and a reason
+                                       in why when there is none */
     int64_t remaining;              /* what is left of it; negative: so long ago it has expired; 0:
                                        none is usable */
     bool emergency;                 /* none is usable, or it ends soon */
@@ -31,7 +32,14 @@ enum facts_wish {
     FACTS_FORCED,  /* the same, for a new certificate in any case */
 };
 
-/* Reads them; nothing is changed. */
+/* Reads what is installed: the one costly part. */
+void facts_read(const struct config *config, const struct store *store, struct facts *facts);
+
+/* All else, by what was read, the state and the time. */
+void facts_judge(const struct config *config, const struct state *state, enum facts_wish wish,
+                 struct facts *facts);
+
+/* Both; nothing is changed. */
 void facts_gather(const struct config *config, const struct store *store, const struct state *state,
                   enum facts_wish wish, struct facts *facts);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "acme/ari.h"
 #include "acme/key.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -111,6 +112,14 @@ EVP_PKEY *generation_key(const struct store *s, unsigned number, struct fault *f
     return key;
 }
 
+static void read_cert_id(const X509 *leaf, struct generation *g)
+{
+    char *id = ari_cert_id(leaf);
+    if (id && strlen(id) < sizeof g->cert_id)
+        snprintf(g->cert_id, sizeof g->cert_id, "%s", id);
+    free(id);
+}
+
 void generation_read(const struct store *s, unsigned number, const char *domain,
                      struct generation *g)
 {
@@ -130,6 +139,8 @@ void generation_read(const struct store *s, unsigned number, const char *domain,
         g->usable = false;
         g->facts = (struct chain_facts){0};
     }
+    if (g->usable)
+        read_cert_id(c.list[0], g);
     EVP_PKEY_free(key);
     chain_free(&c);
 }

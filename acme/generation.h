@@ -15,15 +15,17 @@
 #include "base/buf.h"
 #include "base/fault.h"
 
-#define GENERATION_KEEP 3
-#define GENERATION_LINK "current"
+#define GENERATION_KEEP    3
+#define GENERATION_LINK    "current"
+#define GENERATION_CERT_ID 256
 
 /* What stands in a generation, judged. */
 struct generation {
     unsigned number;
     bool usable; /* whole; key, leaf and domain fit, signatures hold (dates are not judged) */
-    struct chain_facts facts; /* valid when usable, otherwise all 0 */
-    struct fault why;         /* why it is not usable */
+    struct chain_facts facts;         /* valid when usable, otherwise all 0 */
+    char cert_id[GENERATION_CERT_ID]; /* the same (ari.h); "": it has none */
+    struct fault why;                 /* why it is not usable */
 };
 
 /* The generation that `current` points to, 0: none, or the link leads elsewhere. */

@@ -157,14 +157,13 @@ bool install_prove(struct session *s, struct failure *fail)
 
 /* --- Mending ---------------------------------------------------------------------------------- */
 
-bool install_repair(struct session *s)
+bool install_repair(struct session *s, struct generation *g)
 {
-    struct generation g;
     struct fault why;
     time_t now = clock_wall();
     unsigned number = generation_current(&s->store);
-    generation_read(&s->store, number, s->config->domain, &g);
-    if (g.usable && now < g.facts.not_after)
+    generation_read(&s->store, number, s->config->domain, g);
+    if (g->usable && now < g->facts.not_after)
         return false;
     unsigned best = generation_best(&s->store, s->config->domain, now);
     if (best == 0 || best == number || s->state.phase == PHASE_PROVING)
@@ -174,6 +173,7 @@ bool install_repair(struct session *s)
         return false;
     }
     log_warning("the certificate in use was not usable (%s); back to gen-%u",
-                g.usable ? "it has expired" : g.why.text, best);
+                g->usable ? "it has expired" : g->why.text, best);
+    generation_read(&s->store, best, s->config->domain, g);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "acme/generation.h"
 #include "acme/session.h"
 #include "base/buf.h"
 
@@ -25,7 +26,8 @@ bool install_pending(struct session *s, struct failure *fail);
  */
 bool install_prove(struct session *s, struct failure *fail);
 
-/* Mends a link that leads to nothing usable by the newest good generation; true when it did. */
-bool install_repair(struct session *s);
+/* Mends a link that leads to nothing usable by the newest good generation; true when it did. What
+ * the link leads to then is in *g. */
+bool install_repair(struct session *s, struct generation *g);
 
 #endif

@@ -33,12 +33,16 @@ struct plan {
     struct authority list[AUTHORITY_MAX];
     size_t count;
     enum facts_wish wish;
+    bool seen; /* what is installed has been read, and nothing was installed since */
     struct facts facts;
 };
 
 static void look_around(const struct session *s, struct plan *p)
 {
-    facts_gather(s->config, &s->store, &s->state, p->wish, &p->facts);
+    if (!p->seen)
+        facts_read(s->config, &s->store, &p->facts);
+    p->seen = true;
+    facts_judge(s->config, &s->state, p->wish, &p->facts);
 }
 
 /* --- What is due ------------------------------------------------------------------------------ */
@@ -128,6 +132,7 @@ static enum job_exit try_all(struct session *s, struct plan *p, enum schedule_an
         const struct authority *ca = chosen(s, p);
         if (s->state.phase == PHASE_IDLE)
             s->state.suggested = answer == SCHEDULE_ARI;
+        p->seen = false;
         if (attempt(s, ca, &p->facts, &fail))
             return JOB_CHANGED;
         failed(s, p, &fail);
@@ -262,7 +267,8 @@ static void tell(struct session *s, struct plan *p)
 static enum job_exit certify(struct session *s, struct plan *p)
 {
     struct failure fail = {0};
-    enum job_exit untouched = install_repair(s) ? JOB_CHANGED : JOB_NOTHING;
+    enum job_exit untouched = install_repair(s, &p->facts.on_disk) ? JOB_CHANGED : JOB_NOTHING;
+    p->seen = true;
     if (clock_waits(s, p)) {
         log_info("nothing to do: the clock is still wrong");
         return untouched;
@@ -293,7 +299,8 @@ static enum job_exit certify(struct session *s, struct plan *p)
     log_info("%s%s%s (%s, %s)", schedule_words(answer), missing ? ": " : "",
              missing ? p->facts.installed.why.text : "", s->config->domain,
              chosen(s, p)->directory);
-    s->replaces = p->facts.cert_id[0] && p->facts.remaining > 0 ? p->facts.cert_id : NULL;
+    s->replaces =
+        p->facts.installed.cert_id[0] && p->facts.remaining > 0 ? p->facts.installed.cert_id : NULL;
     /* A disk that takes nothing would let every run begin anew: no request before this. One that
      * takes this and no more is seen by the attempts that have no end. */
     if (!attempts_begin(&s->state, p->wish == FACTS_TIMER, clock_wall())) {

@@ -39,7 +39,7 @@ static json_t *problem(const struct state *s)
 static json_t *suggestion(const struct status *st)
 {
     const struct ari *a = &st->state.ari;
-    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.cert_id) != 0)
+    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.installed.cert_id) != 0)
         return json_null();
     return json_pack("{s:o, s:o, s:o, s:o, s:s*}", "start", when(a->start), "end", when(a->end),
                      "picked", when(a->pick), "next_look", when(a->next_look), "explanation",

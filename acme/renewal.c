@@ -98,7 +98,7 @@ void renewal_look(struct session *s, const struct authority *list, size_t count,
     const struct authority *ca =
         s->state.issued_by ? authority_find(list, count, s->state.issued_by) : list;
     time_t now = facts->schedule.now;
-    ari_bind(&s->state.ari, facts->cert_id[0] ? facts->cert_id : NULL);
+    ari_bind(&s->state.ari, facts->installed.cert_id[0] ? facts->installed.cert_id : NULL);
     if (!s->state.ari.cert_id || !ca || facts->emergency || !ari_look_due(&s->state.ari, now) ||
         session_late(s) || attempts_next_try(attempts_find(&s->state, ca->directory), now) > now)
         return;

@@ -78,7 +78,7 @@ static void print_suggestion(const struct status *st, FILE *out)
 {
     char start[CLOCK_TEXT], end[CLOCK_TEXT];
     const struct ari *a = &st->state.ari;
-    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.cert_id) != 0)
+    if (!a->pick || !a->cert_id || strcmp(a->cert_id, st->facts.installed.cert_id) != 0)
         return;
     fprintf(out, "suggestion   renew between %s and %s%s%s\n", clock_print(a->start, start),
             clock_print(a->end, end), a->explanation ? "; why: " : "",
