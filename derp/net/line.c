@@ -7,6 +7,7 @@
 #define WINDOW_AT_FIRST 32768
 #define WAIT_MAX_MS     20
 #define MEASURED_MS     100 /* shorter, and it may be a burst */
+#define MEASURED_RTTS   2   /* fewer, and it may be between two bursts of acknowledgements */
 #define PAUSE_MS        50  /* a busy line is looked at each WAIT_MAX_MS */
 
 bool line_has_queue(uint32_t rtt_us, uint32_t min_rtt_us, uint32_t at_least_us)
@@ -39,7 +40,7 @@ bool line_is_fast(struct line *l, const struct line_sample *s)
         mark(l, s);
     l->had_queue |= line_has_queue(s->rtt_us, s->min_rtt_us, LINE_QUEUE_KEPT_US);
     ms = s->now_ms - l->marked_ms;
-    if (ms < MEASURED_MS)
+    if (ms < MEASURED_MS || ms < s->rtt_us / 1000 * MEASURED_RTTS)
         return false;
     rate = (uint32_t)((uint64_t)(s->acked - l->acked) * 1000 / ms);
     /* Without a queue it could have been more. */

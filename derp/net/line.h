@@ -31,7 +31,7 @@ struct line_sample {
 
 /* A line that was found to be slow. TCP's rate is that of the last few packets: after a pause a
  * provider's token bucket lets through a burst at the speed of the link behind it. So it is also
- * measured what is acknowledged in a tenth of a second without a pause. */
+ * measured what is acknowledged in a tenth of a second, or two round trips, without a pause. */
 struct line {
     uint32_t acked, marked_ms; /* then the measuring began */
     uint32_t looked_ms;
