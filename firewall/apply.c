@@ -10,6 +10,7 @@
 #include "firewall/confirm.h"
 #include "firewall/foreign.h"
 #include "firewall/inspect.h"
+#include "firewall/kernel.h"
 #include "firewall/report.h"
 #include "firewall/settle.h"
 #include "firewall/systemd.h"
@@ -91,18 +92,39 @@ static char *undo_of(const struct job *job, const struct firewall_step *step)
     return mem_strdup("");
 }
 
-static bool journal(struct job *job, const struct firewall_step *step)
+/* Takes both texts. */
+static bool tell_journal(struct job *job, const char *what, char *detail, char *undo)
 {
-    static const char *const kinds[] = {"package", "rule", "default", "enable", "boot"};
     struct fault f;
-    if (!job->hooks || !job->hooks->journal)
-        return true;
-    char *detail = join(step->argv), *undo = undo_of(job, step);
-    struct firewall_change change = {.what = kinds[step->kind], .detail = detail, .undo = undo};
+    struct firewall_change change = {.what = what, .detail = detail, .undo = undo};
     bool ok = job->hooks->journal(job->hooks->arg, &change, &f);
     free(detail);
     free(undo);
     return ok || fail(job, "firewall.apply", f.text, "make room on the disk, then run again");
+}
+
+/* ufw opens FORWARD when it goes off, also where somebody else had closed it: Docker, say. */
+static bool journal_forward(struct job *job)
+{
+    bool ok = true;
+    if (job->state.ufw_active) /* who closed it before cannot be seen */
+        return true;
+    for (int i = 0; i < FAMILIES && ok; i++) {
+        enum family family = (enum family)i;
+        if (ufw_found_forward_closed(&job->state.facts->kernel[i]))
+            ok = tell_journal(job, "forward", mem_printf("FORWARD %s", family_name(family)),
+                              mem_printf("%s -P FORWARD DROP", kernel_program(family)));
+    }
+    return ok;
+}
+
+static bool journal(struct job *job, const struct firewall_step *step)
+{
+    static const char *const kinds[] = {"package", "rule", "default", "enable", "boot"};
+    if (!job->hooks || !job->hooks->journal)
+        return true;
+    return (step->kind != FIREWALL_STEP_ENABLE || journal_forward(job)) &&
+           tell_journal(job, kinds[step->kind], join(step->argv), undo_of(job, step));
 }
 
 /* --- Steps

@@ -177,9 +177,11 @@ void firewall_plan(const struct firewall_options *o, const struct firewall_state
                    struct firewall_plan *plan);
 void firewall_plan_free(struct firewall_plan *plan);
 
-/* One change, told before it is made, so that a journal can undo exactly what was done. */
+/* One change, told before it is made, so that a journal can undo exactly what was done. "forward"
+ * is none: that FORWARD was closed is told before ufw is enabled, which opens it when it goes off,
+ * and is to be undone after that. */
 struct firewall_change {
-    const char *what;   /* "package", "rule", "default", "enable", "boot" */
+    const char *what;   /* "package", "rule", "default", "enable", "boot", "forward" */
     const char *detail; /* "ufw allow 443/tcp comment 'derp-relay: TLS'" */
     const char *undo;   /* the command that takes it back; "" when there is none */
 };
@@ -254,7 +256,8 @@ enum firewall_since {
     FIREWALL_SINCE_SAME,   /* as it was made: to be undone */
     FIREWALL_SINCE_OTHERS, /* the owner has given the rule another comment, or set another policy:
                               his */
-    FIREWALL_SINCE_GONE,   /* the rule, or ufw as a whole, was taken away: nothing to undo */
+    FIREWALL_SINCE_GONE,   /* the rule, or ufw (or iptables) as a whole, was taken away: nothing to
+                              undo */
     FIREWALL_SINCE_NEEDED, /* as it was made, but without it an SSH port would be closed: ufw is at
                               work, and no other rule lets everybody in there */
 };

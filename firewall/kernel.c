@@ -19,6 +19,11 @@ bool kernel_has(enum family family)
     return family == FAMILY_IP4 || file_exists("/proc/net/if_inet6");
 }
 
+bool kernel_installed(void)
+{
+    return file_exists("/usr/sbin/iptables") || file_exists("/sbin/iptables");
+}
+
 bool kernel_list(enum family family, struct buf *b, struct fault *f)
 {
     const char *const argv[] = {kernel_program(family), "-S", NULL};

@@ -10,6 +10,9 @@
 const char *kernel_program(enum family family);
 bool kernel_has(enum family family);
 
+/* Is iptables there? It comes along with ufw. */
+bool kernel_installed(void);
+
 /* `iptables -S` or `ip6tables -S` as text into b. */
 bool kernel_list(enum family family, struct buf *b, struct fault *f);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "firewall/apt.h"
+#include "firewall/kernel.h"
 #include "firewall/reach.h"
 #include "firewall/ssh.h"
 #include "firewall/surroundings.h"
@@ -129,6 +130,20 @@ static bool look_at_policy(const char *detail, enum firewall_since *since, struc
     return true;
 }
 
+/* detail: "FORWARD IPv4". Whoever opened it since, or has no iptables any more, has his reasons. */
+static bool look_at_forward(const char *detail, enum firewall_since *since, struct fault *f)
+{
+    struct ufw_facts ufw = {0};
+    enum family family = strstr(detail, family_name(FAMILY_IP6)) ? FAMILY_IP6 : FAMILY_IP4;
+    if (!kernel_has(family) || !kernel_installed())
+        *since = FIREWALL_SINCE_GONE;
+    else if (ufw_installed() && !ufw_read_settings(&ufw, f))
+        return false;
+    else if (ufw.forward == UFW_POLICY_ALLOW)
+        *since = FIREWALL_SINCE_OTHERS;
+    return true;
+}
+
 /* A unit is enabled, too, and is none of ufw's business. */
 static bool is_of_ufw(const char *what, const char *detail)
 {
@@ -148,6 +163,8 @@ bool firewall_since(const struct firewall_options *o, const char *what, const ch
         return true;
     if (strcmp(what, "rule") == 0)
         return look_at_rule(o, detail, since, f);
+    if (strcmp(what, "forward") == 0)
+        return look_at_forward(detail, since, f);
     return strcmp(what, "default") != 0 || look_at_policy(detail, since, f);
 }
 

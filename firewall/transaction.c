@@ -123,8 +123,7 @@ static bool write_forward(const struct transaction *t, const struct firewall_fac
 {
     char text[32] = "";
     for (int family = 0; family < FAMILIES; family++) {
-        const struct rules_chain *chain = rules_chain(&facts->kernel[family], "FORWARD");
-        if (chain && chain->policy == RULES_DROP)
+        if (ufw_found_forward_closed(&facts->kernel[family]))
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s\n",
                      family_name((enum family)family));
     }

@@ -179,6 +179,12 @@ bool ufw_kernel_stop(struct fault *f)
     return run_and_read(argv, RUN_TIMEOUT_MS, NULL, NULL, NULL, f) || ufw_kernel_open(f);
 }
 
+bool ufw_found_forward_closed(const struct rules *kernel)
+{
+    const struct rules_chain *chain = rules_chain(kernel, "FORWARD");
+    return chain && chain->policy == RULES_DROP;
+}
+
 bool ufw_kernel_close_forward(enum family family, struct fault *f)
 {
     return set_policy(family, "FORWARD", "DROP", f);

@@ -43,6 +43,9 @@ bool ufw_kernel_load(bool ipv6, struct fault *f);
 bool ufw_kernel_start(struct fault *f);
 bool ufw_kernel_restart(struct fault *f);
 
+/* Was FORWARD closed in this listing? ufw opens it when it goes off. */
+bool ufw_found_forward_closed(const struct rules *kernel);
+
 /* How much of ufw the kernel has: a start or a stop that is killed leaves parts, under policies
  * that are those of either side. */
 enum ufw_loaded {

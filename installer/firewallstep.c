@@ -53,6 +53,8 @@ static bool on_change(void *arg, const struct firewall_change *c, struct fault *
     journal_add(&s->journal, c->what, c->detail, c->undo);
     if (!setup_save(s))
         return fault_set(f, "the journal could not be written");
+    if (strcmp(c->what, "forward") == 0) /* what was, and no change */
+        return true;
     report_change(&s->report, "%s", c->detail);
     s->changed = true;
     return true;

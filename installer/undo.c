@@ -20,6 +20,14 @@
 /* --- One command -------------------------------------------------------------------------------
  */
 
+/* The one command of iptables that is derp-setup's. */
+static bool closes_forward(char *words[], size_t n)
+{
+    return n == 4 && (strcmp(words[0], "iptables") == 0 || strcmp(words[0], "ip6tables") == 0) &&
+           strcmp(words[1], "-P") == 0 && strcmp(words[2], "FORWARD") == 0 &&
+           strcmp(words[3], "DROP") == 0;
+}
+
 bool undo_split(char *text, char *words[static UNDO_WORDS], struct fault *f)
 {
     static const char *const programs[] = {"ufw", "systemctl", "apt-get"};
@@ -43,7 +51,7 @@ bool undo_split(char *text, char *words[static UNDO_WORDS], struct fault *f)
     for (size_t i = 0; n > 0 && i < sizeof programs / sizeof *programs; i++)
         if (strcmp(words[0], programs[i]) == 0)
             return true;
-    return fault_set(f, "not a command of derp-setup's");
+    return closes_forward(words, n) || fault_set(f, "not a command of derp-setup's");
 }
 
 static bool run_command(const char *command, struct fault *f)
@@ -135,14 +143,20 @@ static const struct journal_change *newest(const struct setup *s)
     return &s->journal.changes[s->journal.change_count - 1];
 }
 
-/* The newest; but should that shut SSH out, and ufw go off later, ufw goes off first. */
+/* Is it to come after ufw is off? Should it shut SSH out; and ufw opens FORWARD then. */
+static bool comes_later(const struct journal_change *c, enum firewall_since since)
+{
+    return since == FIREWALL_SINCE_NEEDED || strcmp(c->what, "forward") == 0;
+}
+
+/* The newest; but ufw goes off before what is to come later. */
 static bool undo_change(struct setup *s, struct fault *f)
 {
     const struct journal_change *c = newest(s);
     enum firewall_since since;
     if (!firewall_since(&s->firewall, c->what, c->detail, &since, f))
         return false;
-    if (since == FIREWALL_SINCE_NEEDED && journal_raise(&s->journal, "enable", "ufw ")) {
+    if (comes_later(c, since) && journal_raise(&s->journal, "enable", "ufw ")) {
         c = newest(s);
         since = FIREWALL_SINCE_SAME;
     }

@@ -115,8 +115,10 @@ static void pump(struct conn *c)
             continue; /* more records into the same write */
         conn_send(c, io.out, io.out_len);
         io.out_len = 0;
-        if (n == 0)
+        if (n == 0) {
+            line_ran_dry(&c->line);
             return;
+        }
     }
 }
 

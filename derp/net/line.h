@@ -35,8 +35,10 @@ struct line_sample {
 struct line {
     uint32_t acked, marked_ms; /* then the measuring began */
     uint32_t looked_ms;
-    uint32_t rate;  /* measured, bytes a second; 0: not yet */
-    bool had_queue; /* since the measuring began */
+    uint32_t rate;   /* measured, bytes a second; 0: not yet */
+    uint32_t before; /* the last one */
+    bool had_queue;  /* since the measuring began */
+    bool ran_dry;    /* likewise */
 };
 
 /* Begins to measure. */
@@ -45,6 +47,9 @@ void line_found_slow(struct line *l, const struct line_sample *s);
 /* Notes a sample, taken each time before something is given to the kernel. True: the line is fast
  * after all, and needs no window. */
 bool line_is_fast(struct line *l, const struct line_sample *s);
+
+/* There was nothing more to send. */
+void line_ran_dry(struct line *l);
 
 /* TCP's rate, as far as it is to be believed. */
 uint64_t line_rate(const struct line *l, const struct line_sample *s);

@@ -53,6 +53,20 @@ def test_uninstall_leaves_the_server_as_it_was(world):
 
 
 @pytest.mark.pitfall(16)
+def test_uninstall_closes_what_was_closed(world):
+    """Docker closes FORWARD, and ufw opens it when it goes off."""
+    server = world.server
+    server.sh("iptables -P FORWARD DROP")
+    before = state(server)
+    assert derp_setup(world).code == 0
+    run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
+    assert run.code == 0, run
+    assert "-P FORWARD DROP" in server.sh("iptables -S FORWARD")
+    assert "-P FORWARD ACCEPT" in server.sh("ip6tables -S FORWARD")
+    assert differences(state(server), before) == []
+
+
+@pytest.mark.pitfall(16)
 def test_uninstall_leaves_what_has_become_the_owners(world):
     """A rule that was labelled anew is his; one that he deleted is no reason to stop."""
     server = world.server

@@ -76,7 +76,7 @@ def pytest(result, name, deadline, folder):
         say(indent(output), flush=True)
 
 
-def pytest_files(result, name, deadline, files, *args, env=None):
+def pytest_files(result, name, deadline, files, *args, env=None, jobs=PYTEST_JOBS):
     """A run per file, some at a time: these tests wait more than they compute."""
     def one(path):
         report = LOGS / f"{name}-{path.stem}.xml"
@@ -99,7 +99,7 @@ def pytest_files(result, name, deadline, files, *args, env=None):
               + ("\n" + indent(output) if found.failed else ""), flush=True)
         result.add(found)
 
-    with concurrent.futures.ThreadPoolExecutor(PYTEST_JOBS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         # The longest first, so that none is left to run alone at the end.
         runs = [pool.submit(one, f) for f in sorted(files, key=length)]
         for future in concurrent.futures.as_completed(runs):

@@ -136,7 +136,7 @@ def coverage(result, deadline):
 
 def quiet(result, deadline):
     """Tests in which a load must keep up, or a measure is taken."""
-    pytest_files(result, "quiet", deadline, test_files("system", quiet=True))
+    pytest_files(result, "quiet", deadline, test_files("system", quiet=True), jobs=1)
 
 
 def system(result, deadline):

@@ -109,6 +109,12 @@ static void test_undo_split(void **state)
     assert_int_equal(split("ufw 'open", w), 0);
     assert_int_equal(split("rm -rf /", w), 0);
     assert_int_equal(split("/tmp/ufw enable", w), 0);
+    assert_int_equal(split("iptables -P FORWARD DROP", w), 4);
+    assert_int_equal(split("ip6tables -P FORWARD DROP", w), 4);
+    assert_int_equal(split("iptables -P INPUT DROP", w), 0);
+    assert_int_equal(split("iptables -P FORWARD ACCEPT", w), 0);
+    assert_int_equal(split("iptables -F", w), 0);
+    assert_int_equal(split("iptables", w), 0);
     assert_int_equal(split("", w), 0);
     char longest[200] = "ufw";
     for (size_t i = 1; i < UNDO_WORDS - 1; i++)

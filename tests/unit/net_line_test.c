@@ -115,12 +115,71 @@ static void test_without_a_queue_it_is_at_least_so_fast(void **state)
     assert_int_equal(s.line.rate, 1000);
 }
 
+static void look(struct seen *s, int times, uint32_t acked, uint32_t rtt_us)
+{
+    for (int i = 0; i < times; i++)
+        later(s, 20, acked, 1000000000, rtt_us);
+}
+
+static void test_what_the_sender_sent_is_no_measure(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    for (int i = 0; i < 50; i++) {
+        look(&s, 1, 10000, 40000);
+        line_ran_dry(&s.line);
+    }
+    assert_int_equal(line_rate(&s.line, &s.sample), 1000000000);
+    look(&s, 50, 500000, 40000);
+    assert_int_equal(s.line.rate, 500000);
+    for (int i = 0; i < 50; i++) {
+        look(&s, 1, 10000, 40000);
+        line_ran_dry(&s.line);
+    }
+    assert_int_equal(s.line.rate, 500000);
+}
+
+/* What a window of line_rate lets through: in somebody else's queue it must not shrink. */
+static void test_a_queue_of_others(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    s.sample.min_rtt_us = 20000;
+    look(&s, 50, 1000000, 60000);
+    for (int i = 0; i < 100; i++)
+        look(&s, 20, (uint32_t)(line_window(line_rate(&s.line, &s.sample), 20000) * 1000 / 220),
+             220000);
+    assert_int_equal(s.line.rate, 1000000);
+}
+
+static void test_what_comes_late_is_no_measure(void **state)
+{
+    (void)state;
+    struct seen s;
+
+    begin(&s);
+    look(&s, 12, 500000, 60000);
+    look(&s, 6, 100, 60000);
+    assert_int_equal(s.line.rate, 500000);
+    look(&s, 6, 900000, 60000);
+    look(&s, 6, 500000, 60000);
+    look(&s, 6, 500000, 60000);
+    assert_int_equal(s.line.rate, 500000);
+    look(&s, 30, 0, 60000);
+    assert_int_equal(s.line.rate, 500000);
+}
+
 static void test_between_two_bursts_nothing_is_measured(void **state)
 {
     (void)state;
     struct seen s;
 
     begin(&s); /* 200 ms there and back: all acknowledgements come at once, and then none */
+    s.sample.min_rtt_us = 180000;
     for (int i = 0; i < 100; i++) {
         later(&s, 20, i % 10 == 0 ? 5000000 : 0, 500000, 200000);
         assert_true(s.line.rate == 0 || (s.line.rate > 250000 && s.line.rate < 1000000));
@@ -155,6 +214,9 @@ int main(void)
         cmocka_unit_test(test_a_burst_is_not_believed),
         cmocka_unit_test(test_a_pause_does_not_count),
         cmocka_unit_test(test_without_a_queue_it_is_at_least_so_fast),
+        cmocka_unit_test(test_what_the_sender_sent_is_no_measure),
+        cmocka_unit_test(test_a_queue_of_others),
+        cmocka_unit_test(test_what_comes_late_is_no_measure),
         cmocka_unit_test(test_between_two_bursts_nothing_is_measured),
         cmocka_unit_test(test_fast_after_all),
         cmocka_unit_test(test_the_way_and_a_little_more),

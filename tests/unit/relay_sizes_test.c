@@ -14,7 +14,7 @@ static void test_idle_connections_are_small(void **state)
     (void)state;
 
     assert_in_range(sizeof(struct session), 1, 432);
-    assert_in_range(sizeof(struct conn), 1, 408);
+    assert_in_range(sizeof(struct conn), 1, 416);
     assert_in_range(sizeof(struct tls), 1, 72);
     assert_in_range(sizeof(struct record), 1, 320);
     assert_in_range(sizeof(struct slot), 1, 32);
