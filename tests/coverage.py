@@ -53,6 +53,7 @@ PARSERS = {
     "derp/relay/admission_source.c": "admission",
     "derp/relay/http_answer.c": "http",
     "derp/wire/frame.c": "frame",
+    "derp/wire/handshake_length.c": "handshake_length",
     "derp/wire/hello.c": "hello",
     "derp/wire/http.c": "http",
     "derp/wire/key.c": "keyfile",

@@ -16,8 +16,15 @@
 
 #define META_PREFIX     "derpkey"
 #define KEY_UPDATES_MAX 16 /* in a row, without data between: as Go's TLS, and so derper */
+#define UPDATES_MAX     64 /* as in the record layer: each with so much data */
+#define UPDATE_EARNED   16384
 
 /* --- BIO over the caller's buffers ---------------------------------------------------------- */
+
+static bool is_updated_too_often(const struct tls *t)
+{
+    return t->key_updates > KEY_UPDATES_MAX || t->updates_left == 0;
+}
 
 static int memory_read(BIO *bio, char *out, size_t n, size_t *got)
 {
@@ -25,6 +32,9 @@ static int memory_read(BIO *bio, char *out, size_t n, size_t *got)
     struct tls_io *io = t->io;
 
     BIO_clear_retry_flags(bio);
+    /* The end of the stream, as to OpenSSL: it would go on with all that is there. */
+    if (is_updated_too_often(t))
+        return 0;
     if (io == NULL || io->in_len == 0) {
         BIO_set_retry_read(bio);
         return 0;
@@ -86,6 +96,7 @@ static struct tls *tls_new(struct tls_context *ctx)
     if (t->ssl == NULL || bio == NULL)
         abort();
     t->ctx = tls_context_ref(ctx);
+    t->updates_left = UPDATES_MAX + 1;
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
@@ -98,6 +109,7 @@ struct tls *tls_accept(struct tls_context *ctx)
     struct tls *t = tls_new(ctx);
 
     SSL_set_accept_state(t->ssl);
+    t->hello = mem_alloc(1, sizeof *t->hello);
     return t;
 }
 
@@ -131,6 +143,7 @@ void tls_free(struct tls *t)
     SSL_free(t->ssl);
     record_free(t->record);
     forget_secrets(t);
+    free(t->hello);
     tls_context_free(t->ctx);
     free(t->reason);
     free(t);
@@ -174,6 +187,13 @@ static enum tls_result judge(struct tls *t, int ret, const char *what)
     }
 }
 
+static enum tls_result refuse(struct tls *t, const char *why)
+{
+    set_reason(t, mem_strdup(why));
+    t->failed = true;
+    return TLS_FAILED;
+}
+
 static void begin(struct tls *t, struct tls_io *io)
 {
     t->io = io;
@@ -192,6 +212,8 @@ static void hand_over(struct tls *t)
             TLSEXT_max_fragment_length_DISABLED)
         t->record = record_new(t->ctx->records, t->secrets);
     forget_secrets(t);
+    free(t->hello);
+    t->hello = NULL;
     if (t->record == NULL)
         return;
     SSL_free(t->ssl);
@@ -203,6 +225,11 @@ enum tls_result tls_handshake(struct tls *t, struct tls_io *io)
     enum tls_result result;
 
     begin(t, io);
+    if (t->hello != NULL && !handshake_length_take(t->hello, io->in, io->in_len,
+                                                   SSL_version(t->ssl) == TLS1_2_VERSION)) {
+        t->io = NULL;
+        return refuse(t, "TLS handshake: a message is too long");
+    }
     result = judge(t, SSL_do_handshake(t->ssl), "TLS handshake");
     if (result == TLS_OK)
         hand_over(t);
@@ -212,6 +239,17 @@ enum tls_result tls_handshake(struct tls *t, struct tls_io *io)
 bool tls_is_challenge(const struct tls *t)
 {
     return t->is_challenge;
+}
+
+static void earn_updates(struct tls *t, size_t n)
+{
+    t->key_updates = 0;
+    t->earned += (uint16_t)n;
+    if (t->earned < UPDATE_EARNED)
+        return;
+    t->earned = 0;
+    if (t->updates_left <= UPDATES_MAX)
+        t->updates_left++;
 }
 
 enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_t room, size_t *n)
@@ -224,13 +262,10 @@ enum tls_result tls_open(struct tls *t, struct tls_io *io, uint8_t *plain, size_
         return TLS_FAILED;
     begin(t, io);
     r = judge(t, SSL_read_ex(t->ssl, plain, room, n), "TLS read");
-    if (t->key_updates > KEY_UPDATES_MAX) {
-        set_reason(t, mem_strdup("TLS read: too many key updates"));
-        t->failed = true;
-        return TLS_FAILED;
-    }
+    if (is_updated_too_often(t))
+        return refuse(t, "TLS read: too many key updates");
     if (r == TLS_OK)
-        t->key_updates = 0;
+        earn_updates(t, *n);
     return r;
 }
 

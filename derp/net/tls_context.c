@@ -147,8 +147,12 @@ static void on_message(int is_sent, int version, int type, const void *p, size_t
 {
     (void)version;
     (void)arg;
-    if (!is_sent && type == SSL3_RT_HANDSHAKE && n > 0 && *(const uint8_t *)p == SSL3_MT_KEY_UPDATE)
-        ((struct tls *)SSL_get_app_data(ssl))->key_updates++;
+    struct tls *t = SSL_get_app_data(ssl);
+
+    if (is_sent || type != SSL3_RT_HANDSHAKE || n == 0 || *(const uint8_t *)p != SSL3_MT_KEY_UPDATE)
+        return;
+    t->key_updates++;
+    t->updates_left--;
 }
 
 /*

@@ -8,6 +8,7 @@
 
 #include "derp/net/record.h"
 #include "derp/net/tls.h"
+#include "derp/wire/handshake_length.h"
 
 struct tls_context {
     SSL_CTX *ssl_ctx;
@@ -24,12 +25,15 @@ struct tls {
     struct tls_context *ctx;
     struct tls_io *io;              /* of the call under way, for OpenSSL */
     struct record_secrets *secrets; /* server, during the handshake: what OpenSSL told so far */
+    struct handshake_length *hello; /* server, during the handshake */
     char *reason;                   /* of the last failure, NULL: none */
     bool is_challenge;
     bool notified;
     bool failed; /* OpenSSL's part, for good: reason stays */
     uint8_t secrets_known;
-    unsigned key_updates; /* received by OpenSSL since the last data */
+    uint8_t key_updates;  /* received by OpenSSL since the last data */
+    uint8_t updates_left; /* that it may still receive: data earns new ones */
+    uint16_t earned;      /* bytes of data */
 };
 
 #define TLS_SECRETS_READ  1

@@ -261,6 +261,60 @@ static void test_what_openssl_keeps(void **state)
     }
 }
 
+/* How many changes of keys OpenSSL takes, with so much data after each; all in one read, or each in
+ * one of its own. */
+static unsigned updates_taken(size_t data, bool at_once)
+{
+    struct link *l = link_new(4, "TLS_AES_128_GCM_SHA256", TLS1_3_VERSION);
+    unsigned n = 0;
+
+    SSL_set_tlsext_max_fragment_length(l->client, TLSEXT_max_fragment_length_512);
+    shake_hands(l);
+    while (l->last != TLS_FAILED && n < 200) {
+        SSL_key_update(l->client, SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(l->client);
+        if (data > 0)
+            client_writes(l, data);
+        n++;
+        l->said_up_len = l->heard_up_len = 0;
+        if (!at_once || n == 200)
+            give(l, l->wire, (size_t)BIO_read(l->up, l->wire, sizeof l->wire));
+    }
+    if (l->last == TLS_FAILED) {
+        assert_string_equal(tls_reason(l->server), "TLS read: too many key updates");
+        n = at_once ? UPDATES_MAX + 1u - l->server->updates_left : n;
+    }
+    link_free(l);
+    return n;
+}
+
+static void test_key_updates_of_openssl_are_rationed(void **state)
+{
+    (void)state;
+    assert_int_equal(updates_taken(0, false), KEY_UPDATES_MAX + 1);
+    assert_int_equal(updates_taken(0, true), KEY_UPDATES_MAX + 1);
+    assert_int_equal(updates_taken(1, false), UPDATES_MAX + 1);
+    assert_int_equal(updates_taken(1, true), UPDATES_MAX + 1);
+    assert_int_equal(updates_taken(UPDATE_EARNED, false), 200);
+}
+
+/* Nothing is reserved for what is only announced. */
+static void test_a_long_hello_is_refused(void **state)
+{
+    static const uint8_t hello[] = {22, 3, 1, 0, 4, 1, 2, 0, 0};
+    struct link *l = link_new(5, "TLS_AES_128_GCM_SHA256", TLS1_3_VERSION);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hello; i++) {
+        struct tls_io io = {.in = hello + i, .in_len = 1, .out = l->out, .out_cap = sizeof l->out};
+
+        assert_int_equal(tls_handshake(l->server, &io),
+                         i + 1 < sizeof hello ? TLS_AGAIN : TLS_FAILED);
+    }
+    assert_string_equal(tls_reason(l->server), "TLS handshake: a message is too long");
+    link_free(l);
+}
+
 /* A failure keeps its reason, whatever is asked afterwards. */
 static void test_failures_stay(void **state)
 {
@@ -285,9 +339,13 @@ static void test_failures_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_openssl_understands), cmocka_unit_test(test_many_records),
-        cmocka_unit_test(test_close_notify),        cmocka_unit_test(test_what_openssl_keeps),
+        cmocka_unit_test(test_openssl_understands),
+        cmocka_unit_test(test_many_records),
+        cmocka_unit_test(test_close_notify),
+        cmocka_unit_test(test_what_openssl_keeps),
         cmocka_unit_test(test_failures_stay),
+        cmocka_unit_test(test_key_updates_of_openssl_are_rationed),
+        cmocka_unit_test(test_a_long_hello_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
