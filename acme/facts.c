@@ -122,6 +122,7 @@ void facts_judge(const struct config *config, const struct state *state, enum fa
         .open = state->phase != PHASE_IDLE,
     };
     add_suggestion(state, facts);
+    facts->left = schedule_left(&facts->schedule, facts->remaining);
     choose(list, count, config->domain, state, wish != FACTS_TIMER, facts);
 }
 

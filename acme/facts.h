@@ -20,6 +20,7 @@ struct facts {
                                        in why when there is none */
     int64_t remaining;              /* what is left of it; negative: so long ago it has expired; 0:
                                        none is usable */
+    int64_t left;                   /* the same, as far as waiting goes (schedule_left) */
     bool emergency;                 /* none is usable, or it ends soon */
     struct choice choice;           /* which CA is asked, and when */
     struct schedule_facts schedule; /* next_try is the choice's */

@@ -87,7 +87,7 @@ static enum job_exit failed(struct session *s, const struct plan *p, const struc
     uint32_t random = 0;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         random = 0;
-    attempts_failed(&s->state, s->ca->directory, fail, clock_wall(), p->facts.remaining, random);
+    attempts_failed(&s->state, s->ca->directory, fail, clock_wall(), p->facts.left, random);
     failure_log(fail, failure_name(fail->class));
     if (!session_save(s, &why))
         failure_log(&why, failure_name(why.class));

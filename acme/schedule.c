@@ -7,6 +7,9 @@
 #define HOUR   3600
 #define DAY    (24 * HOUR)
 
+/* Left of a certificate that the CA wants back: 2 hours at most between tries. */
+#define RECALLED (40 * HOUR)
+
 /* first: wait after the first failure; doubled with each more, up to most; never below least. */
 struct rule {
     int64_t first, most, least;
@@ -112,6 +115,13 @@ time_t schedule_due_at(const struct schedule_facts *facts)
     int64_t lifetime = (int64_t)facts->not_after - (int64_t)facts->not_before;
     time_t latest = facts->ari_start <= backstop ? backstop + lifetime / 20 : backstop;
     return min(facts->ari_pick, latest);
+}
+
+int64_t schedule_left(const struct schedule_facts *facts, int64_t remaining)
+{
+    bool recalled = facts->ari_pick != 0 && facts->ari_end <= facts->now &&
+                    facts->ari_end < schedule_renew_at(facts->not_before, facts->not_after);
+    return recalled ? min(remaining, RECALLED) : remaining;
 }
 
 /* The next run of the timer may be too late: the moment comes before it, or the window ends. */

@@ -74,6 +74,13 @@ struct schedule_facts {
  */
 time_t schedule_due_at(const struct schedule_facts *facts);
 
+/*
+ * What is left to act in, of remaining: a window of the CA that ended before renewal would have
+ * been due (schedule_renew_at) says that the certificate will be revoked, and not when: within a
+ * day or five (CA/Browser Forum's Baseline Requirements 4.9.1.1).
+ */
+int64_t schedule_left(const struct schedule_facts *facts, int64_t remaining);
+
 enum schedule_answer {
     SCHEDULE_GOOD,      /* nothing to do: certificate is good, not yet to be renewed */
     SCHEDULE_WAIT,      /* something to do, but not before next_try */

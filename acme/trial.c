@@ -25,7 +25,7 @@ static void put_off(struct session *s, const struct authority *staging, const st
 {
     struct failure ignored;
     log_warning("the trial could not be made: %s", why->text);
-    attempts_put_off(&s->state, staging->directory, why, facts->schedule.now, facts->remaining);
+    attempts_put_off(&s->state, staging->directory, why, facts->schedule.now, facts->left);
     if (!session_save(s, &ignored))
         log_warning("%s", ignored.text);
 }

@@ -261,6 +261,26 @@ static void test_the_timer_hits_every_short_window(void **state)
     }
 }
 
+static void test_what_the_ca_wants_back(void **state)
+{
+    (void)state;
+    struct schedule_facts f = {.now = 10 * DAY, .not_before = 0, .not_after = 90 * DAY};
+
+    assert_int_equal(schedule_left(&f, 80 * DAY), 80 * DAY); /* no window is known */
+    f.ari_start = f.ari_pick = 8 * DAY;
+    f.ari_end = f.now;
+    int64_t left = schedule_left(&f, 80 * DAY);
+    assert_true(schedule_delay(FAILURE_REACHABILITY, 50, left, 0, 0) <= 2 * 3600);
+    assert_int_equal(schedule_left(&f, 3600), 3600);
+    assert_int_equal(schedule_left(&f, -5), -5);
+    assert_int_equal(schedule_left(&f, 0), 0);
+    f.ari_end = f.now + 1; /* it is not over */
+    assert_int_equal(schedule_left(&f, 80 * DAY), 80 * DAY);
+    f.now = 65 * DAY; /* the usual one, in which nothing was got */
+    f.ari_end = 61 * DAY;
+    assert_int_equal(schedule_left(&f, 25 * DAY), 25 * DAY);
+}
+
 static void test_clock(void **state)
 {
     (void)state;
@@ -292,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_ari),
         cmocka_unit_test(test_a_window_between_two_runs),
         cmocka_unit_test(test_the_timer_hits_every_short_window),
+        cmocka_unit_test(test_what_the_ca_wants_back),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_words),
     };
