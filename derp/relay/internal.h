@@ -40,8 +40,11 @@
 
 #define PRELOGIN_MAX 2048 /* connections of a worker that are not logged in */
 #define PRELOGIN_BYTES                                                                             \
-    (16 * 1024 * 1024)                  /* that announced logins longer than LOGIN_SMALL may take */
-#define LOGIN_SMALL  4096               /* a real client's is a few hundred bytes */
+    (16 * 1024 * 1024)            /* that announced logins longer than LOGIN_SMALL may take */
+#define ANSWERS_AHEAD (16 * 1024) /* that wait for somebody who asks without reading */
+#define HELD_SIZE                                                                                  \
+    (128 * 1024)          /* what such a one costs: answers in packets, and his other requests */
+#define LOGIN_SMALL  4096 /* a real client's is a few hundred bytes */
 #define MAILBOX_MAX  (16 * 1024 * 1024) /* packet bytes that wait for a worker */
 #define FLUSH_EARLY  (96 * 1024)        /* a queue this long is written before the turn ends */
 #define SLOT_CHUNK   1024               /* sessions per chunk of the slot table */
@@ -267,6 +270,8 @@ void prelogin_remove(struct session *s);
 void login_ready(void *owner);
 /* Must the next request wait, because the answers to those before are still there? */
 bool login_is_behind(struct session *s);
+/* They are written. */
+void login_caught_up(struct session *s);
 size_t login_http(struct session *s, const uint8_t *data, size_t n);
 size_t login_data(struct session *s, const uint8_t *data, size_t n, size_t *want);
 void session_verdict(struct session *s, const struct admission_answer *a);

@@ -31,19 +31,24 @@ void prelogin_add(struct session *s)
     }
 }
 
+static void take_back_announcement(struct session *s)
+{
+    s->worker->prelogin_bytes -= s->announced;
+    s->announced = 0;
+}
+
 void prelogin_remove(struct session *s)
 {
     if (!s->is_prelogin)
         return;
     DL_DELETE2(s->worker->prelogin, s, prelogin_prev, prelogin_next);
     s->worker->prelogin_count--;
-    s->worker->prelogin_bytes -= s->announced;
-    s->announced = 0;
+    take_back_announcement(s);
     s->is_prelogin = false;
 }
 
-/* A login may be 256 KiB long, which real ones never are: all together get a budget. Whoever has
- * been sending for longest makes room. */
+/* A login may be 256 KiB long, which real ones never are, and somebody may ask and not read: all
+ * together get a budget. Whoever has been here for longest makes room. */
 static void announce_login(struct session *s, size_t size)
 {
     struct worker *w = s->worker;
@@ -156,14 +161,22 @@ static void answer_request(struct session *s, const struct http_request *r,
 /* Whoever asks without reading gets no more answers than fit; the rest of his requests waits. */
 bool login_is_behind(struct session *s)
 {
-    if (outbox_bytes(&s->outbox) < FLUSH_EARLY)
+    if (outbox_bytes(&s->outbox) < ANSWERS_AHEAD)
         return false;
     conn_flush(s->conn);
-    if (outbox_bytes(&s->outbox) < FLUSH_EARLY)
+    if (outbox_bytes(&s->outbox) < ANSWERS_AHEAD)
         return false;
     s->is_held = true;
+    announce_login(s, HELD_SIZE);
     conn_hold(s->conn, true);
     return true;
+}
+
+void login_caught_up(struct session *s)
+{
+    s->is_held = false;
+    take_back_announcement(s);
+    conn_hold(s->conn, false);
 }
 
 /* An answer to http-01 that derp-acme left, for port 80 alone: that is where a CA asks. */

@@ -196,10 +196,8 @@ static void on_drained(void *owner)
 
     if (session_is_paced(s) && !s->paced.is_queued && has_something(s))
         session_mark_dirty(s); /* its turn will come */
-    if (s->is_held) {
-        s->is_held = false;
-        conn_hold(s->conn, false);
-    }
+    if (s->is_held)
+        login_caught_up(s);
 }
 
 void session_finish(struct session *s)

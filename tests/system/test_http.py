@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The home page and its file, /bootstrap-dns across a reload, requests that outrun their answers."""
+import contextlib
 import json
 import os
 import socket
@@ -8,13 +9,19 @@ import pytest
 
 import derp
 import relays
-from test_derpd import eventually, reload, rss, run
+from test_derpd import eventually, metric, reload, rss, run
 
+HOARDERS = 400  # more than two workers have room for
 PAGE = "<!doctype html><style>p{color:red}</style><p>ours</p>\n"
 
 
-def connect(relay, timeout=10):
-    raw = socket.create_connection(("127.0.0.1", relay.port), timeout)
+def connect(relay, timeout=10, narrow=False):
+    """narrow: with little room for what comes and is not read."""
+    raw = socket.socket()
+    raw.settimeout(timeout)
+    if narrow:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", relay.port))
     return derp.tls_context(str(relay.folder / "ca.pem")).wrap_socket(raw, server_hostname=relays.HOST)
 
 
@@ -109,6 +116,23 @@ def test_bootstrap_names_change_with_a_reload(derpd_binary, authority):
         set_line(relay, "bootstrap-dns =")
         assert reload(relay)
         eventually(lambda: told() == {}, "no names")
+
+
+def test_many_who_ask_and_do_not_read(relay):
+    """What waits for all of them together has a bound: who has been there for longest makes room."""
+    page = relay.folder / "page.html"
+    page.write_bytes(b"x" * 60 * 1024)
+    set_line(relay, "home = %s" % page)
+    assert reload(relay)
+    out = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    with contextlib.ExitStack() as stack:
+        for _ in range(HOARDERS):
+            s = stack.enter_context(connect(relay, narrow=True))
+            s.sendall(out)
+        eventually(lambda: metric(relay, "derp_connections_evicted_total") > 0, "some make room")
+        assert fetch(relay)[0].startswith("HTTP/1.1 200 OK")
+    with relay.client() as a:
+        a.ping()
 
 
 def test_requests_that_outrun_their_answers(relay):
