@@ -10,7 +10,7 @@ enum selfsigned_step selfsigned_decide(const struct selfsigned_facts *facts, tim
     time_t made = f->next_not_before + DAY;
     *changes_at = 0;
     if (f->not_after - f->now > (time_t)SELFSIGNED_NEXT_DAYS * DAY)
-        return f->next ? SELFSIGNED_DROP : SELFSIGNED_KEEP;
+        return SELFSIGNED_KEEP;
     if (!f->next || made > f->now + DAY || f->next_not_after <= f->not_after)
         return SELFSIGNED_PREPARE;
     *changes_at = made + (time_t)SELFSIGNED_NOTICE_DAYS * DAY;

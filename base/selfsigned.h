@@ -19,10 +19,10 @@
 #define SELFSIGNED_KEY   "self-signed.key"
 
 enum selfsigned_step {
-    SELFSIGNED_KEEP,    /* nothing is due */
+    SELFSIGNED_KEEP,    /* nothing is due; a next one that is there stays: it may be this clock that
+                           is wrong, and people were told its fingerprint */
     SELFSIGNED_PREPARE, /* make the next one, anew if there is one that is of no use */
     SELFSIGNED_CHANGE,  /* serve the next one from now on */
-    SELFSIGNED_DROP,    /* there is a next one, made by a clock that was wrong: nothing is due */
 };
 
 struct selfsigned_facts {

@@ -43,6 +43,7 @@ struct certificate_watch {
     struct signature seen;     /* what the last look saw: a pair is read once it stands still */
     int64_t again_ms;          /* when a refused pair is read again (clock_mono_ms), 0: none was */
     struct identity *identity; /* presented now */
+    bool is_own;               /* it is the one of source = self-signed */
     time_t next_look;          /* of a certificate of its own: is another one due? */
     time_t meta_due;           /* when its meta certificate is to be made anew */
     struct certificate_status status;
@@ -168,6 +169,7 @@ static bool load_pair(struct certificate_watch *w, struct fault *f)
     } else {
         w->status.problem[0] = '\0';
         w->again_ms = 0;
+        w->is_own = w->config->source == CONFIG_SOURCE_SELF_SIGNED;
     }
     if (ok && memcmp(old, w->status.info.sha256, sizeof old) != 0) {
         w->status.reloads++;
@@ -182,7 +184,9 @@ static bool load_temporary(struct certificate_watch *w, struct fault *f)
     struct identity *id = identity_self_signed(name, TEMPORARY_DAYS, f);
     bool ok = id != NULL && present(w, id, CERTIFICATE_TEMPORARY, f);
 
-    if (!ok)
+    if (ok)
+        w->is_own = false;
+    else
         identity_free(id);
     return ok;
 }
@@ -250,8 +254,7 @@ static void look_at_next(struct certificate_watch *w)
 {
     time_t now = clock_wall();
 
-    if (w->config->source != CONFIG_SOURCE_SELF_SIGNED ||
-        w->status.state == CERTIFICATE_TEMPORARY) {
+    if (w->config->source != CONFIG_SOURCE_SELF_SIGNED || !w->is_own) {
         w->status.next = (struct successor){0};
         return;
     }
@@ -291,12 +294,18 @@ static bool fits_no_more(const struct certificate_watch *w)
     return other;
 }
 
+/* Makes the one of its own, if that is what is wanted and there is none that fits. */
+static bool make_what_is_missing(struct certificate_watch *w, struct fault *f)
+{
+    return w->config->source != CONFIG_SOURCE_SELF_SIGNED ||
+           (file_exists(w->pair.chain) && !fits_no_more(w)) ||
+           make_self_signed(w->config, &w->pair, f);
+}
+
 static bool first_load(struct certificate_watch *w, struct fault *f)
 {
     w->seen = w->loaded = look_at(&w->pair);
-    if (w->config->source == CONFIG_SOURCE_SELF_SIGNED &&
-        (!file_exists(w->pair.chain) || fits_no_more(w)) &&
-        !make_self_signed(w->config, &w->pair, f))
+    if (!make_what_is_missing(w, f))
         return false;
     if (load_pair(w, f))
         return true;
@@ -339,9 +348,13 @@ void certificate_watch_reload(struct certificate_watch *w)
 
 void certificate_watch_config(struct certificate_watch *w, const struct config *config)
 {
+    struct fault f;
+
     w->config = config;
     pair_free(&w->pair);
     w->pair = pair_of(config);
+    if (!make_what_is_missing(w, &f))
+        log_error("a certificate of its own cannot be made: %s", f.text);
     look(w, true);
 }
 

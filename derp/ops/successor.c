@@ -89,7 +89,6 @@ static bool round_of(const struct config *c, const struct paths *p, const struct
 {
     struct identity_info info;
     struct selfsigned_facts facts = {.now = now};
-    struct fault f;
 
     identity_info(present, &info);
     facts.not_after = info.not_after;
@@ -100,10 +99,6 @@ static bool round_of(const struct config *c, const struct paths *p, const struct
         return true;
     case SELFSIGNED_CHANGE:
         *changed = put_in_place(c, p);
-        return false;
-    case SELFSIGNED_DROP:
-        if (!file_remove(p->next, &f))
-            log_error("%s", f.text);
         return false;
     case SELFSIGNED_KEEP:
         if (s->changes_at != 0)

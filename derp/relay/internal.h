@@ -169,6 +169,7 @@ struct relay {
     atomic_bool ready;
     atomic_uint running;           /* workers whose thread has not ended */
     atomic_int_fast64_t patrol_ms; /* between two looks at a client by admission; 0: none */
+    bool is_draining;              /* main thread only */
     int64_t drain_ms;              /* how long draining may take; set before the workers are told */
     void (*on_drained)(void *arg);
     void *on_drained_arg;

@@ -155,7 +155,7 @@ bool relay_set_identity(struct relay *r, const struct identity *id,
 
 void relay_set_ready(struct relay *r, bool ready)
 {
-    atomic_store(&r->ready, ready);
+    atomic_store(&r->ready, ready && !r->is_draining);
 }
 
 static uint64_t total(const struct relay *r, size_t offset)
@@ -255,6 +255,8 @@ bool relay_is_alive(struct relay *r)
 
 void relay_drain(struct relay *r, int64_t bound_ms, void (*on_done)(void *arg), void *arg)
 {
+    r->is_draining = true;
+    relay_set_ready(r, false);
     r->drain_ms = bound_ms;
     r->on_drained = on_done;
     r->on_drained_arg = arg;

@@ -62,7 +62,8 @@ void relay_set_challenges(struct relay *r, const char *folder);
 /* Another home page (taken over) and other names for /bootstrap-dns from now on. */
 void relay_set_pages(struct relay *r, struct site_home *home, const struct config_names *names);
 
-/* May clients choose this relay? While not, STUN stays silent. False at start. */
+/* May clients choose this relay? While not, STUN stays silent. False at start, and for good once
+ * it drains. */
 void relay_set_ready(struct relay *r, bool ready);
 
 /* Where a connection was accepted. */

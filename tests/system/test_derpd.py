@@ -234,6 +234,17 @@ def test_stun_is_silent_until_there_is_a_certificate(acme_relay, authority):
     assert ask_stun(acme_relay) is None
 
 
+def test_its_own_certificate_by_a_reload(acme_relay):
+    """Nobody has to restart it to give up waiting for a CA."""
+    assert status(acme_relay)["certificate"]["state"] == "temporary"
+    config = acme_relay.folder / "derp.conf"
+    config.write_text(config.read_text().replace("source = acme", "source = self-signed"))
+    assert reload(acme_relay)
+    assert status(acme_relay)["certificate"]["state"] == "good"
+    assert served_leaf(acme_relay) == leaf_hash((acme_relay.folder / "state" / "self-signed.crt").read_bytes())
+    eventually(lambda: ask_stun(acme_relay), "STUN answers")
+
+
 def test_challenge_is_answered_from_its_folder(acme_relay, authority):
     import ssl
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -441,6 +452,15 @@ def test_a_year_before_the_end_the_next_is_made_and_told(pinned):
     assert following.public_key().public_bytes(*key) == pinned.key.public_key().public_bytes(*key)
     assert (following.not_valid_after - following.not_valid_before).days == 3651
     assert pinned.run()[1] == status  # and not made again
+
+
+def test_a_next_one_that_people_know_is_not_thrown_away(pinned):
+    """A clock that is years behind, for one look."""
+    pinned.write("self-signed.crt", -1, 2000)
+    pin = pinned.write("self-signed.next.crt", 1600, 5200)
+    said, status = pinned.run()
+    assert "nextSha256" not in status and "derpMap" not in said
+    assert pinned.fingerprint("self-signed.next.crt") == pin
 
 
 def test_sixty_days_later_it_is_served(pinned):

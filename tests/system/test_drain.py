@@ -120,7 +120,8 @@ def test_clients_that_do_not_go_are_closed_at_the_bound(front):
         eventually(lambda: "draining" in front.text(), "it drains")
         with pytest.raises(OSError):
             front.client()
-        assert ask_stun(front) is None
+        for _ in range(5):  # for longer than a look at the certificate takes to come
+            assert ask_stun(front) is None
         assert front.process.wait(PATIENCE) == 0
         assert BOUND - 1 < time.monotonic() - began < BOUND + SLACK
     for s in held:

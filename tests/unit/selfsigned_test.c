@@ -59,7 +59,10 @@ static void test_a_clock_that_was_wrong(void **state)
     (void)state;
     time_t at;
     /* It was ten years ahead for a while: what it made then is of no use. */
-    assert_int_equal(decide(3000, -100, &at), SELFSIGNED_DROP);
+    assert_int_equal(decide(3000, -100, &at), SELFSIGNED_KEEP);
+    assert_int_equal(at, 0);
+    /* Or it is years behind now: the next one that people know is kept. */
+    assert_int_equal(decide(3000, 300, &at), SELFSIGNED_KEEP);
     assert_int_equal(at, 0);
     assert_int_equal(decide(300, -100, &at), SELFSIGNED_PREPARE);
     /* It was behind: the next one would not outlive the present one. */
