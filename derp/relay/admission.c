@@ -55,7 +55,8 @@ struct admission {
     pthread_t thread;
     struct web *web;
     atomic_bool is_open, fail_open;
-    atomic_size_t later_count; /* later.count, for others */
+    atomic_bool is_unreachable; /* the sources, by what the last lookups came to */
+    atomic_size_t later_count;  /* later.count, for others */
 
     pthread_mutex_t lock; /* guards what follows */
     struct admission_queue logins;
@@ -127,6 +128,14 @@ static void tell(struct admission *a, struct admission_question *q, enum admissi
     free(q);
 }
 
+/* More ask than can be asked about. That is no reason to let in who would be refused: strangers
+ * could bring it about. Only where nobody can be asked anyway fail-open counts. */
+static void tell_too_many(struct admission *a, struct admission_question *q)
+{
+    tell(a, q, ADMISSION_UNSURE, "too many ask",
+         atomic_load(&a->fail_open) && atomic_load(&a->is_unreachable));
+}
+
 /* No answer for somebody who is logged in: later, and not all at once. Another one is tried first
  * then, in case that it was about this one. */
 static void postpone(struct admission *a, struct admission_question *q)
@@ -173,6 +182,8 @@ static void settle(struct lookup *l)
 
     if (l->open > 0 && l->verdict != ADMISSION_ADMIT)
         return;
+    if (l->verdict != ADMISSION_ADMIT) /* of which one source is enough */
+        atomic_store(&a->is_unreachable, l->verdict == ADMISSION_UNSURE);
     if (waiting != NULL && l->epoch == a->epoch)
         admission_cache_put(a->cache, &l->key, &l->from, l->verdict, l->reason, clock_mono_ms());
     l->waiting = NULL;
@@ -321,7 +332,7 @@ static void take_logins(struct admission *a)
         else if (clock_mono_ms() - q->asked_ms <= ADMISSION_TIMEOUT_MS)
             take_question(a, q);
         else
-            tell(a, q, ADMISSION_UNSURE, "too many ask", a->sources->fail_open);
+            tell_too_many(a, q);
     }
 }
 
@@ -527,7 +538,7 @@ void admission_ask(struct admission *a, handle_t who, const struct node_key *key
         admission_queue_push(why == ADMISSION_LOGIN ? &a->logins : &a->patrols, q);
     pthread_mutex_unlock(&a->lock);
     if (full)
-        tell(a, q, ADMISSION_UNSURE, "too many ask", atomic_load(&a->fail_open));
+        tell_too_many(a, q);
     web_wake(a->web);
 }
 

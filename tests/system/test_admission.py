@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may use the relay: key files, URLs, tailscaled's socket; closed when unsure."""
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -16,6 +17,7 @@ import relays
 from test_derpd import eventually, metric, reload, run
 from verifier import Source
 
+MANY = 400  # more than 64 at a time are asked about in 5 s, at 2 s each
 
 class GuardedRelay(conftest.Relay):
     """derpd with an [admission] section."""
@@ -204,6 +206,15 @@ def test_fail_open_covers_only_what_cannot_be_asked(guarded):
         source.status = 500
         assert not admitted(relay)
     assert admitted(relay)  # now nobody answers there
+
+
+def test_fail_open_lets_in_nobody_who_comes_with_too_many(guarded):
+    """More strangers at once than can be asked about in time: they are refused as each of them would be."""
+    with Source() as source:
+        source.latency = 2
+        relay = guarded(source.where, fail_open="yes")
+        with concurrent.futures.ThreadPoolExecutor(MANY) as pool:
+            assert not any(pool.map(lambda _: admitted(relay), range(MANY)))
 
 
 @pytest.mark.tsan

@@ -5,18 +5,20 @@ import json
 import os
 import socketserver
 import threading
+import time
 
 
 class Source:
     """A fake of an admission source that speaks HTTP: a URL, or tailscaled's local API on a socket.
 
-    It knows keys (hex); delay holds each answer back; status and body replace the right answer;
+    It knows keys (hex); delay holds each answer back, latency for so many seconds; status and body replace the right answer;
     so many lies are told about keys that it knows; addresses collects where clients come from, and
     those in strangers are refused. With anyone set every key is known."""
 
     def __init__(self, path=None, port=0):
         self.keys, self.asked, self.delay = set(), [], threading.Event()
         self.delay.set()
+        self.latency = 0
         self.status = self.body = None
         self.lies = 0
         self.addresses, self.strangers, self.anyone = [], set(), False
@@ -31,6 +33,7 @@ class Source:
 
             def answer(self, admitted, body):
                 outer.delay.wait(30)
+                time.sleep(outer.latency)
                 status = outer.status or (200 if admitted else 404)
                 body = outer.body if outer.body is not None else body
                 self.send_response(status)
