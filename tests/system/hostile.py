@@ -190,6 +190,13 @@ def hello_and_no_more(target):
 
 
 @attack(SOON)
+def hello_that_claims_much(target):
+    s = target.tcp()
+    say(s, b"\x16\x03\x01\x00\x04\x01\x02\x00\x00")
+    return (s,)
+
+
+@attack(SOON)
 def hello_then_garbage(target):
     s = target.tcp()
     say(s, target.client_hello() + b"\x17\x03\x03\x00\x20" + bytes(32))
