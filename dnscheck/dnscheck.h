@@ -88,7 +88,10 @@ struct dnscheck_own {
     struct address_pair found;  /* everything on the interfaces */
     bool known4; /* public.ip4 can be compared against: false when the interfaces have only
                     addresses that the internet cannot see and none was given, or are unreadable */
-    bool known6; /* the same; having no IPv6 at all is knowledge too */
+    bool
+        known6; /* public.ip6 can be compared against: false only when the interfaces are unreadable
+                   and none was given. Having none, or private ones only, is taken for knowledge:
+                   bridges have such, too, and translated IPv6 is rare; --ip6 names it */
 };
 
 struct dnscheck_result {
@@ -109,7 +112,8 @@ struct dnscheck_result {
 /*
  * Finds own addresses. Findings: one address.* of
  *   address.ok, address.given (ok), address.cgnat and address.private (fail; warn with own_optional
- *   or when --ip4 names it), address.missing (fail: no address at all; warn: no IPv4),
+ *   or when --ip4 names it; the latter also beside a public IPv6 address, as it may be that of a
+ *   container's bridge), address.missing (fail: no address at all; warn: no public IPv4),
  *   address.nat (two witnesses agree; warn outside a cloud, where ports may have to be forwarded),
  *   address.egress (warn: the cloud says one address, the others see another), address.unproven
  *   (warn: one witness that is believed alone), address.disagree (fail),
@@ -126,7 +130,8 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  *   dns.servfail        the domain's servers are broken, lame or refuse
  *   dns.bogus           DNSSEC validation failed
  *   dns.nxdomain        the domain does not exist
- *   dns.a.missing       it exists without an A record (warn on a server without IPv4)
+ *   dns.a.missing       it exists without an A record (warn when its AAAA record is ours and no
+ *                       public IPv4 address of ours is known)
  *   dns.a.mismatch      it points to somebody else's server (or is parked, or has no record of its
  *                       own and a wildcard answers)
  *   dns.cname.loop      its CNAME records lead in a circle

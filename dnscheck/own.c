@@ -69,6 +69,23 @@ static void explain_private(const struct endpoint *e, bool given, enum severity 
                 ip);
 }
 
+/* Beside a public IPv6 address: the private one may be that of a bridge for containers. */
+static void explain_only6(const struct endpoint *e, const struct address_set *ip6,
+                          struct findings *all)
+{
+    char ip[ENDPOINT_TEXT], six[SET_TEXT];
+    endpoint_print_ip(e, ip);
+    size_t i = finding_add(all, SEVERITY_WARN, "address.private",
+                           "no public IPv4 address on this server's interfaces, only IPv6 %s (%s "
+                           "is %s): clients without IPv6 cannot use the relay",
+                           address_set_print(ip6, six, sizeof six), ip,
+                           address_kind_text(address_classify(e)));
+    finding_fix(all, i,
+                "Nothing, if this server has IPv6 only; if the provider translates a public IPv4 "
+                "address to %s, name it: --ip4=ADDRESS",
+                ip);
+}
+
 /* Judges an address that somebody has named, now (--ip4, --ip6, --ip) or in an earlier run. */
 static void see_given(const struct endpoint *e, int family, struct address_set *set,
                       struct findings *all)
@@ -266,8 +283,14 @@ static void see_no_ip4(const struct dnscheck_options *o, struct dnscheck_own *ow
     const struct address_set *found = &own->found.ip4;
     const struct endpoint *e = first_of_kind(found, ADDRESS_PRIVATE);
 
+    bool only6 = own->public.ip6.count > 0;
+
     if (e && see_witnesses(o, e, own, all))
         return;
+    if (e && only6) {
+        explain_only6(e, &own->public.ip6, all);
+        return;
+    }
     if (e) {
         explain_private(e, false, severity, all);
         return;
@@ -278,12 +301,11 @@ static void see_no_ip4(const struct dnscheck_options *o, struct dnscheck_own *ow
         return;
     }
     own->known4 = found->count == 0;
-    bool only6 = own->public.ip6.count > 0;
     size_t i;
     if (only6)
         i = finding_add(all, SEVERITY_WARN, "address.missing",
-                        "this server has no IPv4 address, only %s: clients without IPv6 cannot use "
-                        "the relay",
+                        "this server has no public IPv4 address, only %s: clients without IPv6 "
+                        "cannot use the relay",
                         address_set_print(&own->public.ip6, text, sizeof text));
     else
         i = finding_add(all, severity, "address.missing",

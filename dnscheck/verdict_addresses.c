@@ -22,11 +22,16 @@ static void see_a_missing(const struct verdict_input *in, const struct address_s
     char alias[ALIAS_TEXT], wanted[SET_TEXT];
     words_wanted4(in, wanted);
     words_alias(in->a, alias);
-    if (in->own->known4 && in->own->public.ip4.count == 0 && aaaa_own->count > 0) {
-        finding_add(all, SEVERITY_WARN, "dns.a.missing",
-                    "%s%s has no A record, as this server has no IPv4 address: clients without "
-                    "IPv6 cannot use the relay",
-                    in->domain, alias);
+    /* A private address, as of a container's bridge, does not make it a server with IPv4. */
+    if (in->own->public.ip4.count == 0 && aaaa_own->count > 0) {
+        size_t i = finding_add(all, SEVERITY_WARN, "dns.a.missing",
+                               "%s%s has no A record, and no public IPv4 address of this server "
+                               "is known: clients without IPv6 cannot use the relay",
+                               in->domain, alias);
+        if (!in->own->known4)
+            finding_fix(all, i,
+                        "Nothing, if this server has IPv6 only; otherwise set an A record to its "
+                        "public IPv4 address and name that: --ip4=ADDRESS");
         return;
     }
     size_t i = finding_add(all, SEVERITY_FAIL, "dns.a.missing",

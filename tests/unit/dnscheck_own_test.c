@@ -48,7 +48,17 @@ static const struct case_ {
     {"100.100.100.100", .optional = true, .findings = "warn address.cgnat", "none", "none",
      .known6 = true},
     {"10.0.0.5", .findings = "fail address.private", "none", "none", .known6 = true},
-    {"192.168.1.2 2001:db8::10", .findings = "fail address.private", "none", "2001:db8::10",
+    /* An IPv6-only server with a container's or a virtual machine's bridge, or with 464XLAT */
+    {"192.168.1.2 2001:db8::10", .findings = "warn address.private", "none", "2001:db8::10",
+     .known6 = true},
+    {"172.17.0.1 2001:db8::10", .witnesses = "stun: https:", .findings = "warn address.private",
+     "none", "2001:db8::10", .known6 = true},
+    {"172.17.0.1 fd00::1", .findings = "fail address.private", "none", "none", .known6 = true},
+    {"172.17.0.1 2001:db8::10", .no_ipv6 = true, .findings = "fail address.private", "none", "none",
+     .known6 = true},
+    {"169.254.7.7 2001:db8::10", .findings = "warn address.missing", "none", "2001:db8::10",
+     .known6 = true},
+    {"192.0.0.2 2001:db8::10", .findings = "warn address.missing", "none", "2001:db8::10",
      .known6 = true},
     {"10.0.0.5", .optional = true, .findings = "warn address.private", "none", "none",
      .known6 = true},
@@ -172,7 +182,8 @@ static void check_case(size_t i, const struct case_ *c)
     findings_free(&all);
 }
 
-static void says(const char *witnesses, enum cloud cloud, const char *message, const char *fix)
+static void says_of(const char *interfaces, const char *witnesses, enum cloud cloud,
+                    const char *message, const char *fix)
 {
     struct dnscheck_witness list[DNSCHECK_WITNESSES_MAX] = {0};
     struct dnscheck_options o = {.witnesses = list, .cloud = cloud};
@@ -180,7 +191,7 @@ static void says(const char *witnesses, enum cloud cloud, const char *message, c
     struct dnscheck_own own;
     struct findings all = {0};
     o.witness_count = call(witnesses, list);
-    take("10.0.0.5", &found);
+    take(interfaces, &found);
     verdict_own(&o, &found, "", &own, &all);
     if (!strstr(all.list[0].message, message))
         fail_msg("\"%s\" lacks \"%s\"", all.list[0].message, message);
@@ -189,9 +200,18 @@ static void says(const char *witnesses, enum cloud cloud, const char *message, c
     findings_free(&all);
 }
 
+static void says(const char *witnesses, enum cloud cloud, const char *message, const char *fix)
+{
+    says_of("10.0.0.5", witnesses, cloud, message, fix);
+}
+
 static void words(void **state)
 {
     (void)state;
+    says_of("172.17.0.1 2001:db8::10", NULL, CLOUD_NONE,
+            "only IPv6 2001:db8::10 (172.17.0.1 is a private address)", "--ip4=ADDRESS");
+    says_of("192.0.0.2 2001:db8::10", NULL, CLOUD_NONE, "no public IPv4 address, only 2001:db8::10",
+            "--ip4=ADDRESS");
     says("cloud:203.0.113.7 stun:203.0.113.7", CLOUD_AWS,
          "IPv4 203.0.113.7 (cloud1, stun2 agree), which Amazon EC2 translates to 10.0.0.5", NULL);
     says("stun:203.0.113.7 https:203.0.113.7", CLOUD_NONE,
