@@ -88,10 +88,10 @@ struct dnscheck_own {
     struct address_pair found;  /* everything on the interfaces */
     bool known4; /* public.ip4 can be compared against: false when the interfaces have only
                     addresses that the internet cannot see and none was given, or are unreadable */
-    bool
-        known6; /* public.ip6 can be compared against: false only when the interfaces are unreadable
-                   and none was given. Having none, or private ones only, is taken for knowledge:
-                   bridges have such, too, and translated IPv6 is rare; --ip6 names it */
+    /* public.ip6 can be compared against: false only when the interfaces are unreadable and none
+     * was given. Having none, or private ones only, is taken for knowledge: bridges have such, too,
+     * and translated IPv6, which --ip6 names, is rare. */
+    bool known6;
 };
 
 struct dnscheck_result {
@@ -114,8 +114,9 @@ struct dnscheck_result {
  *   address.ok, address.given (ok), address.cgnat and address.private (fail; warn with own_optional
  *   or when --ip4 names it; the latter also beside a public IPv6 address, as it may be that of a
  *   container's bridge), address.missing (fail: no address at all; warn: no public IPv4),
- *   address.nat (two witnesses agree; warn outside a cloud, where ports may have to be forwarded),
- *   address.egress (warn: the cloud says one address, the others see another), address.unproven
+ *   address.nat (two witnesses agree; warn outside a cloud, where ports may have to be forwarded,
+ *   and in one whose metadata should know that address and do not: a NAT gateway for what goes
+ * out), address.egress (warn: the cloud says one address, the others see another), address.unproven
  *   (warn: one witness that is believed alone), address.disagree (fail),
  *   address.unusable (fail: --ip4 or --ip6 names what no host can have), address.unknown (warn:
  *   the interfaces cannot be read)

@@ -179,13 +179,32 @@ static void believe(const struct endpoint *e, struct dnscheck_own *own)
     own->known4 = true;
 }
 
-static void see_nat(const struct dnscheck_options *o, const struct endpoint *public,
+/* In a cloud: the address that this server sends from, and perhaps is not reached at. */
+static void see_gateway(const struct dnscheck_options *o, const char *ip, const char *who,
+                        const char *inside, struct findings *all)
+{
+    size_t i = finding_add(all, SEVERITY_WARN, "address.nat",
+                           "this server's public address should be %s (%s agree), but the metadata "
+                           "of %s do not name it: it may be that of a NAT gateway for outgoing "
+                           "traffic, where nothing arrives",
+                           ip, who, cloud_name(o->cloud));
+    finding_fix(all, i,
+                "See in the provider's console whether %s belongs to this server. If not, give it "
+                "a public address of its own, or have 443/tcp and 3478/udp forwarded to %s",
+                ip, inside);
+}
+
+static void see_nat(const struct dnscheck_options *o, const struct testimony *t,
                     const struct endpoint *private, struct findings *all)
 {
     char ip[ENDPOINT_TEXT], inside[ENDPOINT_TEXT], who[WITNESS_TEXT];
-    endpoint_print_ip(public, ip);
+    endpoint_print_ip(t->best, ip);
     endpoint_print_ip(private, inside);
-    print_witnesses(o, public, who);
+    print_witnesses(o, t->best, who);
+    if (o->cloud != CLOUD_NONE && !t->cloud && cloud_service(o->cloud)) {
+        see_gateway(o, ip, who, inside, all);
+        return;
+    }
     if (o->cloud != CLOUD_NONE) {
         finding_add(all, SEVERITY_OK, "address.nat",
                     "this server's public address: IPv4 %s (%s agree), which %s translates to %s",
@@ -257,7 +276,7 @@ static bool see_witnesses(const struct dnscheck_options *o, const struct endpoin
         see_egress(o, &t, all);
         believe(t.cloud, own);
     } else if (t.votes > 1 && 2 * t.votes > t.answers) {
-        see_nat(o, t.best, private, all);
+        see_nat(o, &t, private, all);
         believe(t.best, own);
     } else if (t.cloud && t.answers > 1) {
         see_egress(o, &t, all);

@@ -78,6 +78,14 @@ static const struct case_ {
      .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
     {"10.0.0.5", .witnesses = "cloud: stun:203.0.113.7 https:203.0.113.7", .cloud = CLOUD_ORACLE,
      .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    /* Without a public address of its own, behind a NAT gateway for what goes out */
+    {"10.0.0.5", .witnesses = "cloud: stun:203.0.113.7 https:203.0.113.7", .cloud = CLOUD_AWS,
+     .findings = "warn address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "stun:203.0.113.7 earlier:203.0.113.7", .cloud = CLOUD_AZURE,
+     .findings = "warn address.nat", "203.0.113.7", "none", .known4 = true, .known6 = true},
+    {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun:203.0.113.7 https:198.51.100.1",
+     .cloud = CLOUD_AWS, .findings = "ok address.nat", "203.0.113.7", "none", .known4 = true,
+     .known6 = true},
     {"10.0.0.5", .witnesses = "cloud:203.0.113.7 stun:198.51.100.1 https:198.51.100.1",
      .cloud = CLOUD_AWS, .findings = "warn address.egress", "203.0.113.7", "none", .known4 = true,
      .known6 = true},
@@ -214,6 +222,9 @@ static void words(void **state)
             "--ip4=ADDRESS");
     says("cloud:203.0.113.7 stun:203.0.113.7", CLOUD_AWS,
          "IPv4 203.0.113.7 (cloud1, stun2 agree), which Amazon EC2 translates to 10.0.0.5", NULL);
+    says("cloud: stun:203.0.113.7 https:203.0.113.7", CLOUD_AWS,
+         "203.0.113.7 (stun2, https3 agree), but the metadata of Amazon EC2 do not name it",
+         "give it a public address of its own, or have 443/tcp and 3478/udp forwarded to 10.0.0.5");
     says("stun:203.0.113.7 https:203.0.113.7", CLOUD_NONE,
          "its public address is 203.0.113.7 (stun1, https2 agree), its own is 10.0.0.5",
          "forward 443/tcp and 3478/udp of 203.0.113.7 to 10.0.0.5");
