@@ -273,11 +273,12 @@ static enum caa_verdict judge_all(const struct answer *set, const struct caa_req
     return best;
 }
 
-/* Properties that CAs know; what follows from them is for others to say. */
+/* Properties that CAs know; what follows from them is for others to say. "issuemail" (RFC 9495) is
+ * about other certificates than ours. */
 static bool is_known(struct span tag)
 {
     return equals_any_case(tag, "issue") || equals_any_case(tag, "issuewild") ||
-           equals_any_case(tag, "iodef");
+           equals_any_case(tag, "iodef") || equals_any_case(tag, "issuemail");
 }
 
 static bool find_critical(const struct answer *set, char detail[static CAA_DETAIL])

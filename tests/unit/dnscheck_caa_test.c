@@ -81,6 +81,8 @@ static const struct {
     {{{0, "issue", LE}, {128, "tbs", "unknown"}}, CAA_CRITICAL, NULL},
     {{{128, "iodef", "mailto:admin@demo.com"}}, CAA_PERMITTED, NULL},
     {{{128, "issuewild", ";"}}, CAA_PERMITTED, NULL},
+    {{{128, "issuemail", ";"}}, CAA_PERMITTED, NULL},
+    {{{128, "IssueMail", ";"}, {0, "issue", "digicert.com"}}, CAA_NOT_NAMED, NULL},
     /* Parameters */
     {{{0, "issue", LE "; policy=ev"}}, CAA_PERMITTED, NULL},
     {{{0, "issue", LE "; policy = ev ; x=1"}}, CAA_PERMITTED, NULL},
