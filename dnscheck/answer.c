@@ -12,7 +12,8 @@
 #define FIXED_LEN     10  /* type, class, TTL and length after a record's name */
 #define NAME_TEXT_MAX 253 /* printed, what 255 bytes on the wire can hold */
 #define CLASS_IN      1
-#define HOPS_MAX      16 /* a resolver gives up earlier */
+#define HOPS_MAX      16  /* a resolver gives up earlier */
+#define POINTERS_MAX  127 /* as many as a name can have labels */
 
 enum { RCODE_NOERROR = 0, RCODE_NXDOMAIN = 3 };
 
@@ -62,12 +63,14 @@ static bool print_label(const uint8_t *label, size_t len, char *text, size_t cap
 /*
  * Reads a possibly compressed name (RFC 1035 4.1.4) at *at into text, without a trailing dot
  * ("" is the root), and moves *at behind it. Pointers must lead strictly backwards, so no chain
- * of them is endless. A name that does not fit printed is refused too: no host has one.
+ * of them is endless; they are counted all the same, for a message has room for thousands, and for
+ * thousands of names that follow them. A name that does not fit printed is refused too: no host has
+ * one.
  */
 static bool read_name(const struct reader *r, size_t *at, char text[static DNSCHECK_NAME_MAX])
 {
     size_t where = *at, floor = *at, used = 0;
-    bool jumped = false;
+    unsigned pointers = 0;
 
     for (;;) {
         if (where >= r->n)
@@ -77,11 +80,10 @@ static bool read_name(const struct reader *r, size_t *at, char text[static DNSCH
             if (where + 2 > r->n)
                 return false;
             size_t target = get16(r->p + where) & 0x3fffu;
-            if (!jumped)
+            if (pointers == 0)
                 *at = where + 2;
-            if (target >= floor)
+            if (target >= floor || ++pointers > POINTERS_MAX)
                 return false;
-            jumped = true;
             where = floor = target;
             continue;
         }
@@ -95,7 +97,7 @@ static bool read_name(const struct reader *r, size_t *at, char text[static DNSCH
             return false;
         where += 1u + len;
     }
-    if (!jumped)
+    if (pointers == 0)
         *at = where + 1;
     text[used] = '\0';
     return true;

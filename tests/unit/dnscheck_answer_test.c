@@ -259,6 +259,37 @@ static void pointers_lead_backwards(void **state)
     }
 }
 
+/* Reads an answer whose first record holds a chain of pointers, each to the one before it, of which
+ * the owner of the second is the last. */
+static enum answer_status read_chain(unsigned pointers)
+{
+    struct message m;
+    begin(&m, 0, 2);
+    put_name(&m, "x.demo.com");
+    put_fixed(&m, DNS_TYPE_TXT, 60, 2 * (pointers - 1));
+    unsigned before = HEADER_LEN;
+    for (unsigned i = 0; i < pointers; i++) {
+        unsigned at = (unsigned)m.n;
+        put16(&m, 0xc000 | before);
+        before = at;
+    }
+    put_fixed(&m, DNS_TYPE_A, 60, 4);
+    put(&m, "\xcb\0\x71\x0a", 4);
+    struct answer a = read_all(&m);
+    enum answer_status status = a.status;
+    answer_clear(&a);
+    return status;
+}
+
+/* 8192 pointers fit into a message, and a name for each few bytes of it. */
+static void chains_of_pointers_are_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(read_chain(1), ANSWER_DATA);
+    assert_int_equal(read_chain(127), ANSWER_DATA);
+    assert_int_equal(read_chain(128), ANSWER_SERVFAIL);
+}
+
 /* Reads an answer whose only record belongs to a name of len bytes. */
 static enum answer_status read_long_name(size_t len)
 {
@@ -421,6 +452,7 @@ int main(void)
         cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(questions_are_no_answers),
         cmocka_unit_test(pointers_lead_backwards),
+        cmocka_unit_test(chains_of_pointers_are_bounded),
         cmocka_unit_test(longest_name),
         cmocka_unit_test(names_are_printed_safely),
         cmocka_unit_test(records_are_bounded),
