@@ -183,13 +183,15 @@ static bool method_listed(struct span list, const char *challenge)
 
 static enum caa_verdict judge_issue(const struct issue *issue, const struct caa_request *want)
 {
-    bool named = false;
+    bool named = false, exact = false;
     if (issue->issuer.n == 0)
         return CAA_NOT_NAMED;
     if (want->ca_count == 0)
         return CAA_CA_UNKNOWN;
-    for (size_t i = 0; i < want->ca_count; i++)
+    for (size_t i = 0; i < want->ca_count; i++) {
         named = named || equals_any_case(issue->issuer, want->ca_names[i]);
+        exact = exact || equals(issue->issuer, want->ca_names[i]);
+    }
     if (!named)
         return CAA_NOT_NAMED;
     if (issue->methods_count > 1)
@@ -197,13 +199,14 @@ static enum caa_verdict judge_issue(const struct issue *issue, const struct caa_
     if (issue->methods_count == 1 && want->challenge &&
         !method_listed(issue->methods, want->challenge))
         return CAA_METHOD;
+    const enum caa_verdict fine = exact ? CAA_PERMITTED : CAA_PERMITTED_CASE;
     if (issue->accounts == 0)
-        return CAA_PERMITTED;
+        return fine;
     if (issue->accounts > 1)
         return CAA_ACCOUNT; /* unsatisfiable, RFC 8657 3 */
     if (!want->account_uri)
         return CAA_ACCOUNT_UNKNOWN;
-    return equals(issue->account, want->account_uri) ? CAA_PERMITTED : CAA_ACCOUNT;
+    return equals(issue->account, want->account_uri) ? fine : CAA_ACCOUNT;
 }
 
 /* One property suffices, so the kindest verdict wins; among refusals the nearest miss explains. */
@@ -211,6 +214,8 @@ static int kindness(enum caa_verdict v)
 {
     switch (v) {
     case CAA_PERMITTED:
+        return 7;
+    case CAA_PERMITTED_CASE:
         return 6;
     case CAA_ACCOUNT_UNKNOWN:
         return 5;

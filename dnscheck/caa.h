@@ -31,6 +31,7 @@ struct caa_request {
 
 enum caa_verdict {
     CAA_PERMITTED,       /* a record names the CA, or no record restricts who may issue */
+    CAA_PERMITTED_CASE,  /* a record names the CA, in letters of another case */
     CAA_NOT_NAMED,       /* others are named, or nobody */
     CAA_CRITICAL,        /* a critical property that CAs don't know forbids everything */
     CAA_METHOD,          /* the CA is named for other challenges only */

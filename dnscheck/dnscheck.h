@@ -144,6 +144,7 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  * and, when these allow it, warnings
  *   dns.a.unchecked     own address unknown (own.known4 is false)
  *   dns.caa.unchecked   no CA name given (skip), or accounturi not comparable yet
+ *   dns.caa.case        the CA is named, in letters of another case
  *   dns.dnssec.off      answers were not validated: root hints or resolver without trust anchor
  *   dns.ttl             the record's TTL is above DNSCHECK_TTL_GOOD
  *   dns.ns.silent, dns.ns.lame, dns.ns.address, dns.ns.delegation

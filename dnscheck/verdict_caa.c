@@ -92,6 +92,19 @@ static void see_account_unknown(const struct verdict_input *in, const struct dec
                 in->domain);
 }
 
+/* A domain name is the same in any case (RFC 8659 4.2), but not every CA compares it so. */
+static void see_case(const struct verdict_input *in, const struct decisive *d, struct findings *all)
+{
+    size_t i = finding_add(all, SEVERITY_WARN, "dns.caa.case",
+                           "the CAA record of %s names %s, and some CAs, Let's Encrypt among them, "
+                           "compare that letter by letter: they may refuse to issue for %s",
+                           d->holder, d->detail, in->domain);
+    finding_fix(all, i,
+                "Write the name in lower case: '%s. CAA 0 issue \"%s\"' (parameters behind it stay "
+                "as they are), " AGAIN,
+                d->holder, first_name(in->options), in->domain);
+}
+
 static void judge(const struct verdict_input *in, const char *holder, const struct answer *set,
                   struct findings *all)
 {
@@ -108,6 +121,9 @@ static void judge(const struct verdict_input *in, const char *holder, const stru
     case CAA_PERMITTED:
         finding_add(all, SEVERITY_OK, "dns.caa.ok", "the CAA records of %s let %s issue for %s",
                     d.holder, print_names(o, names, sizeof names), in->domain);
+        return;
+    case CAA_PERMITTED_CASE:
+        see_case(in, &d, all);
         return;
     case CAA_NOT_NAMED:
         see_not_named(in, &d, all);

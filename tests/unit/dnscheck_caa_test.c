@@ -48,7 +48,11 @@ static const struct {
 } cases[] = {
     /* RFC 8659 4.2 */
     {{{0, "issue", LE}}, CAA_PERMITTED, "\"" LE "\""},
-    {{{0, "ISSUE", "LetsEncrypt.ORG"}}, CAA_PERMITTED, NULL},
+    {{{0, "ISSUE", LE}}, CAA_PERMITTED, NULL},
+    {{{0, "issue", "LetsEncrypt.ORG"}}, CAA_PERMITTED_CASE, "\"LetsEncrypt.ORG\""},
+    {{{0, "issue", "LetsEncrypt.ORG"}, {0, "issue", LE}}, CAA_PERMITTED, "\"" LE "\""},
+    {{{0, "issue", "LetsEncrypt.ORG; validationmethods=tls-alpn-01"}}, CAA_PERMITTED_CASE, NULL},
+    {{{0, "issue", "LetsEncrypt.ORG; validationmethods=dns-01"}}, CAA_METHOD, NULL},
     {{{0, "issue", "  " LE "\t"}}, CAA_PERMITTED, NULL},
     {{{0, "issue", LE ";"}}, CAA_PERMITTED, NULL},
     {{{0, "issue", LE " ; "}}, CAA_PERMITTED, NULL},
@@ -162,6 +166,7 @@ static void any_name_of_the_ca_will_do(void **state)
     struct caa_request want = {.ca_names = two, .ca_count = 2};
     assert_int_equal(judge_one(LE, &want), CAA_PERMITTED);
     assert_int_equal(judge_one("pki.goog", &want), CAA_PERMITTED);
+    assert_int_equal(judge_one("PKI.goog", &want), CAA_PERMITTED_CASE);
     assert_int_equal(judge_one("digicert.com", &want), CAA_NOT_NAMED);
 }
 

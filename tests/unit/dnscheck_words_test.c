@@ -63,6 +63,9 @@ static void words(void **state)
                          .account = "https://x/2"},
          "dns.caa.forbidden", "which is not this server's account https://x/2",
          "CAA 0 issue \"letsencrypt.org; accounturi=https://x/2\"");
+    says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("LetsEncrypt.org")}},
+         "dns.caa.case", "the CAA record of derp.demo.com names \"LetsEncrypt.org\"",
+         "in lower case: 'derp.demo.com. CAA 0 issue \"letsencrypt.org\"'");
     says(&(struct case_){.a = DATA(OURS4), .aaaa = NODATA, .caa = {DATA("!future")}},
          "dns.caa.forbidden", "marked critical", "set its flags to 0");
     says(&(struct case_){.a = {ANSWER_DATA, OURS4, .ttl = 3600}, .aaaa = NODATA}, "dns.ttl",
