@@ -76,9 +76,10 @@ static void see_circle(const struct verdict_input *in, const char *last, struct 
                            "the CNAME records of %s lead in a circle: %s is an alias of %s again",
                            in->domain, last, in->domain);
     finding_fix(all, i,
-                "Replace the CNAME record of %s by the A record %s with TTL %d at your DNS "
+                "Replace the CNAME record of %s by the %s record %s with TTL %d at your DNS "
                 "provider, " AGAIN,
-                in->domain, words_wanted4(in, wanted), DNSCHECK_TTL_GOOD, in->domain);
+                in->domain, words_record(in), words_wanted(in, wanted), DNSCHECK_TTL_GOOD,
+                in->domain);
 }
 
 static void see_servfail(const struct verdict_input *in, struct findings *all)
@@ -147,7 +148,7 @@ static void see_nxdomain(const struct verdict_input *in, struct findings *all)
     char who[WHO_TEXT], wanted[SET_TEXT], remembered[WHO_TEXT];
     const struct answer *a = in->a;
     size_t i;
-    words_wanted4(in, wanted);
+    words_wanted(in, wanted);
     if (a->chain_count == 0 && is_undelegated(in)) {
         i = finding_add(all, SEVERITY_FAIL, "dns.nxdomain",
                         "%s does not exist in the DNS: its domain is not registered or has no name "
@@ -155,8 +156,8 @@ static void see_nxdomain(const struct verdict_input *in, struct findings *all)
                         in->domain, words_who(in, who));
         finding_fix(all, i,
                     "Check the spelling; register the domain or wait until its registrar has "
-                    "published it; set the A record of %s to %s with TTL %d, " AGAIN,
-                    in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
+                    "published it; set the %s record of %s to %s with TTL %d, " AGAIN,
+                    words_record(in), in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
         return;
     }
     if (a->chain_count > 0)
@@ -165,9 +166,10 @@ static void see_nxdomain(const struct verdict_input *in, struct findings *all)
                         in->domain, a->chain[a->chain_count - 1], words_who(in, who), wanted);
     else
         i = finding_add(all, SEVERITY_FAIL, "dns.nxdomain",
-                        "%s does not exist in the DNS%s; expected an A record with %s%s",
-                        in->domain, words_who(in, who), wanted, print_remembered(a, remembered));
-    words_fix_record(in, "A", wanted, all, i);
+                        "%s does not exist in the DNS%s; expected an %s record with %s%s",
+                        in->domain, words_who(in, who), words_record(in), wanted,
+                        print_remembered(a, remembered));
+    words_fix_record(in, "", all, i);
 }
 
 /* True when the question for A has failed as a whole; the one finding that says why is added. */

@@ -20,7 +20,7 @@ static void see_a_missing(const struct verdict_input *in, const struct address_s
                           struct findings *all)
 {
     char alias[ALIAS_TEXT], wanted[SET_TEXT];
-    words_wanted4(in, wanted);
+    words_wanted(in, wanted);
     words_alias(in->a, alias);
     /* A private address, as of a container's bridge, does not make it a server with IPv4. */
     if (in->own->public.ip4.count == 0 && aaaa_own->count > 0) {
@@ -34,10 +34,11 @@ static void see_a_missing(const struct verdict_input *in, const struct address_s
                         "public IPv4 address and name that: --ip4=ADDRESS");
         return;
     }
-    size_t i = finding_add(all, SEVERITY_FAIL, "dns.a.missing",
-                           "%s%s exists, but has no A record (IPv4 address); expected %s",
-                           in->domain, alias, wanted);
-    words_fix_record(in, "A", wanted, all, i);
+    size_t i =
+        finding_add(all, SEVERITY_FAIL, "dns.a.missing",
+                    "%s%s exists, but has no %s record (%s address); expected %s", in->domain,
+                    alias, words_record(in), words_only6(in) ? "IPv6" : "IPv4", wanted);
+    words_fix_record(in, "", all, i);
 }
 
 static void see_a_unchecked(const struct verdict_input *in, const struct address_set *a,
@@ -78,7 +79,7 @@ static void see_cdn(const struct verdict_input *in, const char *cdn, const struc
                     struct findings *all)
 {
     char alias[ALIAS_TEXT], found[SET_TEXT], wanted[SET_TEXT];
-    words_wanted4(in, wanted);
+    words_wanted(in, wanted);
     size_t i = finding_add(all, SEVERITY_FAIL, "dns.cdn",
                            "%s%s points to %s, addresses of the content delivery network %s, and "
                            "not to this server (expected %s): clients and the CA would talk TLS "
@@ -88,10 +89,10 @@ static void see_cdn(const struct verdict_input *in, const char *cdn, const struc
     if (in->a->chain_count == 0 && strcmp(cdn, "Cloudflare") == 0)
         finding_fix(all, i,
                     "At Cloudflare switch the proxy of this record off (\"DNS only\", the grey "
-                    "cloud) and set it to %s, " AGAIN,
-                    wanted, in->domain);
+                    "cloud) and make it the %s record %s, " AGAIN,
+                    words_record(in), wanted, in->domain);
     else
-        words_fix_record(in, "A", wanted, all, i);
+        words_fix_record(in, "", all, i);
 }
 
 /* Who parks the domain, by its name servers; or NULL. */
@@ -132,28 +133,29 @@ static void see_parked(const struct verdict_input *in, const char *who, const ch
                            "%s is parked: its name server %s is that of %s, so it points to %s; "
                            "expected %s",
                            in->domain, server, who, address_set_print(a, found, sizeof found),
-                           words_wanted4(in, wanted));
+                           words_wanted(in, wanted));
     finding_fix(all, i,
                 "See at the registrar whether the domain has expired and set its name servers to "
-                "your DNS provider's; then set the A record of %s to %s with TTL %d, " AGAIN,
-                in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
+                "your DNS provider's; then set the %s record of %s to %s with TTL %d, " AGAIN,
+                words_record(in), in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
 }
 
 static void see_wildcard(const struct verdict_input *in, const struct address_set *a,
                          struct findings *all)
 {
-    char found[SET_TEXT], wanted[SET_TEXT], kind[SET_TEXT];
+    char found[SET_TEXT], wanted[SET_TEXT], kind[SET_TEXT], otherwise[NAME_IT_TEXT];
     const char *parent = strchr(in->domain, '.');
     size_t i =
         finding_add(all, SEVERITY_FAIL, "dns.a.mismatch",
                     "%s has no record of its own: the wildcard *%s answers for it with %s%s; "
                     "expected %s",
                     in->domain, parent, address_set_print(a, found, sizeof found),
-                    words_kind(a, kind), words_wanted4(in, wanted));
+                    words_kind(a, kind), words_wanted(in, wanted));
     finding_fix(all, i,
-                "Add an A record for %s with %s and TTL %d at your DNS provider (the wildcard may "
-                "stay), " AGAIN,
-                in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
+                "Add an %s record for %s with %s and TTL %d at your DNS provider (the wildcard may "
+                "stay), " AGAIN "%s",
+                words_record(in), in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain,
+                words_name_it(in, a, otherwise));
 }
 
 /* True when the reason is known and was told. */
@@ -173,29 +175,50 @@ static bool see_known_reason(const struct verdict_input *in, const struct addres
     return true;
 }
 
+/* also6: the AAAA records are somebody else's too; "" when there are none. */
+static void fix_a_mismatch(const struct verdict_input *in, const struct address_set *a,
+                           const char *also6, struct findings *all, size_t index)
+{
+    char found[SET_TEXT], wanted[SET_TEXT], otherwise[NAME_IT_TEXT];
+    const struct answer *name = in->a;
+    words_wanted(in, wanted);
+    words_name_it(in, a, otherwise);
+    if (words_only6(in) && (name->chain_count == 0 || (in->aaaa->status == ANSWER_DATA && !*also6)))
+        finding_fix(
+            all, index,
+            "Remove the A record %s of %s at your DNS provider and let its AAAA record be %s with "
+            "TTL %d, " AGAIN "%s",
+            address_set_print(a, found, sizeof found),
+            name->chain_count ? name->chain[name->chain_count - 1] : in->domain, wanted,
+            DNSCHECK_TTL_GOOD, in->domain, otherwise);
+    else if (*also6)
+        finding_fix(
+            all, index,
+            "Set the A record of %s to %s with TTL %d and remove the AAAA record %s at your "
+            "DNS provider, " AGAIN "%s",
+            in->domain, wanted, DNSCHECK_TTL_GOOD, also6, in->domain, otherwise);
+    else
+        words_fix_record(in, otherwise, all, index);
+}
+
 /* also6: the AAAA records are somebody else's too; one finding then names both. */
 static void see_a_mismatch(const struct verdict_input *in, const struct address_set *a,
                            const struct address_set *also6, struct findings *all)
 {
-    char alias[ALIAS_TEXT], found[SET_TEXT], six[SET_TEXT], kind[SET_TEXT], wanted[SET_TEXT];
+    char alias[ALIAS_TEXT], found[SET_TEXT], six[SET_TEXT] = "", kind[SET_TEXT], wanted[SET_TEXT];
+    const struct address_pair *own = &in->own->public;
     if (see_known_reason(in, a, all))
         return;
-    words_wanted4(in, wanted);
+    if (also6->count > 0)
+        address_set_print(also6, six, sizeof six);
+    words_wanted(in, wanted);
     size_t i = finding_add(
         all, SEVERITY_FAIL, "dns.a.mismatch",
         "%s%s points to somebody else's server: found %s%s%s%s, expected %s (TTL %u s)", in->domain,
         words_alias(in->a, alias), address_set_print(a, found, sizeof found),
-        also6->count ? " and " : "", also6->count ? address_set_print(also6, six, sizeof six) : "",
-        words_kind(a, kind), in->own->public.ip4.count ? wanted : "an address of this server",
-        in->a->ttl);
-    if (also6->count > 0)
-        finding_fix(
-            all, i,
-            "Set the A record of %s to %s with TTL %d and remove the AAAA record %s at your "
-            "DNS provider, " AGAIN,
-            in->domain, wanted, DNSCHECK_TTL_GOOD, six, in->domain);
-    else
-        words_fix_record(in, "A", wanted, all, i);
+        also6->count ? " and " : "", six, words_kind(a, kind),
+        own->ip4.count || own->ip6.count ? wanted : "an address of this server", in->a->ttl);
+    fix_a_mismatch(in, a, six, all, i);
 }
 
 static void see_a_extra(const struct verdict_input *in, const struct address_set *own,
@@ -213,11 +236,15 @@ static void see_a_extra(const struct verdict_input *in, const struct address_set
                 in->a->chain_count ? in->a->chain[in->a->chain_count - 1] : in->domain, in->domain);
 }
 
+/* beside: another AAAA record is ours. Naming this address would then make that one stray. */
 static void see_aaaa_stray(const struct verdict_input *in, const struct address_set *other,
-                           struct findings *all)
+                           bool beside, struct findings *all)
 {
     char alias[ALIAS_TEXT], theirs[SET_TEXT], kind[SET_TEXT], ours[SET_TEXT];
+    char otherwise[NAME_IT_TEXT] = "";
     const struct address_set *own = &in->own->public.ip6;
+    if (!beside)
+        words_name_it(in, other, otherwise);
     address_set_print(other, theirs, sizeof theirs);
     address_set_print(own, ours, sizeof ours);
     size_t i =
@@ -229,12 +256,13 @@ static void see_aaaa_stray(const struct verdict_input *in, const struct address_
     const struct answer *a = in->aaaa;
     const char *name = a->chain_count ? a->chain[a->chain_count - 1] : in->domain;
     if (own->count == 0)
-        finding_fix(all, i, "Remove the AAAA record %s of %s at your DNS provider, " AGAIN, theirs,
-                    name, in->domain);
+        finding_fix(all, i, "Remove the AAAA record %s of %s at your DNS provider, " AGAIN "%s",
+                    theirs, name, in->domain, otherwise);
     else
         finding_fix(all, i,
-                    "Remove the AAAA record %s of %s at your DNS provider or set it to %s, " AGAIN,
-                    theirs, name, ours, in->domain);
+                    "Remove the AAAA record %s of %s at your DNS provider or set it to %s, " AGAIN
+                    "%s",
+                    theirs, name, ours, in->domain, otherwise);
 }
 
 static void see_aaaa_unanswered(const struct verdict_input *in, struct findings *all)
@@ -262,8 +290,11 @@ void verdict_addresses(const struct verdict_input *in, const struct dnscheck_res
     bool stray = in->own->known6 && other6.count > 0;
     bool elsewhere = false;
 
+    /* Without IPv4 it is the AAAA record that matters, and only that is told of. */
+    bool told = words_only6(in) && stray && own6.count == 0;
     if (r->a.count == 0) {
-        see_a_missing(in, &own6, all);
+        if (!told)
+            see_a_missing(in, &own6, all);
     } else if (!in->own->known4 && find_cdn(in->a, &r->a)) {
         see_cdn(in, find_cdn(in->a, &r->a), &r->a, all); /* whatever ours is */
     } else if (!in->own->known4) {
@@ -275,7 +306,7 @@ void verdict_addresses(const struct verdict_input *in, const struct dnscheck_res
         see_a_extra(in, &own4, &other4, all);
     }
     if (stray && !elsewhere)
-        see_aaaa_stray(in, &other6, all);
+        see_aaaa_stray(in, &other6, own6.count > 0, all);
     if (in->aaaa->status != ANSWER_DATA && in->aaaa->status != ANSWER_NODATA &&
         in->aaaa->status != ANSWER_NXDOMAIN)
         see_aaaa_unanswered(in, all);

@@ -95,7 +95,7 @@ bool verdict_disagreement(const struct verdict_input *in, struct findings *all)
                 "Wait until your DNS provider has brought all its servers up to date (derp-setup "
                 "--wait-dns=10m %s waits for that); if it stays so, ask the provider why, or "
                 "correct the zone on those that do not say %s, " AGAIN,
-                in->domain, words_wanted4(in, wanted), in->domain);
+                in->domain, words_wanted(in, wanted), in->domain);
     return true;
 }
 

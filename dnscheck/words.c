@@ -25,9 +25,40 @@ static const char *print_wanted(const struct address_set *ours, const char *othe
     return text;
 }
 
-const char *words_wanted4(const struct verdict_input *in, char text[static SET_TEXT])
+bool words_only6(const struct verdict_input *in)
 {
-    return print_wanted(&in->own->public.ip4, "this server's public IPv4 address", text, SET_TEXT);
+    const struct address_pair *own = &in->own->public;
+    return own->ip4.count == 0 && own->ip6.count > 0;
+}
+
+const char *words_record(const struct verdict_input *in)
+{
+    return words_only6(in) ? "AAAA" : "A";
+}
+
+const char *words_wanted(const struct verdict_input *in, char text[static SET_TEXT])
+{
+    const struct address_pair *own = &in->own->public;
+    return print_wanted(words_only6(in) ? &own->ip6 : &own->ip4,
+                        "this server's public IPv4 address", text, SET_TEXT);
+}
+
+const char *words_name_it(const struct verdict_input *in, const struct address_set *set,
+                          char text[static NAME_IT_TEXT])
+{
+    char ip[ENDPOINT_TEXT];
+    const struct endpoint *e = &set->list[0];
+    text[0] = '\0';
+    bool six = e->any.sa_family == AF_INET6;
+    if (set->count != 1 || !address_is_public(e) || suspect_cdn_address(e) ||
+        (six && in->options->no_ipv6))
+        return text;
+    endpoint_print_ip(e, ip);
+    translate_print(text, NAME_IT_TEXT,
+                    ". If %s does lead to this server, through a translation or a load balancer, "
+                    "name it: derp-setup %s=%s %s",
+                    ip, six ? "--ip6" : "--ip4", ip, in->domain);
+    return text;
 }
 
 const char *words_kind(const struct address_set *set, char text[static SET_TEXT])
@@ -49,20 +80,23 @@ const char *words_kind(const struct address_set *set, char text[static SET_TEXT]
     return text;
 }
 
-void words_fix_record(const struct verdict_input *in, const char *type, const char *wanted,
-                      struct findings *all, size_t index)
+void words_fix_record(const struct verdict_input *in, const char *otherwise, struct findings *all,
+                      size_t index)
 {
     const struct answer *a = in->a;
+    const char *type = words_record(in);
+    char wanted[SET_TEXT];
+    words_wanted(in, wanted);
     if (a->chain_count > 0)
         finding_fix(all, index,
                     "Replace the CNAME record of %s by the %s record %s with TTL %d at your DNS "
-                    "provider (or correct %s), " AGAIN,
+                    "provider (or correct %s), " AGAIN "%s",
                     in->domain, type, wanted, DNSCHECK_TTL_GOOD, a->chain[a->chain_count - 1],
-                    in->domain);
+                    in->domain, otherwise);
     else
         finding_fix(all, index,
-                    "Set the %s record of %s to %s with TTL %d at your DNS provider, " AGAIN, type,
-                    in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain);
+                    "Set the %s record of %s to %s with TTL %d at your DNS provider, " AGAIN "%s",
+                    type, in->domain, wanted, DNSCHECK_TTL_GOOD, in->domain, otherwise);
 }
 
 const char *words_who(const struct verdict_input *in, char text[static WHO_TEXT])

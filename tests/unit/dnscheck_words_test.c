@@ -72,6 +72,101 @@ static void words(void **state)
          "3600 s", "600");
 }
 
+/* A server without IPv4 is told of its AAAA record. */
+static void words_of_six(void **state)
+{
+    (void)state;
+    says(&(struct case_){.a = NXDOMAIN, .aaaa = NXDOMAIN, .own4 = ""}, "dns.nxdomain",
+         "expected an AAAA record with 2001:db8::10",
+         "Set the AAAA record of derp.demo.com to 2001:db8::10 with TTL 600");
+    says(&(struct case_){.a = NXDOMAIN, .aaaa = NXDOMAIN, .own4 = "", .own6 = ""}, "dns.nxdomain",
+         "expected an A record with this server's public IPv4 address", "Set the A record of");
+    says(&(struct case_){.a = {ANSWER_NXDOMAIN, NULL, "gone.example.net"},
+                         .aaaa = NXDOMAIN,
+                         .own4 = ""},
+         "dns.nxdomain", "expected the address 2001:db8::10",
+         "Replace the CNAME record of derp.demo.com by the AAAA record 2001:db8::10");
+    says(&(struct case_){.a = NODATA, .aaaa = NODATA, .own4 = ""}, "dns.a.missing",
+         "exists, but has no AAAA record (IPv6 address); expected 2001:db8::10",
+         "Set the AAAA record of derp.demo.com to 2001:db8::10");
+    says(&(struct case_){.a = DATA("198.51.100.7"), .aaaa = DATA(OURS6), .own4 = ""},
+         "dns.a.mismatch", "found 198.51.100.7, expected 2001:db8::10",
+         "Remove the A record 198.51.100.7 of derp.demo.com at your DNS provider and let its AAAA "
+         "record be 2001:db8::10 with TTL 600, then run: derp-setup check derp.demo.com");
+    says(&(struct case_){.a = DATA("198.51.100.7"), .aaaa = DATA("2001:db8::9"), .own4 = ""},
+         "dns.a.mismatch", "found 198.51.100.7 and 2001:db8::9, expected 2001:db8::10",
+         "Remove the A record 198.51.100.7 of derp.demo.com");
+    says(&(struct case_){.a = {ANSWER_DATA, "198.51.100.7", "end.example.net"},
+                         .aaaa = NODATA,
+                         .own4 = ""},
+         "dns.a.mismatch", "expected 2001:db8::10",
+         "Replace the CNAME record of derp.demo.com by the AAAA record 2001:db8::10");
+    says(
+        &(struct case_){
+            .a = DATA("198.51.100.7"), .aaaa = NODATA, .own4 = "", .wild = "198.51.100.7"},
+        "dns.a.mismatch", "expected 2001:db8::10",
+        "Add an AAAA record for derp.demo.com with 2001:db8::10");
+    says(&(struct case_){.a = DATA("104.21.5.6"), .aaaa = NODATA, .own4 = ""}, "dns.cdn",
+         "(expected 2001:db8::10)", "make it the AAAA record 2001:db8::10");
+    says(
+        &(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .own4 = "", .ns = {"cname:derp.demo.com"}},
+        "dns.cname.loop", "in a circle", "by the AAAA record 2001:db8::10");
+    says(&(struct case_){.a = DATA("198.51.100.7"),
+                         .aaaa = NODATA,
+                         .own4 = "",
+                         .ns = {"198.51.100.7"},
+                         .ns_name = "ns1.sedoparking.com"},
+         "dns.a.mismatch", "is parked", "set the AAAA record of derp.demo.com to 2001:db8::10");
+}
+
+#define AS_4                                                                                       \
+    "If 198.51.100.7 does lead to this server, through a translation or a load balancer, name "    \
+    "it: derp-setup --ip4=198.51.100.7 derp.demo.com"
+#define AS_6                                                                                       \
+    "If 2001:db8::9 does lead to this server, through a translation or a load balancer, name it: " \
+    "derp-setup --ip6=2001:db8::9 derp.demo.com"
+
+/* wanted: the fix tells how to name the address that was found. */
+static void tells_of_option(const struct case_ *c, const char *id, const char *wanted)
+{
+    struct built b;
+    judge_case(c, &b);
+    const struct finding *f = findings_get(&b.all, id);
+    assert_non_null(f);
+    if (wanted ? !strstr(f->fix, wanted) : strstr(f->fix, "--ip") != NULL)
+        fail_msg("%s: \"%s\", wanted \"%s\"", id, f->fix, wanted ? wanted : "no --ip");
+    drop(&b);
+}
+
+static void translated(void **state)
+{
+    (void)state;
+    tells_of_option(&(struct case_){.a = DATA("198.51.100.7"), .aaaa = NODATA}, "dns.a.mismatch",
+                    AS_4);
+    tells_of_option(&(struct case_){.a = DATA("198.51.100.7"), .aaaa = DATA("2001:db8::9")},
+                    "dns.a.mismatch", AS_4);
+    tells_of_option(&(struct case_){.a = DATA("198.51.100.7"), .aaaa = NODATA, .own4 = ""},
+                    "dns.a.mismatch", AS_4);
+    tells_of_option(&(struct case_){.a = DATA(OURS4), .aaaa = DATA("2001:db8::9")},
+                    "dns.aaaa.stray", AS_6);
+    tells_of_option(&(struct case_){.a = DATA(OURS4), .aaaa = DATA("2001:db8::9"), .own6 = ""},
+                    "dns.aaaa.stray", AS_6);
+    /* Named, it would not help: nobody reaches it, or the other one would then be wrong. */
+    tells_of_option(&(struct case_){.a = DATA("192.168.1.7"), .aaaa = NODATA}, "dns.a.mismatch",
+                    NULL);
+    tells_of_option(&(struct case_){.a = DATA("198.51.100.7 198.51.100.8"), .aaaa = NODATA},
+                    "dns.a.mismatch", NULL);
+    tells_of_option(&(struct case_){.a = DATA(OURS4), .aaaa = DATA("fd00::9")}, "dns.aaaa.stray",
+                    NULL);
+    tells_of_option(&(struct case_){.a = DATA(OURS4), .aaaa = DATA("2606:4700::1")},
+                    "dns.aaaa.stray", NULL);
+    tells_of_option(&(struct case_){.a = DATA(OURS4), .aaaa = DATA(OURS6 " 2001:db8::9")},
+                    "dns.aaaa.stray", NULL);
+    tells_of_option(
+        &(struct case_){.a = DATA(OURS4), .aaaa = DATA("2001:db8::9"), .own6 = "", .no_ipv6 = true},
+        "dns.aaaa.stray", NULL);
+}
+
 static void words_of_servers(void **state)
 {
     (void)state;
@@ -203,6 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words),
+        cmocka_unit_test(words_of_six),
+        cmocka_unit_test(translated),
         cmocka_unit_test(words_of_servers),
         cmocka_unit_test(words_of_strangers),
         cmocka_unit_test(resolvers),
