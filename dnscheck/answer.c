@@ -287,10 +287,12 @@ static bool to_endpoint(const uint8_t *data, size_t len, struct endpoint *e)
 static void see_delegation(const struct record *rec, const struct reader *r, struct referral *out)
 {
     size_t at = rec->data;
-    if (rec->type != DNS_TYPE_NS || out->count == REFERRAL_NAMES_MAX)
+    if (rec->type != DNS_TYPE_NS || (out->count > 0 && strcmp(rec->owner, out->zone) != 0))
         return;
-    if (out->count > 0 && strcmp(rec->owner, out->zone) != 0)
+    if (out->count == REFERRAL_NAMES_MAX) {
+        out->cut = true;
         return;
+    }
     if (!read_name(r, &at, out->names[out->count]))
         return;
     memcpy(out->zone, rec->owner, sizeof out->zone);

@@ -63,6 +63,7 @@ struct referral {
     char zone[DNSCHECK_NAME_MAX]; /* lower case, no trailing dot */
     char names[REFERRAL_NAMES_MAX][DNSCHECK_NAME_MAX];
     size_t count;
+    bool cut; /* there are more of them */
     struct {
         size_t name; /* index into names */
         struct endpoint at;

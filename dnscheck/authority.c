@@ -18,6 +18,7 @@ struct search {
     struct resolver *resolver;
     const char *domain;
     bool ip6;
+    bool (*has_route)(const struct endpoint *e); /* query_has_route */
     int64_t end_ms;
     const volatile int *stop;
     struct authority *out;
@@ -39,6 +40,21 @@ static struct authority_name *name_of(struct authority *out, const char *name)
     struct authority_name *n = &out->names[out->name_count++];
     snprintf(n->name, sizeof n->name, "%s", name);
     return n;
+}
+
+/* Whoever cannot be asked from here is not silent. A private IPv4 address, as of a container's
+ * bridge, does not mean that there is a way for IPv4: only the routes tell. */
+static bool is_usable(const struct search *s, const struct endpoint *e)
+{
+    return (e->any.sa_family != AF_INET6 || s->ip6) && s->has_route(e);
+}
+
+static const struct endpoint *first_usable(const struct search *s, const struct address_set *set)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (is_usable(s, &set->list[i]))
+            return &set->list[i];
+    return NULL;
 }
 
 /* Addresses of count names into sets, of both families: a name with IPv6 only has an address,
@@ -75,6 +91,7 @@ static void take_referral(const struct referral *r, struct authority *out)
 {
     snprintf(out->zone, sizeof out->zone, "%s", r->zone);
     out->above_known = true;
+    out->cut = r->cut;
     for (size_t i = 0; i < r->count; i++) {
         struct authority_name *n = name_of(out, r->names[i]);
         if (n)
@@ -106,11 +123,10 @@ static bool ask_above(const struct search *s, const struct answer *ns)
     if (!find_addresses(s, names, count, sets, unsure))
         return false;
     for (size_t i = 0; i < count; i++) {
-        bool six = sets[i].count > 0 && sets[i].list[0].any.sa_family == AF_INET6;
-        if (sets[i].count == 0 || n == ABOVE_ADDRESSES || (six && !s->ip6))
+        const struct endpoint *at = first_usable(s, &sets[i]);
+        if (!at || n == ABOVE_ADDRESSES)
             continue;
-        list[n] =
-            (struct query){.server = sets[i].list[0], .type = DNS_TYPE_A, .want_referral = true};
+        list[n] = (struct query){.server = *at, .type = DNS_TYPE_A, .want_referral = true};
         snprintf(list[n++].name, DNSCHECK_NAME_MAX, "%s", s->domain);
     }
     bool going = query_all(list, n, left(s, QUERY_MS), s->stop);
@@ -158,12 +174,20 @@ static void list_servers(const struct search *s)
             const struct address_set *set = &out->names[i].addresses;
             if (round >= set->count || out->server_count == AUTHORITY_SERVERS_MAX)
                 continue;
-            if (set->list[round].any.sa_family == AF_INET6 && !s->ip6)
+            if (!is_usable(s, &set->list[round]))
                 continue;
             out->servers[out->server_count++] =
                 (struct authority_server){.name = i, .at = set->list[round]};
         }
     }
+}
+
+/* Does the answer lead on to a zone that lies between this one and the domain? */
+static bool refers_below(const struct query *q, const char *domain, const char *zone)
+{
+    const char *to = q->referral.zone;
+    return q->referred && strlen(to) > strlen(zone) && is_between(domain, to) &&
+           is_between(to, zone);
 }
 
 static bool ask_servers(const struct search *s)
@@ -181,7 +205,7 @@ static bool ask_servers(const struct search *s)
         struct authority_server *one = &out->servers[i];
         one->answered = list[2 * i].answered;
         one->head = list[2 * i].head;
-        one->referred = list[2 * i].referred;
+        one->referred = refers_below(&list[2 * i], s->domain, out->zone);
         one->a = list[2 * i].answer;
         one->aaaa = list[2 * i + 1].answer;
     }
@@ -196,15 +220,17 @@ static bool is_zone(const struct resolve_question *q)
     return q->answer.status == ANSWER_DATA && q->answer.chain_count == 0;
 }
 
+/* All of them are looked at: the zone above may have named others first. */
 static void take_own(const struct resolve_question *q, struct authority *out)
 {
-    char names[AUTHORITY_NAMES_MAX][DNSCHECK_NAME_MAX];
-    size_t count = take_names(&q->answer, AUTHORITY_NAMES_MAX, names);
+    const struct answer *ns = &q->answer;
     snprintf(out->zone, sizeof out->zone, "%s", q->name);
-    for (size_t i = 0; i < count; i++) {
-        struct authority_name *n = name_of(out, names[i]);
+    for (size_t i = 0; i < ns->count; i++) {
+        struct authority_name *n = name_of(out, (const char *)ns->records[i].data);
         if (n)
             n->own = true;
+        else
+            out->cut = true;
     }
 }
 
@@ -212,7 +238,7 @@ bool authority_ask(struct resolver *r, const char *domain, const struct resolve_
                    size_t ns_count, bool answered, bool ip6, int timeout_ms,
                    const volatile int *stop, struct authority *out)
 {
-    struct search s = {r, domain, ip6, clock_mono_ms() + timeout_ms, stop, out};
+    struct search s = {r, domain, ip6, query_has_route, clock_mono_ms() + timeout_ms, stop, out};
     size_t zone = 0;
 
     *out = (struct authority){0};

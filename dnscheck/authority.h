@@ -30,7 +30,7 @@ struct authority_server {
     struct message_reply head;
     struct answer a;
     struct answer aaaa;
-    bool referred; /* it sent us elsewhere instead of answering */
+    bool referred; /* to a zone below, instead of answering */
 };
 
 struct authority {
@@ -38,6 +38,7 @@ struct authority {
     bool above_known;             /* the zone above was asked and said whom it refers to */
     struct authority_name names[AUTHORITY_NAMES_MAX];
     size_t name_count;
+    bool cut; /* there are more of them, above or in the zone */
     struct authority_server servers[AUTHORITY_SERVERS_MAX];
     size_t server_count;
 };
@@ -45,8 +46,9 @@ struct authority {
 /*
  * Finds and asks them. ns: the answers to NS questions for the domain and the names above it, the
  * deepest first (as caa_parent climbs). answered: the domain's A question was answered, so that the
- * deepest of ns is the domain's own zone; otherwise that one is asked whom it refers to. Takes at
- * most timeout_ms. false: *stop of the resolver was set. Free out with authority_clear.
+ * deepest of ns is the domain's own zone; otherwise that one is asked whom it refers to. ip6: IPv6
+ * is of use; addresses without a route to them are left out in any case. Takes at most timeout_ms.
+ * false: *stop of the resolver was set. Free out with authority_clear.
  */
 bool authority_ask(struct resolver *r, const char *domain, const struct resolve_question *ns,
                    size_t ns_count, bool answered, bool ip6, int timeout_ms,

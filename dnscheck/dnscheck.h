@@ -127,7 +127,8 @@ void dnscheck_own(const struct dnscheck_options *o, struct dnscheck_own *own, st
  * Checks the domain against own. Takes at most timeout_ms. One thing wrong gives one failure:
  *   dns.name            not a host name
  *   dns.hints           root hints or trust anchor file missing, empty or malformed
- *   dns.unreachable     no name server answered at all; dns.timeout: the domain's did not
+ *   dns.unreachable     no name server answered at all, or there is no route to the domain's;
+ *                       dns.timeout: the domain's did not answer
  *   dns.servfail        the domain's servers are broken, lame or refuse
  *   dns.bogus           DNSSEC validation failed
  *   dns.nxdomain        the domain does not exist

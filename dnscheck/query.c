@@ -53,6 +53,20 @@ static bool dial(struct talk *t, int type)
     return true;
 }
 
+bool query_has_route(const struct endpoint *server)
+{
+    struct endpoint to = *server;
+    endpoint_set_port(&to, PORT);
+    int fd = socket(to.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    /* Of a datagram socket this only looks up the route. */
+    bool none = connect(fd, &to.any, endpoint_len(&to)) != 0 &&
+                (errno == ENETUNREACH || errno == EHOSTUNREACH || errno == EADDRNOTAVAIL);
+    close(fd);
+    return !none;
+}
+
 static void send_datagram(struct talk *t, int64_t now)
 {
     t->resend_ms = now + RESEND_MS;

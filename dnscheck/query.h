@@ -25,6 +25,9 @@ struct query {
     struct referral referral;
 };
 
+/* Is there a way to this address at all? Sends nothing. */
+bool query_has_route(const struct endpoint *server);
+
 /* Asks all; returns when each is answered, timeout_ms is over, or *stop is set (false then). */
 bool query_all(struct query *list, size_t count, int timeout_ms, const volatile int *stop);
 

@@ -52,8 +52,35 @@ static void see_silence(const struct verdict_input *in, struct findings *all)
 static const char *nameless_server(const struct verdict_input *in)
 {
     const struct authority *a = in->authority;
-    return a && a->name_count > 0 && a->server_count == 0 && !a->names[0].unsure ? a->names[0].name
-                                                                                 : NULL;
+    for (size_t i = 0; a && i < a->name_count; i++)
+        if (a->names[i].addresses.count > 0)
+            return NULL;
+    return a && a->name_count > 0 && !a->names[0].unsure ? a->names[0].name : NULL;
+}
+
+/* A name server when there is no route to any of them, as to those with IPv4 addresses only from a
+ * server with IPv6 only; or NULL. */
+static const struct authority_name *far_server(const struct verdict_input *in)
+{
+    const struct authority *a = in->authority;
+    for (size_t i = 0; a && a->server_count == 0 && i < a->name_count; i++)
+        if (a->names[i].addresses.count > 0)
+            return &a->names[i];
+    return NULL;
+}
+
+static void see_far(const struct verdict_input *in, const struct authority_name *far,
+                    struct findings *all)
+{
+    char text[SET_TEXT];
+    size_t i =
+        finding_add(all, SEVERITY_FAIL, "dns.unreachable",
+                    "this server has no route to the name servers of %s: %s has %s", in->domain,
+                    far->name, address_set_print(&far->addresses, text, sizeof text));
+    finding_fix(all, i,
+                "The CA may reach them nevertheless. Give this server a route to them, or name a "
+                "resolver that it can reach (--dns-resolver=ADDRESS), " AGAIN,
+                in->domain);
 }
 
 /* A name to which the CNAMEs come back, as one of the name servers lists them; or NULL. */
@@ -182,6 +209,8 @@ static bool see_failure(const struct verdict_input *in, struct findings *all)
         see_unreachable(in, all);
     else if (in->root->status == ANSWER_BOGUS || a->status == ANSWER_BOGUS)
         verdict_bogus(in, a, all);
+    else if ((silent || a->status == ANSWER_SERVFAIL) && far_server(in))
+        see_far(in, far_server(in), all);
     else if (silent)
         see_silence(in, all);
     else if (a->status == ANSWER_SERVFAIL && find_circle(in))

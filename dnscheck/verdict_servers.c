@@ -102,13 +102,28 @@ bool verdict_disagreement(const struct verdict_input *in, struct findings *all)
 /* --- Are they all of use? ------------------------------------------------------------------------
  */
 
+/* True when all that answer refer to a zone below: it is the servers of that one which the answers
+ * came from, and which do not say that it is one (they have no answer to NS). */
+static bool all_refer(const struct authority *a)
+{
+    bool any = false;
+    for (size_t i = 0; i < a->server_count; i++) {
+        if (a->servers[i].answered && !a->servers[i].referred)
+            return false;
+        any = any || a->servers[i].referred;
+    }
+    return any;
+}
+
 /* The best of a name's addresses; false: none was asked. */
 static bool state_of_name(const struct authority *a, size_t name, enum server_state *state,
                           size_t *which)
 {
-    bool any = false;
+    bool any = false, refer = all_refer(a);
     for (size_t i = 0; i < a->server_count; i++) {
         enum server_state one = server_state(&a->servers[i]);
+        if (refer && one == SERVER_LAME)
+            one = SERVER_GOOD;
         if (a->servers[i].name != name || (any && one >= *state))
             continue;
         /* Lame is worse than silent only in what is to be done. */
@@ -180,7 +195,7 @@ static void see_delegation(const struct verdict_input *in, struct findings *all)
         odd_above = odd_above || (same && a->names[i].above);
         same = false;
     }
-    if (!a->above_known || !any_own || same)
+    if (!a->above_known || !any_own || same || a->cut)
         return;
     size_t i = finding_add(all, SEVERITY_WARN, "dns.ns.delegation",
                            "the zone above %s and the zone itself name different name servers: %s "
@@ -230,7 +245,7 @@ void verdict_servers(const struct verdict_input *in, struct findings *all)
                 see_no_address(in, &a->names[i], all);
             nameless = nameless || !a->names[i].unsure;
         } else if (!state_of_name(a, i, &state, &which)) {
-            continue; /* over IPv6 only, which this server has not */
+            continue; /* in a family only that this server has not */
         } else if (state == SERVER_GOOD) {
             good++;
         } else if (state == SERVER_SILENT) {

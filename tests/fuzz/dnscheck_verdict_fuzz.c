@@ -56,7 +56,9 @@ static void take_answer(struct input *in, struct answer *a)
 static void take_authority(struct input *in, struct authority *a)
 {
     take_name(in, a->zone);
-    a->above_known = next(in) & 1;
+    uint8_t known = next(in);
+    a->above_known = known & 1;
+    a->cut = known & 2;
     for (size_t i = next(in) % (AUTHORITY_NAMES_MAX + 1); i > 0; i--) {
         struct authority_name *name = &a->names[a->name_count++];
         take_name(in, name->name);
@@ -73,7 +75,9 @@ static void take_authority(struct input *in, struct authority *a)
         address_set_add(&a->names[s->name].addresses, &s->at);
         s->answered = next(in) & 1;
         s->head.rcode = next(in) & 15;
-        s->head.authoritative = next(in) & 1;
+        uint8_t kind = next(in);
+        s->head.authoritative = kind & 1;
+        s->referred = kind & 2;
         take_answer(in, &s->a);
         take_answer(in, &s->aaaa);
     }

@@ -67,6 +67,7 @@ def apex(*addresses):
 
 
 GOOD, OTHER, NOBODY = "127.0.1.3", "127.0.1.4", "127.0.1.9"
+FAR = "198.51.100.53"  # the network has no route there
 SIX, CHANGING = "fd00::53", "127.0.1.30"
 
 # zone of com -> its records at GOOD; one server unless COM says otherwise.
@@ -107,6 +108,8 @@ ZONES = {
     "fresh": apex(GOOD, OTHER) + "derp A 203.0.113.10",
     "onedown": apex(GOOD, NOBODY) + "derp A 203.0.113.10",
     "onelame": apex(GOOD, ODD["refused"]) + "derp A 203.0.113.10",
+    "onefar": apex(GOOD, FAR) + "derp A 203.0.113.10",
+    "many": apex(*[GOOD] * 11) + "derp A 203.0.113.10",
     "homeless": "@ NS ns1\nns1 A 127.0.1.3\n@ NS gone.healthy.com.\nderp A 203.0.113.10",
     "undelegated": apex(GOOD, OTHER) + "derp A 203.0.113.10",
     "unsigned": apex(GOOD) + "derp A 203.0.113.10",
@@ -124,6 +127,9 @@ SERVERS = {
     "changing": [CHANGING],
     "onedown": [GOOD, NOBODY],
     "onelame": [GOOD, ODD["refused"]],
+    "onefar": [GOOD, FAR],
+    "far": [FAR],
+    "many": [GOOD] * 11,
     "lame": [GOOD],  # which does not have it
     "broken": [ODD["servfail"]],
     "late": [ODD["late"]],
@@ -154,6 +160,9 @@ CASES = [
     ("derp.onedown.com", ["warn dns.ns.silent", "ok dns.ok"],
      ["ns2.onedown.com (127.0.1.9)", "does not answer"], OK),
     ("derp.onelame.com", ["warn dns.ns.lame", "ok dns.ok"], ["ns2.onelame.com", "REFUSED"], OK),
+    ("derp.onefar.com", ["ok dns.ns.ok", "ok dns.ok"],
+     ["1 of 2", "could not be asked from here"], OK),
+    ("derp.many.com", ["ok dns.ns.ok", "ok dns.ok"], ["all the same"], OK),
     ("derp.homeless.com", ["warn dns.ns.address", "ok dns.ok"], ["gone.healthy.com"], OK),
     ("derp.undelegated.com", ["warn dns.ns.delegation", "ok dns.ok"],
      ["ns2.undelegated.com stands only in the zone"], OK),
@@ -183,6 +192,8 @@ CASES = [
      ["ns1.lame.com (127.0.1.3) answers REFUSED"], FAILED),
     ("derp.broken.com", ["fail dns.servfail"],
      ["ns1.broken.com (127.0.1.21) answers SERVFAIL"], FAILED),
+    ("derp.far.com", ["fail dns.unreachable"], ["no route", "ns1.far.com has 198.51.100.53"],
+     FAILED),
     ("derp.glueless.com", ["fail dns.servfail"], ["ns1.glueless.com has no address"], FAILED),
     ("derp.bogus.com", ["fail dns.bogus"], ["DNSSEC", "signature"], FAILED),
     ("derp.expired.com", ["fail dns.bogus"], ["expired"], FAILED),

@@ -438,6 +438,26 @@ static void referrals(void **state)
     assert_false(answer_referral(m.p, m.n, &r));
 }
 
+static void long_referrals(void **state)
+{
+    (void)state;
+    for (unsigned count = 7; count < 11; count++) {
+        struct message m;
+        struct referral r;
+        begin(&m, 0, 0);
+        for (unsigned i = 0; i < count; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "ns%u.demo.com", i);
+            put_ns(&m, "demo.com", name);
+        }
+        put_ns(&m, "other.com", "ns3.example.net");
+        set_counts(&m, 0, count + 1, 0);
+        assert_true(answer_referral(m.p, m.n, &r));
+        assert_int_equal(r.count, count < REFERRAL_NAMES_MAX ? count : REFERRAL_NAMES_MAX);
+        assert_int_equal(r.cut, count > REFERRAL_NAMES_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +479,7 @@ int main(void)
         cmocka_unit_test(name_servers_are_printed),
         cmocka_unit_test(remembered_absence),
         cmocka_unit_test(referrals),
+        cmocka_unit_test(long_referrals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,7 @@ struct case_ {
      * asked. */
     const char *ns[5];
     const char *above;   /* digits: which of them the zone above names; NULL: all; "": not known */
+    bool ns_cut;         /* there are more of them */
     const char *ns_name; /* of the first; NULL: ns1.demo.com */
     const char *wild;    /* what a made-up name has; NULL: nothing */
     const char *wild_alias; /* through this alias */
@@ -182,6 +183,7 @@ static void build_authority(const struct case_ *c, struct authority *a)
 {
     snprintf(a->zone, sizeof a->zone, "demo.com");
     a->above_known = !c->above || *c->above;
+    a->cut = c->ns_cut;
     for (size_t i = 0; i < 5 && c->ns[i]; i++)
         build_server(c->ns[i], a);
     for (size_t i = 0; c->above && i < a->name_count; i++)

@@ -213,6 +213,10 @@ static void words_of_servers(void **state)
          "dns.cname.loop", "derp.demo.com is an alias of derp.demo.com again", NULL);
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"unsure"}}, "dns.servfail",
          "are not set up for it", "Check at your DNS provider");
+    says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"six", "six"}}, "dns.unreachable",
+         "this server has no route to the name servers of derp.demo.com: ns1.demo.com has "
+         "2001:db8::53",
+         "(--dns-resolver=ADDRESS), then run: derp-setup check derp.demo.com");
     says(&(struct case_){.a = SERVFAIL, .aaaa = SERVFAIL, .ns = {"nowhere"}}, "dns.servfail",
          "ns1.demo.com has no address", "Give the registrar the address of ns1.demo.com");
 }
