@@ -46,7 +46,8 @@ class Machine:
         zones.write(".", f". NS ns.root.\nns.root. A {DNS}\ncom. NS ns.root.\n"
                          "echo.test. A 127.0.0.20\nsix.root. AAAA 2001:db8::53")
         zones.write("com", "com. NS ns.root.\ndemo.com. NS ns.root.")
-        zones.write("demo.com", f"demo.com. NS ns.root.\n@ NS six.root.\nderp A {PUBLIC}")
+        zones.write("demo.com", f"demo.com. NS ns.root.\n@ NS six.root.\nderp A {PUBLIC}\n"
+                                "six AAAA 2001:db8::10")
         dnslab.serve(self.network, zones, DNS, [".", "com", "demo.com"])
         self.public = dnslab.Public()
         self.hints = self.public.write(
@@ -158,6 +159,30 @@ def test_a_nat_gateway_for_what_goes_out(machine):
     code, found = machine.check(CA, "--address-from=stun:127.0.0.20:3479")
     assert found["address.egress"]["status"] == "warn" and code == 0, found
     assert OTHER in found["address.egress"]["message"]
+
+
+def test_metadata_that_name_no_address_beside_others_who_do(machine):
+    machine.is_in("aws")
+    machine.fake("stun", "127.0.0.20", PUBLIC)
+    machine.fake("stun", "127.0.0.21", PUBLIC)
+    code, found = machine.check(CA, "--address-from=stun:127.0.0.20:3479,stun:127.0.0.21:3479")
+    assert found["address.nat"]["status"] == "warn" and code == 0, found
+    assert "NAT gateway" in found["address.nat"]["message"]
+
+
+@pytest.mark.parametrize("bridge", ["172.17.0.1/16", "169.254.7.7/16", "192.0.0.2/29"])
+def test_a_server_with_ipv6_only_and_a_bridge(machine, bridge):
+    machine.is_in(None)
+    machine.network._ip("addr", "flush", "dev", "eth0")
+    for address in bridge, "2001:db8::10/64":
+        machine.network._ip("addr", "add", address, "dev", "eth0",
+                            *(["nodad"] if ":" in address else []))
+    code, found = machine.check(CA, "--address-from=off", domain="six.demo.com")
+    own = found.get("address.private") or found["address.missing"]
+    assert own["status"] == "warn" and "clients without IPv6" in own["message"], found
+    assert found["dns.a.missing"]["status"] == "warn" and code == 0, found
+    code, found = machine.check(CA, "--address-from=off", domain="gone.demo.com")
+    assert "set the AAAA record of gone.demo.com to 2001:db8::10" in found["dns.nxdomain"]["fix"]
 
 
 EARLIER = """
