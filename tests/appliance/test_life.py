@@ -205,6 +205,9 @@ def test_purge_removes_all_but_the_firewall(world):
     out = server.run("apt-get", "purge", "-y", "derp-relay").out
     for port in ("443/tcp", "3478/udp"):
         assert f"ufw delete allow {port}" in out, out
+    # ufw stays on: pasting the list must not lock anybody out.
+    assert "22/tcp" in rules and "delete allow 22/tcp" not in out, out
+    assert "rules for SSH are not among them" in out
     assert server.sh("ls -d /etc/derp /var/lib/derp* /var/log/derp-setup.log "
                      "/etc/ufw/applications.d/derp-relay 2>/dev/null; true") == ""
     assert server.sh("ufw status verbose") == rules

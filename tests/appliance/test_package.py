@@ -129,6 +129,34 @@ def test_maintainer_scripts_never_touch_the_firewall(unpacked):
         assert not re.search(FIREWALLS, text), f"{name}: {re.search(FIREWALLS, text)[0]}"
 
 
+ADDED = """Added user rules (see 'ufw status' for running firewall):
+ufw allow 80/tcp
+ufw allow 22/tcp comment 'derp-relay: SSH'
+ufw allow 443/tcp comment 'derp-relay: TLS'
+ufw allow 3478/udp comment 'derp-relay: STUN'
+ufw allow 8443/tcp comment 'derp-relay: allowed'
+"""
+
+
+def remaining(tmp_path, added):
+    """What postrm prints on such a server; sourced without arguments it does nothing by itself."""
+    fake = tmp_path / "ufw"
+    fake.write_text(f"#!/bin/sh\ncat <<'END'\n{added}END\n")
+    fake.chmod(0o755)
+    script = TOP / "packaging/debian/derp-relay.postrm"
+    return run("sh", "-c", '. "$0"; tell_remaining_rules', script,
+               env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).out
+
+
+def test_purge_does_not_say_how_to_lock_oneself_out(tmp_path):
+    out = remaining(tmp_path, ADDED)
+    assert [line.strip() for line in out.splitlines() if line.startswith(" ")] == [
+        "ufw delete allow 443/tcp", "ufw delete allow 3478/udp"]
+    assert "rules for SSH are not among them" in out
+    only_ssh = "".join(line for line in ADDED.splitlines(True) if "SSH" in line or "80/tcp" in line)
+    assert remaining(tmp_path, only_ssh) == ""
+
+
 # Nothing of this may be seen in the package.
 ANOTHER = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "USER": "somebody",
            "DEB_BUILD_OPTIONS": "parallel=3"}
