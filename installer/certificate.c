@@ -127,6 +127,8 @@ enum setup_exit certificate_ask(struct setup *s, const char *verb)
     struct fault f;
     enum setup_exit code;
     report_begin(&s->report, "certificate", s->desired.config.acme_directory);
+    /* Its unit would make them, but derp-acme is not run by that here. */
+    service_make_folders();
     bool ran = run_acme(s, verb, &r, &f);
     report_end(&s->report);
     if (stop_wanted()) {

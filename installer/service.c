@@ -92,6 +92,12 @@ bool service_do(const char *verb, const char *unit, struct fault *f)
     return fine;
 }
 
+void service_make_folders(void)
+{
+    const char *const argv[] = {"systemd-tmpfiles", "--create", "derp-relay.conf", NULL};
+    run_checked(argv, 60000, NULL);
+}
+
 void service_show_journal(struct setup *s, const char *unit)
 {
     const char *const argv[] = {"journalctl", "--no-pager", "-o", "cat", "-n",

@@ -10,6 +10,7 @@
 
 #define SERVICE_RELAY "derpd.service"
 #define SERVICE_TIMER "derp-acme.timer"
+#define SERVICE_ACME  "derp-acme.service"
 
 /* What systemd says of a unit. */
 struct service_state {
@@ -32,6 +33,10 @@ void service_look(struct setup *s);
 
 /* `systemctl VERB UNIT`, waiting for the job to end. */
 bool service_do(const char *verb, const char *unit, struct fault *f);
+
+/* Makes the package's folders below /var/lib that are missing, with owner and mode, as a boot and
+ * the units do. What cannot be made is found by who needs it. */
+void service_make_folders(void);
 
 /* Shows the last lines of a unit's journal. */
 void service_show_journal(struct setup *s, const char *unit);

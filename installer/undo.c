@@ -12,6 +12,7 @@
 #include "installer/ask.h"
 #include "installer/configfile.h"
 #include "installer/paths.h"
+#include "installer/service.h"
 #include "installer/stop.h"
 
 #define UNDO_MS     180000
@@ -199,28 +200,32 @@ static enum setup_exit undo_all(struct setup *s)
     return stop_wanted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
-static bool run_plain(const char *const argv[])
+/* Everything in the two folders; the folders themselves belong to the package, and its units want
+ * them. */
+static bool empty_folders(void)
 {
+    const char *const argv[] = {
+        "find", "/var/lib/derp", "/var/lib/derp-acme", "-xdev", "-mindepth", "1", "-delete", NULL};
     struct run_options opt = {.timeout_ms = 60000, .stop = stop_flag()};
     struct run_result r;
+    service_make_folders(); /* find wants both */
     bool fine = run(argv, &opt, &r, NULL) && run_ok(&r);
     run_free(&r);
+    service_make_folders(); /* those within */
     return fine;
 }
 
-/* Everything in the two folders; the folders themselves belong to the package. */
 static void purge(struct setup *s)
 {
-    const char *const empty[] = {
-        "find", "/var/lib/derp", "/var/lib/derp-acme", "-xdev", "-mindepth", "1", "-delete", NULL};
-    const char *const make[] = {"systemd-tmpfiles", "--create", "derp-relay.conf", NULL};
-    if (run_plain(empty))
+    /* The timer is stopped by now; what it has started would write another key. */
+    bool quiet = service_do("stop", SERVICE_ACME, NULL);
+    if (empty_folders() && quiet)
         report_change(&s->report, "deleted: keys and certificates");
     else
         report_found(&s->report, SEVERITY_WARN, "uninstall.leftovers",
-                     "rm -rf /var/lib/derp /var/lib/derp-acme",
+                     "systemctl stop " SERVICE_ACME
+                     "; find /var/lib/derp /var/lib/derp-acme -xdev -mindepth 1 -delete",
                      "not all keys and certificates could be deleted");
-    run_plain(make);
 }
 
 /* --- The verb ----------------------------------------------------------------------------------

@@ -72,6 +72,35 @@ def test_a_config_that_the_relay_refuses(world):
     assert fingerprint(server) == before
 
 
+# --- The folders ----------------------------------------------------------------------------------
+
+FOLDERS = "/var/lib/derp /var/lib/derp-acme"
+
+
+@pytest.mark.parametrize("suite", rootfs.SUITES)
+def test_folders_that_were_deleted(installed, suite):
+    """Setting up again makes them, and so does each unit, which without its own would not start."""
+    with World(suite, layers=installed(suite)) as world:
+        server = world.server
+        modes = ("stat -c '%a %U:%G' /var/lib/derp /var/lib/derp-acme /var/lib/derp-acme/challenge "
+                 "/var/lib/derp-acme/account")
+        before = server.sh(modes)
+        assert derp_setup(world).code == 0
+        server.sh(f"rm -rf {FOLDERS}")
+        run = derp_setup(world)
+        assert run.code == 0, f"{run}\n{server.journal('derpd', 'derp-acme')}"
+        assert server.sh(modes) == before
+
+        server.sh(f"systemctl stop derpd; rm -rf {FOLDERS}; systemctl start derpd")
+        assert server.sh("systemctl is-active derpd") == "active"
+        server.sh(f"rm -rf {FOLDERS}; systemctl restart derpd; systemctl start derp-acme.service")
+        assert server.sh(modes) == before
+        assert server.sh("stat -c '%a %U:%G' /var/lib/derp/derp.key; stat -Lc '%a %U:%G' "
+                         "/var/lib/derp-acme/current/privkey.pem").splitlines() == [
+            "600 _derp:_derp", "640 _derp-acme:_derp"]
+        assert derp_setup(world).code == 0
+
+
 # --- The CA ---------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,31 @@ def test_uninstall_leaves_the_server_as_it_was(world):
     assert_whole(world)
 
 
+WRITES_KEYS = """[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'while sleep 0.1; do mkdir -p /var/lib/derp-acme/gen-9; \\
+    echo key >/var/lib/derp-acme/gen-9/privkey.pem; done'
+"""
+
+
+@pytest.mark.parametrize("way", ["uninstall --purge", "apt-get remove"])
+def test_a_run_of_the_timer_that_is_at_work(world, way):
+    """It ends before the keys are deleted, and with the package: it would write another one."""
+    server = world.server
+    assert derp_setup(world).code == 0
+    server.write("/etc/systemd/system/derp-acme.service.d/busy.conf", WRITES_KEYS)
+    server.sh("systemctl daemon-reload; systemctl start --no-block derp-acme.service")
+    server.until("a key", "test -e /var/lib/derp-acme/gen-9/privkey.pem")
+    if way == "apt-get remove":
+        server.run("apt-get", "remove", "-y", "derp-relay")
+    else:
+        run = derp_verb(world, "uninstall", "--purge", f"--confirm={DOMAIN}")
+        assert run.code == 0 and run.failures == [], run
+        assert server.sh("ls -A /var/lib/derp-acme").split() == ["account", "challenge"]
+    assert server.sh("systemctl is-active derp-acme.service || true") == "inactive"
+    assert server.sh("pgrep -f [g]en-9 || true") == ""
+
+
 @pytest.mark.pitfall(16)
 def test_uninstall_closes_what_was_closed(world):
     """Docker closes FORWARD, and ufw opens it when it goes off."""

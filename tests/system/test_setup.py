@@ -384,6 +384,58 @@ def test_purge_wants_the_domain(box):
         assert words in next(iter(found.values()))["fix"]
 
 
+# In the place of systemd's two programs: what they are called with, and what is there by then.
+SYSTEMD = textwrap.dedent("""\
+    printf '%s\\n' '#!/bin/sh' 'echo systemctl "$*" $(ls -A /var/lib/derp*/) >>/run/calls' \\
+        >/run/systemctl
+    printf '%s\\n' '#!/bin/sh' 'echo systemd-tmpfiles "$*" >>/run/calls' \\
+        'mkdir -p /var/lib/derp /var/lib/derp-acme/challenge' >/run/systemd-tmpfiles
+    chmod +x /run/systemctl /run/systemd-tmpfiles
+    for program in systemctl systemd-tmpfiles; do
+        mount --bind /run/$program "$(readlink -f "$(command -v $program)")"
+    done
+    """)
+HAS_SYSTEMD = pytest.mark.skipif(not shutil.which("systemd-tmpfiles") or not shutil.which("systemctl"),
+                                 reason="there is no systemd to stand in for")
+EMPTIED = ["uninstall", "--purge", f"--confirm={DOMAIN}", "--json"]
+
+
+def calls_of(box, prepare, *args):
+    """What derp-setup answers, and afterwards the calls and the folders."""
+    prepare += f"{SETUP} {' '.join(args)} || :\necho; cat /run/calls; find /var/lib/derp /var/lib/derp-acme\n"
+    p = box.run("--version", prepare=CONFIGURED + SYSTEMD + prepare)
+    answer, at = json.JSONDecoder().raw_decode(p.stdout)
+    lines = p.stdout[at:].splitlines()
+    return answer, [n for n in lines if n.startswith("system")], [n for n in lines if n.startswith("/var")]
+
+
+@HAS_SYSTEMD
+def test_purge_stops_what_would_write_another_key(box):
+    answer, calls, left = calls_of(box, "rm -rf /var/lib/derp /var/lib/derp-acme; mkdir /var/lib/derp-acme\n"
+                                        "touch /var/lib/derp-acme/privkey.pem\n", *EMPTIED)
+    assert "deleted: keys and certificates" in answer["changes"] and answer["exit"] == 0, answer
+    stopped = next(c for c in calls if "derp-acme.service" in c)
+    assert stopped.startswith("systemctl stop -- derp-acme.service") and "privkey.pem" in stopped, calls
+    # Without the folders the units would not start; one of them was missing.
+    assert left == ["/var/lib/derp", "/var/lib/derp-acme", "/var/lib/derp-acme/challenge"]
+
+
+@HAS_SYSTEMD
+def test_purge_says_how_to_empty_the_folders_when_it_cannot(box):
+    answer, _, _ = calls_of(box, "echo false >>/run/systemctl\n", *EMPTIED)
+    told = {c["id"]: c for c in answer["checks"]}["uninstall.leftovers"]
+    assert told["status"] == "warn" and answer["exit"] == 0
+    assert "-mindepth 1 -delete" in told["fix"] and "rm -rf" not in told["fix"]
+    assert "systemctl stop derp-acme.service" in told["fix"]
+
+
+@HAS_SYSTEMD
+def test_folders_that_were_deleted_are_made_before_a_certificate_is_asked_for(box):
+    _, calls, left = calls_of(box, "rm -rf /var/lib/derp /var/lib/derp-acme\n", "renew", "--json")
+    assert "systemd-tmpfiles --create derp-relay.conf" in calls
+    assert "/var/lib/derp-acme/challenge" in left
+
+
 # --- Questions ------------------------------------------------------------------------------------
 
 class Conversation:

@@ -28,7 +28,7 @@ class Unit:
         self.after_boot = self.seconds(timer, "OnActiveSec")
         self.random = self.seconds(timer, "RandomizedDelaySec")
         assert "FixedRandomDelay=true\n" in timer and "AccuracySec=1s\n" in timer
-        assert "Restart=on-failure\n" in service and "SuccessExitStatus=2\n" in service
+        assert "Restart=on-failure\n" in service and "SuccessExitStatus=2 SIGTERM\n" in service
         self.restart = self.seconds(service, "RestartSec")
         self.timeout = self.seconds(service, "TimeoutStartSec")
         self.period = 3600
