@@ -121,7 +121,7 @@ static void check_section(struct reading *in, const char *line)
 /* inih takes some 200 bytes: of a longer line it gets the key alone, and take_value the value. */
 static size_t set_value_aside(struct reading *in, const char *line, size_t n, size_t room)
 {
-    size_t key = strcspn(line, "=\n");
+    size_t key = strcspn(line, "=:\n"); /* as inih ends it */
     const char *value = line + key + 1;
 
     if (n > LINE_LONGEST || key >= n || key + 1 > room) {

@@ -167,6 +167,14 @@ static void long_lines(void **state)
     refuses(text, "t.conf:2: the line is longer than 198 characters");
     snprintf(text, sizeof text, "[one]\nnone = %0300d\n", 7);
     refuses(text, "t.conf:2: unknown key \"none\"");
+    /* Whichever of : and = comes first. */
+    snprintf(text, sizeof text, "[one]\nname: url:https://a/?x=1&y=%0300d&mode=anyone\n", 7);
+    reads(text);
+    assert_true(text_starts(sample.name, "url:https://a/?x=1&y=0"));
+    assert_int_equal(strlen(sample.name), 333);
+    snprintf(text, sizeof text, "[one]\nname = url:https://a/?x=1&y=%0300d&mode=anyone\n", 7);
+    reads(text);
+    assert_int_equal(strlen(sample.name), 333);
     /* What does not count, does not count. */
     snprintf(text, sizeof text, "[one]\n%500sname = a # %0500d\n#%0500d\n", "", 7, 7);
     reads(text);
