@@ -26,8 +26,9 @@
 
 #define DEFAULT_OUTPUT (256 * 1024)
 #define LINE_BYTES     4096
-#define STOP_POLL_MS   100  /* a stop flag set by another thread is seen this late */
-#define STOP_GRACE_MS  3000 /* between SIGTERM and SIGKILL after a stop */
+#define DRAIN_BYTES    65536 /* read of a stream before time and stop flag are looked at again */
+#define STOP_POLL_MS   100   /* a stop flag set by another thread is seen this late */
+#define STOP_GRACE_MS  3000  /* between SIGTERM and SIGKILL after a stop */
 #define KEEPER_SIGNAL  SIGUSR1
 
 static const char *const path_dirs[] = {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/", NULL};
@@ -91,7 +92,8 @@ static _Noreturn void report_errno(int fd, int error)
     _exit(127);
 }
 
-/* Descriptors 0 to 2 as planned, 3 for the report, nothing else. */
+/* Descriptors 0 to 2 as planned, 3 for the report, nothing else. closefrom() also works on kernels
+ * without close_range (before 5.9), by /proc, and takes no lock and no memory. */
 static bool arrange_descriptors(const struct plan *plan)
 {
     /* First above the numbers to be assigned: a plan's descriptor may itself be 0, 1 or 2. */
@@ -99,9 +101,11 @@ static bool arrange_descriptors(const struct plan *plan)
     int out = fcntl(plan->out, F_DUPFD_CLOEXEC, 10);
     int err = fcntl(plan->err, F_DUPFD_CLOEXEC, 10);
     int report = fcntl(plan->report, F_DUPFD_CLOEXEC, 10);
-    return in >= 0 && out >= 0 && err >= 0 && report >= 0 && dup2(in, 0) == 0 &&
-           dup2(out, 1) == 1 && dup2(err, 2) == 2 && dup3(report, 3, O_CLOEXEC) == 3 &&
-           close_range(4, ~0U, 0) == 0;
+    if (in < 0 || out < 0 || err < 0 || report < 0 || dup2(in, 0) != 0 || dup2(out, 1) != 1 ||
+        dup2(err, 2) != 2 || dup3(report, 3, O_CLOEXEC) != 3)
+        return false;
+    closefrom(4);
+    return true;
 }
 
 static _Noreturn void child(const struct plan *plan, pid_t keeper)
@@ -144,7 +148,7 @@ static _Noreturn void keep(const struct plan *plan, pid_t parent)
 
     /* Our copies of the caller's descriptors would keep its locks and pipes alive. */
     dup2(plan->report, 3);
-    close_range(4, ~0U, 0);
+    closefrom(4);
     close(0);
     close(1);
     close(2);
@@ -303,11 +307,12 @@ static void keep_output(struct job *job, struct stream *s, const char *bytes, si
     buf_append(s->all, bytes, n);
 }
 
-/* Reads what is there now; closes the stream at its end. */
-static void drain(struct job *job, struct stream *s)
+/* Reads what is there now, but little more than `most` bytes: it may come faster than it is read.
+ * Closes the stream at its end. */
+static void drain(struct job *job, struct stream *s, size_t most)
 {
     char bytes[16384];
-    while (s->fd >= 0) {
+    for (size_t done = 0; s->fd >= 0 && done < most;) {
         ssize_t n = read(s->fd, bytes, sizeof bytes);
         if (n < 0 && errno == EINTR)
             continue;
@@ -317,6 +322,7 @@ static void drain(struct job *job, struct stream *s)
             close_fd(&s->fd);
             return;
         }
+        done += (size_t)n;
         keep_output(job, s, bytes, (size_t)n);
         feed_lines(job, s, bytes, (size_t)n);
     }
@@ -374,9 +380,9 @@ static void watch(struct job *job)
         if (poll(fds, 3, wait_ms) < 0)
             continue;
         if (fds[1].revents)
-            drain(job, &job->streams[0]);
+            drain(job, &job->streams[0], DRAIN_BYTES);
         if (fds[2].revents)
-            drain(job, &job->streams[1]);
+            drain(job, &job->streams[1], DRAIN_BYTES);
         if (fds[0].revents)
             read_report(job);
     }
@@ -387,9 +393,11 @@ static void watch(struct job *job)
     while (waitpid(job->keeper, NULL, 0) < 0 && errno == EINTR)
         ;
     /* What was written before the end is in the pipes; a process left in the background may hold
-     * them open, so their own end is not waited for. */
+     * them open and write on, so as much is read as a pipe holds and their own end is not waited
+     * for. */
     for (int i = 0; i < 2; i++) {
-        drain(job, &job->streams[i]);
+        int held = fcntl(job->streams[i].fd, F_GETPIPE_SZ);
+        drain(job, &job->streams[i], held > DRAIN_BYTES ? (size_t)held : DRAIN_BYTES);
         if (job->streams[i].len > 0)
             end_line(job, &job->streams[i]);
     }
