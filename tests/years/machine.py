@@ -191,7 +191,11 @@ class Machine:
         except (OSError, ValueError):
             return False
 
-    def installed_serial(self):
+    def installed(self):
         with contextlib.suppress(OSError, ValueError):
-            return x509.load_pem_x509_certificate((self.certs / "current/fullchain.pem").read_bytes()).serial_number
+            return x509.load_pem_x509_certificate((self.certs / "current/fullchain.pem").read_bytes())
         return None
+
+    def installed_serial(self):
+        leaf = self.installed()
+        return leaf and leaf.serial_number

@@ -239,7 +239,7 @@ class Simulation:
         left = (self.leaf.end - self.clock.now()) / (self.leaf.end - self.leaf.begin)
         self.trial_due = (record.get("failures", {}).get("reachability", 0) >= TRIAL_AFTER and left > 0.11
                           and state.get("phase") in ("idle", "ordering")
-                          and self.machine.installed_serial() == self.leaf.serial
+                          and self.machine.installed() == self.machine.relay.leaf  # not damaged
                           and not self.staging_waits(state))
 
     def staging_waits(self, state):
