@@ -347,7 +347,6 @@ static void on_stop(void *arg)
     d->stopping = true;
     log_info("draining: clients are told to come back");
     notify_stopping();
-    relay_set_ready(d->relay, false);
     close_listeners(d);
     relay_drain(d->relay, DRAIN_MS, on_drained, d);
 }

@@ -159,7 +159,8 @@ static bool undo_change(struct setup *s, struct fault *f)
         return false;
     if (comes_later(c, since) && journal_raise(&s->journal, "enable", "ufw ")) {
         c = newest(s);
-        since = FIREWALL_SINCE_SAME;
+        if (!firewall_since(&s->firewall, c->what, c->detail, &since, f))
+            return false;
     }
     report_progress(&s->report, *c->undo ? c->undo : c->detail);
     if (is_left(s, c, since))

@@ -39,17 +39,17 @@
 #define NOT_HERE_BURST 3 /* PeerGone/not-here: at once, and then one a second (derper's limit) */
 
 #define PRELOGIN_MAX 2048 /* connections of a worker that are not logged in */
-#define PRELOGIN_BYTES                                                                             \
-    (16 * 1024 * 1024)            /* that announced logins longer than LOGIN_SMALL may take */
-#define ANSWERS_AHEAD (16 * 1024) /* that wait for somebody who asks without reading */
-#define HELD_SIZE                                                                                  \
-    (128 * 1024)          /* what such a one costs: answers in packets, and his other requests */
-#define LOGIN_SMALL  4096 /* a real client's is a few hundred bytes */
-#define MAILBOX_MAX  (16 * 1024 * 1024) /* packet bytes that wait for a worker */
-#define FLUSH_EARLY  (96 * 1024)        /* a queue this long is written before the turn ends */
-#define SLOT_CHUNK   1024               /* sessions per chunk of the slot table */
-#define SLOT_CHUNKS  (HANDLE_SLOTS_MAX / SLOT_CHUNK)
-#define DESTINATIONS 8 /* destinations that a sender remembers */
+/* What logins longer than LOGIN_SMALL (a real client's is a few hundred bytes), which announce
+ * their length, and those who ask without reading may take together. */
+#define PRELOGIN_BYTES (16 * 1024 * 1024)
+#define LOGIN_SMALL    4096
+#define ANSWERS_AHEAD  (16 * 1024)  /* bytes that wait for one who does not read, and */
+#define HELD_SIZE      (128 * 1024) /* what he costs: they in packets, and his other requests */
+#define MAILBOX_MAX    (16 * 1024 * 1024) /* packet bytes that wait for a worker */
+#define FLUSH_EARLY    (96 * 1024)        /* a queue this long is written before the turn ends */
+#define SLOT_CHUNK     1024               /* sessions per chunk of the slot table */
+#define SLOT_CHUNKS    (HANDLE_SLOTS_MAX / SLOT_CHUNK)
+#define DESTINATIONS   8 /* destinations that a sender remembers */
 
 struct mesh;
 struct mesh_link;

@@ -133,8 +133,9 @@ void relay_roll_free(struct relay_roll *roll);
 /* True when every worker has turned its loop since the last call: the watchdog's question. */
 bool relay_is_alive(struct relay *r);
 
-/* Tells all clients that the relay restarts, lets their queues drain, closes everything and ends
- * the threads, within bound_ms. on_done is called on a worker's thread when all have ended. */
+/* Lets STUN be silent, tells all clients that the relay restarts, lets their queues drain, closes
+ * everything and ends the threads, within bound_ms. on_done is called on a worker's thread when all
+ * have ended. */
 void relay_drain(struct relay *r, int64_t bound_ms, void (*on_done)(void *arg), void *arg);
 
 /* Joins the threads (ending them at once if they still run) and frees all. */

@@ -91,6 +91,21 @@ def test_uninstall_closes_what_was_closed(world):
     assert differences(state(server), before) == []
 
 
+@pytest.mark.parametrize("ufw", ["stays", "goes"])
+def test_uninstall_closes_what_was_closed_later(world, ufw):
+    """FORWARD was closed between two runs: told of after what switched ufw on, and to be closed after ufw
+    is off all the same, also where ufw is gone by then."""
+    server = world.server
+    assert derp_setup(world).code == 0
+    server.sh("ufw disable; iptables -P FORWARD DROP")
+    assert derp_setup(world).code == 0
+    if ufw == "goes":
+        server.sh("apt-get purge -qqy ufw")
+    run = derp_verb(world, "uninstall", "--yes")
+    assert run.code == 0, run
+    assert "-P FORWARD DROP" in server.sh("iptables -S FORWARD")
+
+
 @pytest.mark.pitfall(16)
 def test_uninstall_leaves_what_has_become_the_owners(world):
     """A rule that was labelled anew is his; one that he deleted is no reason to stop."""
